@@ -1,0 +1,368 @@
+//! The training set: laws of inputs and targets, or a file.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+use crate::error::Error;
+use crate::net::{Activation, Init, Net};
+use crate::seed::{Purpose, stream};
+
+/// Where training sets come from; the `[data]` table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Data {
+    /// N, the number of training points.
+    pub points: usize,
+    /// d, the dimension of the inputs.
+    pub dim: usize,
+    /// The law of the inputs.
+    pub inputs: Inputs,
+    /// The law of the targets.
+    pub targets: Targets,
+    /// How often a training set is drawn.
+    pub draw: Draw,
+    /// A file with columns `x0`, `x1`, …, `y` (csv, parquet, npz with arrays `x` and `y`, or npy
+    /// with y in the last column) instead of a law. Every replicate trains on it.
+    pub file: Option<String>,
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Data {
+            points: 20,
+            dim: 15,
+            inputs: Inputs::Gaussian,
+            targets: Targets::Gaussian,
+            draw: Draw::Each,
+            file: None,
+        }
+    }
+}
+
+/// The law of the inputs x [N, d].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Inputs {
+    /// N(0, 1), independent.
+    Gaussian,
+    /// Uniform on the sphere of radius √d.
+    Sphere,
+    /// N equally spaced numbers from the first to the second, ends included (d = 1).
+    Grid([f64; 2]),
+    /// The N Chebyshev nodes cos(π (2i + 1)/(2N)) in increasing order (d = 1).
+    Chebyshev,
+    /// N equally spaced angles on the unit circle (d = 2).
+    Circle,
+}
+
+/// The law of the targets y [N].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Targets {
+    /// N(0, 1), independent of the inputs.
+    Gaussian,
+    /// The outputs of a random network of the same input dimension: LeCun normal weights, normal
+    /// biases of standard deviation 0.1, drawn anew for each training set.
+    Teacher {
+        /// Hidden layers of the teacher.
+        hidden: Vec<usize>,
+        /// Activation of the teacher.
+        activation: Activation,
+    },
+    /// Σ c_k t^k of the first input coordinate t, coefficients from the constant upwards.
+    Polynomial(Vec<f64>),
+    /// The Chebyshev polynomial T_k of the first coordinate.
+    Chebyshev(u32),
+    /// cos(k θ) of the polar angle θ of the first two coordinates; cos(k t) if d = 1.
+    Cosine(u32),
+}
+
+/// How often a training set is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Draw {
+    /// One training set and one set of initial weights for each replicate.
+    Each,
+    /// One training set for all; only the initial weights are redrawn.
+    Once,
+}
+
+/// A training set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Set {
+    /// Inputs [N, d], row-major.
+    pub x: Vec<f64>,
+    /// Targets [N].
+    pub y: Vec<f64>,
+}
+
+impl Data {
+    /// The training set of replicate `replicate`; `file` holds that of [`Data::file`].
+    pub fn set(&self, seed: u64, replicate: u64, file: Option<&Set>) -> Set {
+        if let Some(set) = file {
+            return set.clone();
+        }
+        let index = match self.draw {
+            Draw::Each => replicate,
+            Draw::Once => 0,
+        };
+        let (n, d) = (self.points, self.dim);
+        let mut x = vec![0.0; n * d];
+        match self.inputs {
+            Inputs::Gaussian | Inputs::Sphere => {
+                for j in 0..d {
+                    let mut random = stream(seed, index, Purpose::Data, 1 + j as u64);
+                    (0..n).for_each(|i| x[i * d + j] = random.normal());
+                }
+                if self.inputs == Inputs::Sphere {
+                    for row in x.chunks_exact_mut(d) {
+                        let norm = row.iter().map(|v| v * v).sum::<f64>().sqrt();
+                        row.iter_mut().for_each(|v| *v *= (d as f64).sqrt() / norm);
+                    }
+                }
+            }
+            Inputs::Grid([from, to]) => {
+                let gaps = (n.max(2) - 1) as f64;
+                (0..n).for_each(|i| x[i] = from + (to - from) * i as f64 / gaps);
+            }
+            Inputs::Chebyshev => {
+                let step = std::f64::consts::PI / (2 * n) as f64;
+                (0..n).for_each(|i| x[i] = -libm::cos(step * (2 * i + 1) as f64));
+            }
+            Inputs::Circle => {
+                for (i, row) in x.chunks_exact_mut(2).enumerate() {
+                    let angle = std::f64::consts::TAU * i as f64 / n as f64;
+                    row.copy_from_slice(&[libm::cos(angle), libm::sin(angle)]);
+                }
+            }
+        }
+        let y = match &self.targets {
+            Targets::Gaussian => {
+                let mut random = stream(seed, index, Purpose::Data, 0);
+                (0..n).map(|_| random.normal()).collect()
+            }
+            Targets::Teacher { hidden, activation } => {
+                teacher(hidden, *activation, d, seed, index, &x)
+            }
+            Targets::Polynomial(c) => x
+                .chunks_exact(d)
+                .map(|row| c.iter().rev().fold(0.0, |sum, c| sum * row[0] + c))
+                .collect(),
+            Targets::Chebyshev(degree) => {
+                x.chunks_exact(d).map(|row| chebyshev(*degree, row[0])).collect()
+            }
+            Targets::Cosine(k) => x
+                .chunks_exact(d)
+                .map(|row| {
+                    let angle = if d == 1 { row[0] } else { libm::atan2(row[1], row[0]) };
+                    libm::cos(f64::from(*k) * angle)
+                })
+                .collect(),
+        };
+        Set { x, y }
+    }
+}
+
+/// T_k(t) by its recursion, right for |t| > 1 too.
+fn chebyshev(k: u32, t: f64) -> f64 {
+    let (mut before, mut now) = (1.0, t);
+    if k == 0 {
+        return 1.0;
+    }
+    for _ in 1..k {
+        (before, now) = (now, 2.0 * t * now - before);
+    }
+    now
+}
+
+/// The outputs [N] of a random network on inputs x [N, d].
+fn teacher(hidden: &[usize], act: Activation, d: usize, seed: u64, index: u64, x: &[f64]) -> Vec<f64> {
+    let net = Net { hidden: hidden.to_vec(), init: Init::LecunNormal, ..Net::default() };
+    let tensors = crate::net::tensors(&net, d);
+    let draws: Vec<Vec<f64>> = tensors
+        .iter()
+        .enumerate()
+        .map(|(i, tensor)| {
+            let mut random = stream(seed, index, Purpose::Data, (1 << 32) + i as u64);
+            let fan_in = crate::net::sizes(&net, d)[tensor.layer] as f64;
+            let std = if tensor.is_bias { 0.1 } else { 1.0 / fan_in.sqrt() };
+            (0..tensor.len()).map(|_| std * random.normal()).collect()
+        })
+        .collect();
+    x.chunks_exact(d)
+        .map(|row| {
+            let mut a = row.to_vec();
+            for (layer, pair) in draws.chunks_exact(2).enumerate() {
+                let last = 2 * (layer + 1) == draws.len();
+                a = pair[0]
+                    .chunks_exact(a.len())
+                    .zip(&pair[1])
+                    .map(|(w, b)| {
+                        let z = b + w.iter().zip(&a).map(|(w, a)| w * a).sum::<f64>();
+                        if last { z } else { act.value_and_slope(z).0 }
+                    })
+                    .collect();
+            }
+            a[0]
+        })
+        .collect()
+}
+
+/// Reads a training set: csv, parquet, npy or npz, by the file's extension.
+///
+/// # Errors
+///
+/// [`Error::Io`] if it cannot be opened, [`Error::Damaged`] if a column is missing, a value is not a
+/// finite number, or there is no row.
+pub fn read(path: &Path) -> Result<Set, Error> {
+    let bad = |message: String| Error::Damaged {
+        path: path.to_path_buf(),
+        message,
+        hint: "a training set has the columns `x0`, `x1`, …, and `y`, all finite numbers".into(),
+    };
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
+    let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
+    let (names, rows) = match extension.as_str() {
+        "csv" => read_csv(file).map_err(bad)?,
+        "parquet" => read_parquet(file).map_err(bad)?,
+        "npy" => {
+            let (shape, values) = read_npy(std::io::BufReader::new(file)).map_err(bad)?;
+            let [_, columns] = shape[..] else {
+                return Err(bad(format!("holds an array of {} axes, not 2", shape.len())));
+            };
+            (default_names(columns), values.chunks_exact(columns.max(1)).map(<[f64]>::to_vec).collect())
+        }
+        "npz" => {
+            let mut archive = npyz::npz::NpzArchive::new(std::io::BufReader::new(file))
+                .map_err(|e| bad(format!("is no npz archive: {e}")))?;
+            let mut get = |name: &str| -> Result<(Vec<usize>, Vec<f64>), Error> {
+                let entry = archive
+                    .by_name(name)
+                    .map_err(|e| bad(format!("cannot be read: {e}")))?
+                    .ok_or_else(|| bad(format!("has no array `{name}`")))?;
+                npy_values(entry).map_err(bad)
+            };
+            let (x_shape, x) = get("x")?;
+            let (_, y) = get("y")?;
+            let d = if x_shape.len() == 1 { 1 } else { x_shape.get(1).copied().unwrap_or(1) };
+            if x_shape.first() != Some(&y.len()) || x_shape.len() > 2 {
+                return Err(bad(format!("has x of shape {x_shape:?} and {} targets", y.len())));
+            }
+            let rows = x.chunks_exact(d.max(1)).zip(&y).map(|(x, y)| [x, &[*y]].concat()).collect();
+            (default_names(d + 1), rows)
+        }
+        other => return Err(bad(format!("has the unknown extension `{other}`"))),
+    };
+    let rows: Vec<Vec<f64>> = rows;
+    let column = |name: &str| names.iter().position(|n: &String| n == name);
+    let y_at = column("y").ok_or_else(|| bad(format!("has no column `y` but {names:?}")))?;
+    let x_at: Vec<usize> = (0..).map_while(|j| column(&format!("x{j}"))).collect();
+    if x_at.is_empty() || rows.is_empty() {
+        return Err(bad("has no column `x0` or no row".into()));
+    }
+    if x_at.len() + 1 != names.len() {
+        return Err(bad(format!("has other columns than x0, x1, … and y: {names:?}")));
+    }
+    if let Some(row) = rows.iter().position(|row| row.iter().any(|v| !v.is_finite())) {
+        return Err(bad(format!("holds a value that is not a finite number in row {}", row + 1)));
+    }
+    Ok(Set {
+        x: rows.iter().flat_map(|row| x_at.iter().map(|&j| row[j])).collect(),
+        y: rows.iter().map(|row| row[y_at]).collect(),
+    })
+}
+
+type Columns = (Vec<String>, Vec<Vec<f64>>);
+
+fn default_names(columns: usize) -> Vec<String> {
+    (0..columns.saturating_sub(1)).map(|j| format!("x{j}")).chain(["y".to_string()]).collect()
+}
+
+fn read_csv(file: std::fs::File) -> Result<Columns, String> {
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
+    let names = reader.headers().map_err(|e| format!("is no csv file: {e}"))?;
+    let names = names.iter().map(str::to_string).collect();
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|e| format!("is damaged: {e}"))?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let row: Result<Vec<f64>, _> = record.iter().map(str::parse).collect();
+        rows.push(row.map_err(|_| format!("holds something that is not a number in line {line}"))?);
+    }
+    Ok((names, rows))
+}
+
+fn read_parquet(file: std::fs::File) -> Result<Columns, String> {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::Field;
+    let reader = SerializedFileReader::new(file).map_err(|e| format!("is no parquet file: {e}"))?;
+    let schema = reader.metadata().file_metadata().schema_descr();
+    let names = schema.columns().iter().map(|c| c.name().to_string()).collect();
+    let mut rows = Vec::new();
+    for row in reader.get_row_iter(None).map_err(|e| format!("is damaged: {e}"))? {
+        let row = row.map_err(|e| format!("is damaged: {e}"))?;
+        let values: Option<Vec<f64>> = row
+            .get_column_iter()
+            .map(|(_, field)| match field {
+                Field::Double(v) => Some(*v),
+                Field::Float(v) => Some(f64::from(*v)),
+                Field::Int(v) => Some(f64::from(*v)),
+                Field::Long(v) => Some(*v as f64),
+                _ => None,
+            })
+            .collect();
+        rows.push(values.ok_or("holds a column that is not numbers, or an empty value")?);
+    }
+    Ok((names, rows))
+}
+
+fn read_npy(reader: impl std::io::Read) -> Result<(Vec<usize>, Vec<f64>), String> {
+    npy_values(npyz::NpyFile::new(reader).map_err(|e| format!("is no npy file: {e}"))?)
+}
+
+fn npy_values<R: std::io::Read>(npy: npyz::NpyFile<R>) -> Result<(Vec<usize>, Vec<f64>), String> {
+    let shape: Vec<usize> = npy.shape().iter().map(|&n| n as usize).collect();
+    if npy.order() == npyz::Order::Fortran && shape.len() > 1 {
+        return Err("is in Fortran order: save `np.ascontiguousarray(a)`".into());
+    }
+    let type_name = format!("{:?}", npy.dtype());
+    let values: Result<Vec<f64>, std::io::Error> = if let Ok(data) = npy.try_data::<f64>() {
+        data.collect()
+    } else {
+        return Err(format!("holds {type_name}: save `a.astype(\"float64\")`"));
+    };
+    Ok((shape, values.map_err(|e| format!("is damaged: {e}"))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_smaller_dimension_drops_columns_and_keeps_the_targets() {
+        let large = Data::default().set(7, 3, None);
+        let small = Data { dim: 5, ..Data::default() }.set(7, 3, None);
+        assert_eq!(large.y, small.y);
+        for i in 0..20 {
+            assert_eq!(large.x[i * 15..i * 15 + 5], small.x[i * 5..i * 5 + 5]);
+        }
+    }
+
+    /// T_k(cos θ) = cos kθ.
+    #[test]
+    fn chebyshev_targets_are_cosines_of_the_angle() {
+        for k in 0..8 {
+            let t = 0.3f64;
+            assert!((chebyshev(k, t.cos()) - (f64::from(k) * t).cos()).abs() < 1e-14);
+        }
+    }
+
+    #[test]
+    fn points_on_the_sphere_have_radius_root_d() {
+        let data = Data { inputs: Inputs::Sphere, ..Data::default() };
+        for row in data.set(1, 1, None).x.chunks_exact(15) {
+            assert!((row.iter().map(|v| v * v).sum::<f64>() - 15.0).abs() < 1e-12);
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The reference engine: plain double-precision loops, one network at a time, obviously right.
+//!
+//! It ignores `precision` and shares no arithmetic with the fast engine; every other engine is tested
+//! against it.
+
+use crate::descent::Method;
+use crate::engine::{DIVERGED, End, Engine, Problem, Snapshot, Start, Supply};
+use crate::record::Outcome;
+use crate::seed::{Purpose, stream};
+
+/// See the [module](self).
+#[derive(Debug, Clone, Copy)]
+pub struct Reference;
+
+impl Engine for Reference {
+    fn name(&self) -> &'static str {
+        "reference"
+    }
+
+    fn train(&self, problem: &Problem, supply: &dyn Supply, threads: usize) {
+        std::thread::scope(|scope| {
+            for _ in 0..threads.max(1) {
+                scope.spawn(|| {
+                    while let Some(start) = supply.next() {
+                        match train_one(problem, start, supply) {
+                            Some(end) => supply.done(end),
+                            None => return,
+                        }
+                    }
+                });
+            }
+        });
+    }
+}
+
+/// Outputs f [N] for flat effective weights and inputs x [N, d].
+pub fn outputs(problem: &Problem, weights: &[f64], x: &[f64]) -> Vec<f64> {
+    x.chunks_exact(problem.sizes[0]).map(|row| forward(problem, weights, row).output).collect()
+}
+
+struct Pass {
+    /// Activations of every layer, the inputs first.
+    a: Vec<Vec<f64>>,
+    /// φ' of every hidden layer.
+    slope: Vec<Vec<f64>>,
+    output: f64,
+}
+
+fn forward(problem: &Problem, weights: &[f64], row: &[f64]) -> Pass {
+    let per_layer = if problem.bias { 2 } else { 1 };
+    let layers = problem.tensors.len() / per_layer;
+    let mut pass = Pass { a: vec![row.to_vec()], slope: Vec::new(), output: 0.0 };
+    for l in 0..layers {
+        let w = &weights[problem.tensors[per_layer * l].range()];
+        let b = problem.bias.then(|| &weights[problem.tensors[per_layer * l + 1].range()]);
+        let input = &pass.a[l];
+        let z: Vec<f64> = (0..problem.sizes[l + 1])
+            .map(|j| {
+                let mut z = b.map_or(0.0, |b| b[j]);
+                for k in 0..input.len() {
+                    z += w[j * input.len() + k] * input[k];
+                }
+                z
+            })
+            .collect();
+        if l + 1 == layers {
+            pass.output = z[0];
+        } else {
+            let (a, slope) = z.iter().map(|&z| problem.activation.value_and_slope(z)).unzip();
+            pass.a.push(a);
+            pass.slope.push(slope);
+        }
+    }
+    pass
+}
+
+/// The gradient of the loss, each point's term weighted; and the unweighted loss.
+fn gradient(problem: &Problem, weights: &[f64], start: &Start, of_point: &[f64]) -> (f64, Vec<f64>) {
+    let per_layer = if problem.bias { 2 } else { 1 };
+    let s = problem.loss.factor(problem.points);
+    let d = problem.sizes[0];
+    let mut loss = 0.0;
+    let mut g = vec![0.0; weights.len()];
+    for n in 0..problem.points {
+        let pass = forward(problem, weights, &start.x[n * d..(n + 1) * d]);
+        let r = pass.output - start.y[n];
+        loss += s * r * r;
+        let mut delta = vec![2.0 * s * r * of_point[n]];
+        for l in (0..problem.sizes.len() - 1).rev() {
+            let tensor = &problem.tensors[per_layer * l];
+            let fan_in = problem.sizes[l];
+            let mut below = vec![0.0; fan_in];
+            for j in 0..delta.len() {
+                for k in 0..fan_in {
+                    let at = tensor.start + j * fan_in + k;
+                    g[at] += delta[j] * pass.a[l][k];
+                    below[k] += delta[j] * weights[at];
+                }
+                if problem.bias {
+                    g[problem.tensors[per_layer * l + 1].start + j] += delta[j];
+                }
+            }
+            if l > 0 {
+                below.iter_mut().zip(&pass.slope[l - 1]).for_each(|(d, s)| *d *= s);
+            }
+            delta = below;
+        }
+    }
+    (loss, g)
+}
+
+/// Trains one replicate; nothing if the run was stopped.
+fn train_one(problem: &Problem, start: Start, supply: &dyn Supply) -> Option<End> {
+    let n = problem.points;
+    let mut w = start.weights.clone();
+    let (mut first, mut second) = (vec![0.0; w.len()], vec![0.0; w.len()]);
+    let mut end = End {
+        replicate: start.replicate,
+        outcome: Outcome::Spent,
+        first_below: None,
+        best_loss: f64::INFINITY,
+        losses: Vec::new(),
+        all_losses: Vec::new(),
+        best: None,
+        last: Snapshot { step: 0, loss: f64::NAN, weights: Vec::new() },
+        snapshots: Vec::new(),
+    };
+    let (mut limit, mut loss_before) = (f64::INFINITY, f64::NAN);
+    let mut order = Vec::new();
+    for t in 0.. {
+        if t % 256 == 255 && !supply.go_on(256) {
+            return None;
+        }
+        let mut of_point = vec![1.0; n];
+        if let Method::Sgd { batch } = problem.method {
+            let batches = n.div_ceil(batch) as u64;
+            if t % batches == 0 {
+                let mut random = stream(start.seed, start.replicate, Purpose::Noise, t / batches);
+                order = random.permutation(n);
+            }
+            let from = (t % batches) as usize * batch;
+            let chosen = &order[from..(from + batch).min(n)];
+            let weight = if problem.loss.averages() { n as f64 / chosen.len() as f64 } else { 1.0 };
+            of_point = vec![0.0; n];
+            chosen.iter().for_each(|&i| of_point[i] = weight);
+        }
+        let (loss, g) = gradient(problem, &w, &start, &of_point);
+        if t == 0 {
+            limit = (DIVERGED * loss.max(1.0)).min(f64::MAX);
+        }
+        let here = || Snapshot { step: t, loss, weights: w.clone() };
+        if problem.grid.binary_search(&t).is_ok() {
+            end.losses.push(loss);
+        }
+        if start.keep_losses {
+            end.all_losses.push(loss);
+        }
+        if start.snapshots.binary_search(&t).is_ok() {
+            end.snapshots.push(here());
+        }
+        if loss < end.best_loss {
+            end.best_loss = loss;
+            if start.keep_best {
+                end.best = Some(here());
+            }
+        }
+        if loss < problem.loss_below && end.first_below.is_none() {
+            end.first_below = Some(t);
+        }
+        let wild = !(loss <= limit);
+        let below = loss < problem.loss_below;
+        if wild || (below && !problem.run_all) || t == problem.steps {
+            end.outcome = match end.first_below {
+                _ if wild => Outcome::Diverged { step: t },
+                Some(step) if below => Outcome::Below { step },
+                _ => Outcome::Spent,
+            };
+            end.last = here();
+            return Some(end);
+        }
+        let before = w.clone();
+        for (i, tensor) in problem.tensors.iter().enumerate() {
+            let (m, rate) = (problem.multipliers[i], start.rate * problem.rate_factors[i]);
+            for p in tensor.range() {
+                let g = m * g[p];
+                let step = match problem.method {
+                    Method::Gd | Method::Sgd { .. } => rate * g,
+                    Method::Momentum { beta } => {
+                        first[p] = beta * first[p] + g;
+                        rate * first[p]
+                    }
+                    Method::Nesterov { beta } => {
+                        first[p] = beta * first[p] + g;
+                        rate * (g + beta * first[p])
+                    }
+                    Method::Adam { betas, eps } => {
+                        first[p] += (1.0 - betas[0]) * (g - first[p]);
+                        second[p] = betas[1] * second[p] + (1.0 - betas[1]) * g * g;
+                        let done = (t + 1) as f64;
+                        let scale1 = 1.0 - libm::pow(betas[0], done);
+                        let scale2 = 1.0 - libm::pow(betas[1], done);
+                        rate / scale1 * first[p] / (second[p].sqrt() / scale2.sqrt() + eps)
+                    }
+                };
+                w[p] -= m * step;
+            }
+        }
+        let same = w.iter().zip(&before).all(|(a, b)| a.to_bits() == b.to_bits());
+        // The fast engine looks for a motionless step only where the loss repeats.
+        if problem.method == Method::Gd && same && loss.to_bits() == loss_before.to_bits() {
+            let below = loss < problem.loss_below;
+            end.outcome = match end.first_below {
+                Some(step) if below => Outcome::Below { step },
+                _ => Outcome::Fixed { step: t },
+            };
+            end.last = Snapshot { step: t, loss, weights: w };
+            return Some(end);
+        }
+        loss_before = loss;
+    }
+    None
+}

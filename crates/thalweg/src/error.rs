@@ -1,0 +1,152 @@
+//! What can go wrong, as facts; how it is told to a person.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// The line and column, counted from one, that a message points at, and the text of that line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file, or the name of a built-in study.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// Characters to underline.
+    pub width: usize,
+    /// The line itself.
+    pub text: String,
+}
+
+impl Place {
+    /// The place of a span of bytes in `source`.
+    pub(crate) fn new(file: &str, source: &str, span: std::ops::Range<usize>) -> Place {
+        let mut at = span.start.min(source.len());
+        while !source.is_char_boundary(at) {
+            at -= 1;
+        }
+        let start = source[..at].rfind('\n').map_or(0, |i| i + 1);
+        let end = source[at..].find('\n').map_or(source.len(), |i| at + i);
+        let mut stop = span.end.clamp(at, end);
+        while !source.is_char_boundary(stop) {
+            stop -= 1;
+        }
+        Place {
+            file: file.to_string(),
+            line: source[..at].matches('\n').count() + 1,
+            column: source[start..at].chars().count() + 1,
+            width: source[at..stop].chars().count().max(1),
+            text: source[start..end].trim_end_matches('\r').to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let margin = " ".repeat(self.line.to_string().len());
+        // A tab keeps its width above the caret, whatever the terminal makes of it.
+        let indent: String = self
+            .text
+            .chars()
+            .take(self.column - 1)
+            .map(|c| if c == '\t' { '\t' } else { ' ' })
+            .collect();
+        writeln!(f, "{margin}--> {}:{}:{}", self.file, self.line, self.column)?;
+        writeln!(f, "{margin} |")?;
+        writeln!(f, "{} | {}", self.line, self.text)?;
+        write!(f, "{margin} | {indent}{}", "^".repeat(self.width))
+    }
+}
+
+/// Why something could not be done. A run that diverges is an outcome, not an error.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A study file that says something impossible or unknown.
+    #[error("{message}{}", .place.as_ref().map(|p| format!("\n{p}")).unwrap_or_default())]
+    Study {
+        /// What is wrong, in one sentence.
+        message: String,
+        /// What to write instead.
+        hint: Option<String>,
+        /// Where, if it can be pointed at.
+        place: Option<Box<Place>>,
+    },
+    /// A file that could not be read or written.
+    #[error("cannot {action} `{}`: {source}", path.display())]
+    Io {
+        /// `read`, `write`, …
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file that was read and makes no sense.
+    #[error("`{}` {message}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// A cell, replicate, study or engine that does not exist.
+    #[error("{message}")]
+    Unknown {
+        /// What was asked for.
+        message: String,
+        /// What there is.
+        hint: String,
+    },
+    /// The run was stopped from outside; every finished cell is on disk.
+    #[error("stopped: {done} of {cells} cells are finished and kept")]
+    Stopped {
+        /// Finished cells.
+        done: usize,
+        /// Cells of the plan.
+        cells: usize,
+    },
+}
+
+impl Error {
+    /// One sentence about what to do, if there is one.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Error::Study { hint, .. } => hint.clone(),
+            Error::Io { source, .. } => match source.kind() {
+                std::io::ErrorKind::StorageFull => Some(
+                    "free some space and run the same command again: finished cells are kept".into(),
+                ),
+                std::io::ErrorKind::NotFound => Some("check the path".into()),
+                std::io::ErrorKind::PermissionDenied => {
+                    Some("choose another folder with `--out`".into())
+                }
+                _ => None,
+            },
+            Error::Damaged { hint, .. } | Error::Unknown { hint, .. } => Some(hint.clone()),
+            Error::Stopped { .. } => Some("the same command goes on from here".into()),
+        }
+    }
+
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(std::io::Error) -> Error {
+        let path = path.into();
+        move |source| Error::Io { action, path, source }
+    }
+}
+
+/// The name in `known` nearest to `wrong`, if any is near.
+pub(crate) fn nearest<'a>(
+    wrong: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|k| (strsim::jaro_winkler(&wrong.to_lowercase(), k), k))
+        .filter(|(score, _)| *score > 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, k)| k)
+}

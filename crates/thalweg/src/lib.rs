@@ -1,0 +1,23 @@
+//! A laboratory for gradient descent on small networks.
+
+pub mod confront;
+pub mod data;
+pub mod descent;
+pub mod engine;
+pub mod error;
+pub mod linalg;
+pub mod net;
+pub mod observe;
+pub mod plan;
+pub mod record;
+pub mod report;
+pub mod run;
+pub mod seed;
+pub mod stats;
+pub mod store;
+pub mod study;
+pub mod theory;
+
+pub use error::Error;
+pub use plan::Plan;
+pub use study::{Source, Study};

@@ -1,0 +1,145 @@
+//! The empirical tangent kernel of a network with given weights, and its gradient.
+
+use crate::engine::Problem;
+
+/// A network linearised at its weights on N inputs: f(θ + δ) ≈ f(θ) + J δ.
+#[derive(Debug, Clone)]
+pub struct Tangent {
+    /// Outputs [N].
+    pub outputs: Vec<f64>,
+    /// Input of every weight layer [N, fan_in].
+    pub inputs: Vec<Vec<f64>>,
+    /// Pre-activations of every hidden layer [N, fan_out].
+    pub z: Vec<Vec<f64>>,
+    /// φ' of every hidden layer [N, fan_out].
+    pub slopes: Vec<Vec<f64>>,
+    /// ∂f/∂z of every weight layer [N, fan_out].
+    pub deltas: Vec<Vec<f64>>,
+}
+
+/// Weights and biases of layer `l` in the flat parameters.
+pub(super) fn layer<'a>(problem: &Problem, weights: &'a [f64], l: usize) -> (&'a [f64], &'a [f64]) {
+    let per_layer = if problem.bias { 2 } else { 1 };
+    let w = &weights[problem.tensors[per_layer * l].range()];
+    let b = if problem.bias { &weights[problem.tensors[per_layer * l + 1].range()] } else { &[][..] };
+    (w, b)
+}
+
+/// out[n, j] += Σ_k a[n, k] w[j, k].
+pub(super) fn times_transposed(a: &[f64], w: &[f64], fan_in: usize, out: &mut [f64]) {
+    let fan_out = w.len() / fan_in;
+    for (a, out) in a.chunks_exact(fan_in).zip(out.chunks_exact_mut(fan_out)) {
+        for (w, out) in w.chunks_exact(fan_in).zip(out) {
+            *out += dot(a, w);
+        }
+    }
+}
+
+/// out[n, k] += Σ_j d[n, j] w[j, k].
+pub(super) fn times(d: &[f64], w: &[f64], fan_in: usize, out: &mut [f64]) {
+    let fan_out = w.len() / fan_in;
+    for (d, out) in d.chunks_exact(fan_out).zip(out.chunks_exact_mut(fan_in)) {
+        for (d, w) in d.iter().zip(w.chunks_exact(fan_in)) {
+            out.iter_mut().zip(w).for_each(|(o, w)| *o += d * w);
+        }
+    }
+}
+
+/// Inner product, in eight interleaved sums so that the compiler can use vectors.
+pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut sums = [0.0; 8];
+    let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
+    let rest: f64 = a8.remainder().iter().zip(b8.remainder()).map(|(a, b)| a * b).sum();
+    for (a, b) in a8.zip(b8) {
+        for i in 0..8 {
+            sums[i] += a[i] * b[i];
+        }
+    }
+    sums.iter().sum::<f64>() + rest
+}
+
+impl Tangent {
+    /// At flat effective `weights`, on inputs `x` [N, d].
+    pub fn new(problem: &Problem, weights: &[f64], x: &[f64]) -> Tangent {
+        let layers = problem.sizes.len() - 1;
+        let n = x.len() / problem.sizes[0];
+        let (mut inputs, mut all_z, mut slopes) = (vec![x.to_vec()], Vec::new(), Vec::new());
+        let mut outputs = Vec::new();
+        for l in 0..layers {
+            let (w, b) = layer(problem, weights, l);
+            let mut z = if b.is_empty() { vec![0.0; n * problem.sizes[l + 1]] } else { b.repeat(n) };
+            times_transposed(&inputs[l], w, problem.sizes[l], &mut z);
+            if l + 1 == layers {
+                outputs = z;
+            } else {
+                let both = z.iter().map(|&z| problem.activation.value_and_slope(z));
+                let (a, slope): (Vec<f64>, Vec<f64>) = both.unzip();
+                inputs.push(a);
+                slopes.push(slope);
+                all_z.push(z);
+            }
+        }
+        let mut deltas = vec![vec![1.0; n]];
+        for l in (1..layers).rev() {
+            let mut below = vec![0.0; n * problem.sizes[l]];
+            times(&deltas[layers - 1 - l], layer(problem, weights, l).0, problem.sizes[l], &mut below);
+            below.iter_mut().zip(&slopes[l - 1]).for_each(|(d, s)| *d *= s);
+            deltas.push(below);
+        }
+        deltas.reverse();
+        Tangent { outputs, inputs, z: all_z, slopes, deltas }
+    }
+
+    /// Θ = Σ over parameters of weight · ∂f_i/∂θ ∂f_j/∂θ [N, N]; one weight for each tensor.
+    pub fn kernel(&self, problem: &Problem, of_tensor: &[f64]) -> Vec<f64> {
+        let n = self.outputs.len();
+        let per_layer = if problem.bias { 2 } else { 1 };
+        let mut kernel = vec![0.0; n * n];
+        for (l, (input, delta)) in self.inputs.iter().zip(&self.deltas).enumerate() {
+            let (fan_in, fan_out) = (problem.sizes[l], problem.sizes[l + 1]);
+            let of_weights = of_tensor[per_layer * l];
+            let of_bias = if problem.bias { of_tensor[per_layer * l + 1] } else { 0.0 };
+            for i in 0..n {
+                for j in 0..=i {
+                    let aa = dot(&input[i * fan_in..][..fan_in], &input[j * fan_in..][..fan_in]);
+                    let dd = dot(&delta[i * fan_out..][..fan_out], &delta[j * fan_out..][..fan_out]);
+                    kernel[i * n + j] += dd * (of_weights * aa + of_bias);
+                }
+            }
+        }
+        for i in 0..n {
+            for j in 0..i {
+                kernel[j * n + i] = kernel[i * n + j];
+            }
+        }
+        kernel
+    }
+
+    /// Jᵀ v for a vector v [N] over the points, flat.
+    pub fn pull_back(&self, problem: &Problem, v: &[f64]) -> Vec<f64> {
+        let mut flat = Vec::new();
+        for (l, (input, delta)) in self.inputs.iter().zip(&self.deltas).enumerate() {
+            let (fan_in, fan_out) = (problem.sizes[l], problem.sizes[l + 1]);
+            let mut w = vec![0.0; fan_in * fan_out];
+            let mut b = vec![0.0; if problem.bias { fan_out } else { 0 }];
+            for ((v, a), d) in v.iter().zip(input.chunks_exact(fan_in)).zip(delta.chunks_exact(fan_out)) {
+                for (d, w) in d.iter().zip(w.chunks_exact_mut(fan_in)) {
+                    w.iter_mut().zip(a).for_each(|(w, a)| *w += v * d * a);
+                }
+                b.iter_mut().zip(d).for_each(|(b, d)| *b += v * d);
+            }
+            flat.append(&mut w);
+            flat.append(&mut b);
+        }
+        flat
+    }
+
+    /// Hidden units with φ' = 0 on every point.
+    pub fn dead_units(&self, problem: &Problem) -> u64 {
+        let dead = |(l, slope): (usize, &Vec<f64>)| {
+            let width = problem.sizes[l + 1];
+            (0..width).filter(|j| slope[*j..].iter().step_by(width).all(|s| s.abs() <= 0.0)).count()
+        };
+        self.slopes.iter().enumerate().map(dead).sum::<usize>() as u64
+    }
+}

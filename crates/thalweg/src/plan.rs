@@ -1,0 +1,346 @@
+//! The plan: the study resolved into cells, each fully specified and hashed.
+
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::data::{self, Data, Draw, Set};
+use crate::descent::{Descent, Rate, Stop};
+use crate::engine::Problem;
+use crate::error::Error;
+use crate::net::{self, Init, Net};
+use crate::study::{At, Keep, Look, Mistake, Replicates, Source, Study, Success, check, hint_for};
+
+/// Raised when the meaning of a setting changes, so that older records are not taken for new ones.
+const MEANING: &str = "thalweg cell 1";
+
+/// What will be run. Nothing in it is validated again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The study's title.
+    pub title: String,
+    /// Every distinct cell; the base cell is number 0.
+    pub cells: Vec<Cell>,
+    /// Which cells each comparison sets side by side.
+    pub comparisons: Vec<Comparison>,
+}
+
+/// One setting, fully resolved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// Its place in [`Plan::cells`].
+    pub number: usize,
+    /// Content hash of everything that decides its results.
+    pub hash: String,
+    /// What differs from the base cell, as `key = value`; empty for the base cell.
+    pub label: String,
+    /// The setting.
+    pub setting: Setting,
+    #[serde(skip)]
+    files: Files,
+}
+
+/// A study without title and comparisons.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the fields of `Study`")]
+pub struct Setting {
+    pub seed: u64,
+    pub replicates: Replicates,
+    pub data: Data,
+    pub net: Net,
+    pub descent: Descent,
+    pub success: Success,
+    pub look: Look,
+    pub keep: Keep,
+}
+
+/// What was read from files.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Files {
+    set: Option<Arc<Set>>,
+    weights: Option<Arc<Vec<f64>>>,
+}
+
+/// A comparison of the study.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// Its name.
+    pub name: String,
+    /// The keys that vary.
+    pub keys: Vec<String>,
+    /// Its cells, in the order written.
+    pub members: Vec<Member>,
+}
+
+/// A cell in a comparison.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    /// The value of each key, as written.
+    pub values: Vec<String>,
+    /// The cell's number.
+    pub cell: usize,
+}
+
+impl Plan {
+    /// Resolves a study.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Study`] if a value of a comparison makes no sense, pointing at it; [`Error::Io`] or
+    /// [`Error::Damaged`] for the files it names.
+    pub fn new(source: &Source) -> Result<Plan, Error> {
+        let study = source.study()?;
+        let mut document: toml::Table = toml::from_str(&source.text).map_err(|e| Error::Study {
+            message: e.message().to_string(),
+            hint: None,
+            place: None,
+        })?;
+        document.remove("compare");
+        let mut files = HashMap::new();
+        let mut plan = Plan { title: study.title.clone(), cells: Vec::new(), comparisons: Vec::new() };
+        let mut known: HashMap<String, usize> = HashMap::new();
+        let base = Study { compare: Vec::new(), ..study.clone() };
+        plan.add(base, String::new(), source, &mut files, &mut known)?;
+        for (index, compare) in study.compare.iter().enumerate() {
+            let mut members = Vec::new();
+            let sizes: Vec<usize> = compare.grid.iter().map(|(_, v)| v.len()).collect();
+            let total: usize = sizes.iter().product();
+            if total > 100_000 {
+                return Err(source.mistake(Mistake {
+                    path: vec!["compare".into(), index.to_string()],
+                    message: format!("the comparison `{}` has {total} cells, more than 1e5", compare.name),
+                    hint: Some("shorten its lists".into()),
+                }));
+            }
+            for point in 0..total {
+                // Mixed radix: the last key varies fastest.
+                let mut rest = point;
+                let mut choice = vec![0; sizes.len()];
+                for (c, size) in choice.iter_mut().zip(&sizes).rev() {
+                    *c = rest % size;
+                    rest /= size;
+                }
+                let mut table = document.clone();
+                for ((key, values), &c) in compare.grid.iter().zip(&choice) {
+                    put(&mut table, key, values[c].clone());
+                }
+                // The value to blame is the one of the last key, for want of better.
+                let blame = |message: String, hint: Option<String>| {
+                    let (at, c) = compare
+                        .grid
+                        .iter()
+                        .zip(&choice)
+                        .find(|((key, _), _)| message.contains(key.as_str()))
+                        .unwrap_or((&compare.grid[sizes.len() - 1], &choice[sizes.len() - 1]));
+                    let path = vec!["compare".into(), index.to_string(), at.0.clone(), c.to_string()];
+                    source.mistake(Mistake {
+                        path,
+                        message: format!("in the comparison `{}`: {message}", compare.name),
+                        hint,
+                    })
+                };
+                let study = Study::deserialize(table)
+                    .map_err(|e| blame(e.message().replace('\n', ", "), hint_for(e.message())))?;
+                check(&study).map_err(|m| blame(format!("{}: {}", m.path.join("."), m.message), m.hint))?;
+                let values: Vec<String> =
+                    compare.grid.iter().zip(&choice).map(|((_, v), &c)| show(&v[c])).collect();
+                let label = compare
+                    .grid
+                    .iter()
+                    .zip(&values)
+                    .map(|((key, _), value)| format!("{key} = {value}"))
+                    .collect::<Vec<_>>()
+                    .join(", ");
+                let cell = plan.add(study, label, source, &mut files, &mut known)?;
+                members.push(Member { values, cell });
+            }
+            let keys = compare.grid.iter().map(|(key, _)| key.clone()).collect();
+            plan.comparisons.push(Comparison { name: compare.name.clone(), keys, members });
+        }
+        Ok(plan)
+    }
+
+    /// Adds a cell unless an equal one is there; its number.
+    fn add(
+        &mut self,
+        study: Study,
+        label: String,
+        source: &Source,
+        cache: &mut HashMap<PathBuf, Arc<Set>>,
+        known: &mut HashMap<String, usize>,
+    ) -> Result<usize, Error> {
+        let Study { title: _, seed, replicates, data, net, descent, success, look, keep, compare: _ } = study;
+        let mut setting = Setting { seed, replicates, data, net, descent, success, look, keep };
+        let mut files = Files::default();
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(MEANING.as_bytes());
+        if let Some(file) = &setting.data.file {
+            let path = source.folder.join(file);
+            let set = match cache.get(&path) {
+                Some(set) => set.clone(),
+                None => {
+                    let set = Arc::new(data::read(&path)?);
+                    cache.insert(path, set.clone());
+                    set
+                }
+            };
+            setting.data.points = set.y.len();
+            setting.data.dim = set.x.len() / set.y.len();
+            setting.data.draw = Draw::Once;
+            set.x.iter().chain(&set.y).for_each(|v| {
+                hasher.update(&v.to_le_bytes());
+            });
+            files.set = Some(set);
+        }
+        if let Init::File(file) = &setting.net.init {
+            let path = source.folder.join(file);
+            let weights = crate::store::read_weights(&path, &net::tensors(&setting.net, setting.data.dim))?;
+            weights.iter().for_each(|v| {
+                hasher.update(&v.to_le_bytes());
+            });
+            files.weights = Some(Arc::new(weights));
+        }
+        hasher.update(serde_json::to_string(&setting).unwrap_or_default().as_bytes());
+        let hash = hasher.finalize().to_hex()[..16].to_string();
+        if let Some(&number) = known.get(&hash) {
+            return Ok(number);
+        }
+        let number = self.cells.len();
+        known.insert(hash.clone(), number);
+        self.cells.push(Cell { number, hash, label, setting, files });
+        Ok(number)
+    }
+}
+
+/// Puts `value` at a dotted key, making tables on the way.
+fn put(table: &mut toml::Table, key: &str, value: toml::Value) {
+    match key.split_once('.') {
+        None => {
+            table.insert(key.to_string(), value);
+        }
+        Some((head, rest)) => {
+            let inner = table.entry(head).or_insert_with(|| toml::Table::new().into());
+            if !inner.is_table() {
+                *inner = toml::Table::new().into();
+            }
+            if let toml::Value::Table(inner) = inner {
+                put(inner, rest, value);
+            }
+        }
+    }
+}
+
+/// A value as it is shown in tables: strings bare, the rest as TOML.
+fn show(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(s) => s.clone(),
+        toml::Value::Table(t) if t.len() == 1 => {
+            t.iter().map(|(k, v)| format!("{k} {}", show(v))).collect()
+        }
+        toml::Value::Table(t) => {
+            t.iter().map(|(k, v)| format!("{k} {}", show(v))).collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    }
+}
+
+impl Cell {
+    /// Dimension of the inputs.
+    pub fn dim(&self) -> usize {
+        self.setting.data.dim
+    }
+
+    /// The training set of a replicate.
+    pub fn set(&self, replicate: u64) -> Set {
+        self.setting.data.set(self.setting.seed, replicate, self.files.set.as_deref())
+    }
+
+    /// The initial effective weights of a replicate.
+    pub fn weights(&self, replicate: u64) -> Vec<f64> {
+        let file = self.files.weights.as_ref().map(|w| w.as_slice());
+        self.setting.net.draw(self.dim(), self.setting.seed, replicate, file)
+    }
+
+    /// The training problem, as engines take it.
+    pub fn problem(&self) -> Problem {
+        let Setting { data, net, descent, success, .. } = &self.setting;
+        let tensors = net::tensors(net, data.dim);
+        let layer = |l: usize| descent.layer_rates.as_ref().map_or(1.0, |r| r[l]);
+        Problem {
+            sizes: net::sizes(net, data.dim),
+            rate_factors: tensors.iter().map(|t| layer(t.layer)).collect(),
+            multipliers: net.multipliers(data.dim),
+            tensors,
+            activation: net.activation,
+            bias: net.bias,
+            points: data.points,
+            method: descent.method,
+            loss: descent.loss,
+            steps: descent.steps,
+            run_all: descent.stop == Stop::Never,
+            loss_below: success.loss_below,
+            precision: descent.precision,
+            grid: Arc::from(log_steps(descent.steps, 20)),
+        }
+    }
+
+    /// The weight of each parameter's gradient in the tangent kernel: (rate factor) · (multiplier)².
+    pub fn kernel_weights(&self) -> Vec<f64> {
+        let problem = self.problem();
+        let pairs = problem.rate_factors.iter().zip(&problem.multipliers);
+        pairs.map(|(r, m)| r * m * m).collect()
+    }
+
+    /// Whether the rate depends on the initial kernel.
+    pub fn needs_limit(&self) -> bool {
+        matches!(self.setting.descent.rate, Rate::OfLimit(_))
+    }
+
+    /// The steps between start and end at which a replicate is looked at, increasing.
+    pub fn look_steps(&self) -> Vec<u64> {
+        let steps = self.setting.descent.steps;
+        let mut all = Vec::new();
+        for at in &self.setting.look.at {
+            match *at {
+                At::Start | At::End => {}
+                At::Log => all.extend(log_steps(steps, 3).into_iter().skip(1)),
+                // A bound on memory: at most a thousand looks at one replicate.
+                At::Every(n) => all.extend((1..=1000).map(|i| i * n).take_while(|&s| s <= steps)),
+            }
+        }
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Whether a replicate is looked at.
+    pub fn looks_at(&self, replicate: u64) -> bool {
+        replicate < self.setting.look.replicates && !self.setting.look.at.is_empty()
+    }
+
+    /// One line that says what the cell is.
+    pub fn describe(&self) -> String {
+        if self.label.is_empty() { "base".to_string() } else { self.label.clone() }
+    }
+}
+
+/// 0, then about `per_decade` steps in every decade, then `last`.
+pub fn log_steps(last: u64, per_decade: u32) -> Vec<u64> {
+    let mut all = vec![0];
+    let mut i = 0;
+    loop {
+        let step = libm::round(libm::pow(10.0, f64::from(i) / f64::from(per_decade))) as u64;
+        if step >= last {
+            break;
+        }
+        if all.last() != Some(&step) {
+            all.push(step);
+        }
+        i += 1;
+    }
+    if last > 0 {
+        all.push(last);
+    }
+    all
+}

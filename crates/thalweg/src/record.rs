@@ -1,0 +1,179 @@
+//! The record: everything a finished cell leaves behind, as plain data.
+
+use serde::{Deserialize, Serialize};
+
+/// How a replicate ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The loss got below ε, first at this step (and, with `stop = "never"`, ended below).
+    Below {
+        /// First step whose loss was below.
+        step: u64,
+    },
+    /// The budget was over: the hitting time is censored.
+    Spent,
+    /// The loss was not finite, or above 1e12 × max(initial loss, 1).
+    Diverged {
+        /// The step whose loss was.
+        step: u64,
+    },
+    /// Gradient descent that will never move again: the loss was that of the step before and the
+    /// step changed no bit of the weights.
+    Fixed {
+        /// That step.
+        step: u64,
+    },
+}
+
+impl Outcome {
+    /// The name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Below { .. } => "below",
+            Outcome::Spent => "spent",
+            Outcome::Diverged { .. } => "diverged",
+            Outcome::Fixed { .. } => "fixed",
+        }
+    }
+}
+
+/// One replicate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Its number.
+    pub replicate: u64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Steps made.
+    pub steps: u64,
+    /// The first step whose loss was below ε.
+    pub first_below: Option<u64>,
+    /// η.
+    pub rate: f64,
+    /// The loss at step 0.
+    pub initial_loss: f64,
+    /// The smallest loss.
+    pub best_loss: f64,
+    /// The loss at the end.
+    pub final_loss: f64,
+}
+
+impl Row {
+    /// Whether it succeeded.
+    pub fn reached(&self) -> bool {
+        matches!(self.outcome, Outcome::Below { .. })
+    }
+
+    /// The hitting time, none where censored.
+    pub fn hit(&self) -> Option<u64> {
+        match self.outcome {
+            Outcome::Below { step } => Some(step),
+            Outcome::Spent | Outcome::Diverged { .. } | Outcome::Fixed { .. } => None,
+        }
+    }
+}
+
+/// What was measured on the weights of one replicate at one step. Asked-for observables only.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Look {
+    /// The replicate.
+    pub replicate: u64,
+    /// The step.
+    pub step: u64,
+    /// The loss there, in double precision.
+    pub loss: f64,
+    /// Eigenvalues of Θ = J Jᵀ [N], increasing; each tensor weighted with its rate factor.
+    pub eigenvalues: Option<Vec<f64>>,
+    /// The residual r = f − y in the eigenbasis of Θ [N].
+    pub coefficients: Option<Vec<f64>>,
+    /// ‖Θ − Θ₀‖/‖Θ₀‖ (Frobenius).
+    pub kernel_moved: Option<f64>,
+    /// λmax of the Hessian of the loss.
+    pub sharpness: Option<f64>,
+    /// ‖W − W₀‖/‖W₀‖ of each weight layer.
+    pub weights_moved: Option<Vec<f64>>,
+    /// Hidden units with φ' = 0 on every training point.
+    pub dead_units: Option<u64>,
+    /// ‖∇L‖.
+    pub gradient_norm: Option<f64>,
+}
+
+/// Losses of a kept replicate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Curve {
+    /// The replicate.
+    pub replicate: u64,
+    /// Steps.
+    pub steps: Vec<u64>,
+    /// The loss at each.
+    pub losses: Vec<f64>,
+}
+
+/// Weights of a kept replicate, with its training set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The replicate.
+    pub replicate: u64,
+    /// The step of the weights.
+    pub step: u64,
+    /// The loss there.
+    pub loss: f64,
+    /// Effective weights, flat.
+    pub weights: Vec<f64>,
+    /// Inputs [N, d].
+    pub x: Vec<f64>,
+    /// Targets [N].
+    pub y: Vec<f64>,
+    /// Outputs of the network with these weights [N].
+    pub outputs: Vec<f64>,
+}
+
+/// Everything about a finished cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Content hash of the cell.
+    pub hash: String,
+    /// The engine.
+    pub engine: String,
+    /// Seconds of wall time it took.
+    pub seconds: f64,
+    /// All replicates, by number.
+    pub rows: Vec<Row>,
+    /// Looks, by replicate, then step.
+    pub looks: Vec<Look>,
+    /// Steps of the loss quantiles.
+    pub grid: Vec<u64>,
+    /// 10, 50 and 90 % quantiles of the loss over all replicates at each step of the grid; ended
+    /// replicates count with their last loss, diverged ones as infinite.
+    pub quantiles: Vec<[f64; 3]>,
+    /// Loss curves of the kept replicates.
+    pub curves: Vec<Curve>,
+    /// Weights of the kept replicates.
+    pub kept: Vec<Kept>,
+}
+
+impl Record {
+    /// Successes.
+    pub fn successes(&self) -> u64 {
+        self.rows.iter().filter(|row| row.reached()).count() as u64
+    }
+
+    /// Hitting times by replicate, none where censored.
+    pub fn hits(&self) -> Vec<Option<u64>> {
+        self.rows.iter().map(Row::hit).collect()
+    }
+
+    /// Replicate-steps made.
+    pub fn steps(&self) -> u64 {
+        self.rows.iter().map(|row| row.steps).sum()
+    }
+
+    /// The first look at each replicate that was looked at at the start, and the last one.
+    pub fn first_and_last_looks(&self) -> Vec<(&Look, &Look)> {
+        self.looks
+            .chunk_by(|a, b| a.replicate == b.replicate)
+            .filter_map(|c| Some((c.first().filter(|l| l.step == 0)?, c.last()?)))
+            .collect()
+    }
+}

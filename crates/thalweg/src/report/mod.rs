@@ -1,0 +1,6 @@
+//! The report.
+mod axis;
+pub mod html;
+pub mod page;
+pub mod plot;
+mod svg;

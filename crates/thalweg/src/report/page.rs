@@ -1,0 +1,158 @@
+//! What a report shows, as plain data: a page of sections, each of text, tables, figures and code.
+
+use serde::Serialize;
+
+/// A whole report: the question, the answer in the first screen, then the evidence.
+///
+/// In paragraphs (`question`, `answer`, [`Block::Text`], captions, `footer`) text between backticks
+/// is shown as code; nothing else is interpreted.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Page {
+    /// Heading and window title.
+    pub title: String,
+    /// What the study asked.
+    pub question: String,
+    /// What it found, one paragraph each.
+    pub answer: Vec<String>,
+    /// The evidence, in reading order.
+    pub sections: Vec<Section>,
+    /// Provenance: one line each.
+    pub footer: Vec<String>,
+}
+
+/// A titled part of the page, listed in its table of contents.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Section {
+    /// Heading.
+    pub title: String,
+    /// Contents, in reading order.
+    pub blocks: Vec<Block>,
+}
+
+/// One thing in a section.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Block {
+    /// A paragraph.
+    Text(String),
+    /// A table.
+    Table(Table),
+    /// A plot with its caption.
+    Figure(Figure),
+    /// Text shown as it is, in a fixed-width font.
+    Code(String),
+}
+
+/// A table whose cells are already formatted.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Table {
+    /// What the rows are.
+    pub caption: String,
+    /// Headings; the first column names the row.
+    pub columns: Vec<Column>,
+    /// Cells, one inner vector a row.
+    pub rows: Vec<Vec<String>>,
+    /// Index of the base row, drawn bold.
+    pub base: Option<usize>,
+}
+
+/// The heading of a column.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Column {
+    /// Heading.
+    pub name: String,
+    /// Whether cells are numbers, aligned right.
+    pub numeric: bool,
+}
+
+/// A plot with a caption.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Figure {
+    /// File stem of the figure when it is written on its own.
+    pub name: String,
+    /// What to see in it.
+    pub caption: String,
+    /// What is drawn.
+    pub plot: Plot,
+}
+
+/// What a figure draws. Points that an axis cannot show (not finite; not positive on a logarithmic
+/// axis) are left out.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Plot {
+    /// A probability with its interval for each label, against a target.
+    Intervals {
+        /// One line each, top to bottom.
+        rows: Vec<IntervalRow>,
+        /// The share to reach, a vertical line.
+        target: f64,
+        /// What the probability is of.
+        x_label: String,
+    },
+    /// Share of runs not yet below the loss, against the step (logarithmic).
+    Survival {
+        /// Name and `(step, share from this step on)`, a step function. Before its first point, or
+        /// its last at a step of at most 0, a curve is 1.
+        curves: Vec<(String, Vec<(f64, f64)>)>,
+        /// What the steps are.
+        x_label: String,
+    },
+    /// Lines with optional bands, usually loss against step.
+    Curves {
+        /// Up to about ten.
+        lines: Vec<Line>,
+        /// Name of the horizontal axis.
+        x_label: String,
+        /// Name of the vertical axis.
+        y_label: String,
+        /// Whether the horizontal axis is logarithmic.
+        log_x: bool,
+        /// Whether the vertical axis is logarithmic.
+        log_y: bool,
+        /// A horizontal line, for example the loss that counts as success.
+        reference_y: Option<f64>,
+    },
+    /// Points on two logarithmic axes, usually predicted against observed.
+    Scatter {
+        /// Name and points of each group.
+        groups: Vec<(String, Vec<(f64, f64)>)>,
+        /// Name of the horizontal axis.
+        x_label: String,
+        /// Name of the vertical axis.
+        y_label: String,
+        /// Whether to give both axes the same range and draw the line of equality.
+        diagonal: bool,
+    },
+}
+
+/// A probability with its interval.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct IntervalRow {
+    /// Name of the row.
+    pub label: String,
+    /// The estimate, 0 to 1.
+    pub value: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+    /// Whether this is the base of the comparison, drawn bold.
+    pub base: bool,
+}
+
+/// A named line of [`Plot::Curves`].
+///
+/// A dashed line takes the colour of the solid line just before it, so a prediction listed after its
+/// measurement is seen to belong to it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Line {
+    /// Name in the legend.
+    pub name: String,
+    /// `(x, y)`.
+    pub points: Vec<(f64, f64)>,
+    /// `(x, low, high)`, shaded; empty for none.
+    pub band: Vec<(f64, f64, f64)>,
+    /// Whether the line is a prediction.
+    pub dashed: bool,
+}

@@ -1,0 +1,208 @@
+//! What a kernel implies: descent on a network linearised at its weights, mode by mode, exactly in
+//! discrete time.
+//!
+//! With residual r, loss L = s Σ r² and kernel Θ = Σ λ_k v_k v_kᵀ, gradient descent is
+//! r ← (1 − 2 s η Θ) r, so L(t) = s Σ c_k² (1 − 2 s η λ_k)^(2t) with c_k = v_kᵀ r(0) (Lee et al.
+//! 2019, arXiv:1902.06720, in discrete time; Arora et al. 2019, arXiv:1901.08584).
+
+/// A rule whose linearised dynamics are known.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Rule {
+    /// Gradient descent.
+    Descent,
+    /// Heavy ball: v ← β v + g, θ ← θ − η v.
+    Momentum(f64),
+    /// Nesterov as PyTorch: v ← β v + g, θ ← θ − η (g + β v).
+    Nesterov(f64),
+}
+
+/// A linearised network.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Linear<'a> {
+    /// The rule.
+    pub rule: Rule,
+    /// s of the loss s Σ r².
+    pub loss_factor: f64,
+    /// η.
+    pub rate: f64,
+    /// λ_k of Θ [N].
+    pub eigenvalues: &'a [f64],
+    /// c_k, the initial residual in the eigenbasis [N].
+    pub coefficients: &'a [f64],
+}
+
+/// What the linearised network does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Steps {
+    /// Gets below at this step first.
+    At(u64),
+    /// Not within the steps that were allowed.
+    After(u64),
+    /// Never: modes without kernel hold the loss at this floor.
+    Never {
+        /// s Σ c_k² over the modes with λ_k = 0 (to round-off).
+        floor: f64,
+    },
+    /// The rate is above the limit of stability.
+    Unstable,
+}
+
+impl Linear<'_> {
+    /// 1/(s λmax), times (1 + β) for heavy ball and (1 + β)/(1 + 2 β) for Nesterov.
+    pub fn largest_stable_rate(&self) -> f64 {
+        let top = self.eigenvalues.iter().copied().fold(f64::NAN, f64::max);
+        let descent = 1.0 / (self.loss_factor * top);
+        match self.rule {
+            Rule::Descent => descent,
+            Rule::Momentum(b) => descent * (1.0 + b),
+            Rule::Nesterov(b) => descent * (1.0 + b) / (1.0 + 2.0 * b),
+        }
+    }
+
+    /// Loss at each of increasing `steps`.
+    pub fn losses(&self, steps: &[u64]) -> Vec<f64> {
+        match self.rule {
+            Rule::Descent => steps.iter().map(|&t| self.descent_loss(t)).collect(),
+            Rule::Momentum(_) | Rule::Nesterov(_) => {
+                let mut walk = Walk::new(self);
+                steps
+                    .iter()
+                    .map(|&t| {
+                        while walk.step < t {
+                            walk.advance();
+                        }
+                        walk.loss()
+                    })
+                    .collect()
+            }
+        }
+    }
+
+    fn descent_loss(&self, t: u64) -> f64 {
+        let modes = self.eigenvalues.iter().zip(self.coefficients);
+        let of_mode = |(l, c): (&f64, &f64)| {
+            let factor = (1.0 - 2.0 * self.loss_factor * self.rate * l).abs();
+            c * c * libm::pow(factor, 2.0 * t as f64)
+        };
+        self.loss_factor * modes.map(of_mode).sum::<f64>()
+    }
+
+    /// The first step whose loss is below `threshold`, looked for up to `most` steps where there is
+    /// no closed form (momentum), and up to 1e15 where there is.
+    pub fn steps_below(&self, threshold: f64, most: u64) -> Steps {
+        let top = self.eigenvalues.iter().copied().fold(0.0, f64::max);
+        // Eigenvalues below round-off of the largest are not known to differ from 0.
+        let noise = top * self.eigenvalues.len() as f64 * f64::EPSILON;
+        let still = self.eigenvalues.iter().zip(self.coefficients).filter(|(l, _)| **l <= noise);
+        let floor = self.loss_factor * still.map(|(_, c)| c * c).sum::<f64>();
+        if !(self.rate < self.largest_stable_rate()) {
+            return Steps::Unstable;
+        }
+        if !(floor < threshold) {
+            return Steps::Never { floor };
+        }
+        match self.rule {
+            Rule::Descent => {
+                // Every factor is at most 1, so the loss never rises: bisection.
+                const FAR: u64 = 1_000_000_000_000_000;
+                let (mut low, mut high) = (0, FAR);
+                if self.descent_loss(0) < threshold {
+                    return Steps::At(0);
+                }
+                if !(self.descent_loss(FAR) < threshold) {
+                    return Steps::After(FAR);
+                }
+                while high - low > 1 {
+                    let middle = low + (high - low) / 2;
+                    if self.descent_loss(middle) < threshold {
+                        high = middle;
+                    } else {
+                        low = middle;
+                    }
+                }
+                Steps::At(high)
+            }
+            Rule::Momentum(_) | Rule::Nesterov(_) => {
+                let mut walk = Walk::new(self);
+                while walk.loss() >= threshold {
+                    if walk.step == most {
+                        return Steps::After(most);
+                    }
+                    walk.advance();
+                }
+                Steps::At(walk.step)
+            }
+        }
+    }
+}
+
+/// The modes of a rule with memory, step by step.
+struct Walk<'a> {
+    of: &'a Linear<'a>,
+    step: u64,
+    r: Vec<f64>,
+    v: Vec<f64>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(of: &'a Linear<'a>) -> Self {
+        Walk { of, step: 0, r: of.coefficients.to_vec(), v: vec![0.0; of.coefficients.len()] }
+    }
+
+    fn advance(&mut self) {
+        let (beta, nesterov) = match self.of.rule {
+            Rule::Descent => (0.0, false),
+            Rule::Momentum(b) => (b, false),
+            Rule::Nesterov(b) => (b, true),
+        };
+        for ((r, v), l) in self.r.iter_mut().zip(&mut self.v).zip(self.of.eigenvalues) {
+            let g = 2.0 * self.of.loss_factor * l * *r;
+            *v = beta * *v + g;
+            *r -= self.of.rate * if nesterov { g + beta * *v } else { *v };
+        }
+        self.step += 1;
+    }
+
+    fn loss(&self) -> f64 {
+        self.of.loss_factor * self.r.iter().map(|r| r * r).sum::<f64>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const L: [f64; 3] = [0.5, 2.0, 7.0];
+    const C: [f64; 3] = [1.0, -2.0, 0.5];
+
+    fn linear(rule: Rule, rate: f64) -> Linear<'static> {
+        Linear { rule, loss_factor: 1.0, rate, eigenvalues: &L, coefficients: &C }
+    }
+
+    /// The closed form against the recursion (β = 0 is gradient descent).
+    #[test]
+    fn closed_form_is_the_recursion() {
+        let (a, b) = (linear(Rule::Descent, 0.1), linear(Rule::Momentum(0.0), 0.1));
+        for (a, b) in a.losses(&[0, 1, 5, 50]).iter().zip(b.losses(&[0, 1, 5, 50])) {
+            assert!((a - b).abs() <= 1e-12 * b);
+        }
+        assert_eq!(a.steps_below(1e-8, 1_000_000), b.steps_below(1e-8, 1_000_000));
+    }
+
+    /// Each rule's loss stays bounded just below its limit and grows just above.
+    #[test]
+    fn the_largest_stable_rate_is_the_edge() {
+        for rule in [Rule::Descent, Rule::Momentum(0.9), Rule::Nesterov(0.9)] {
+            let limit = linear(rule, 0.1).largest_stable_rate();
+            assert!(linear(rule, 0.99 * limit).losses(&[20_000])[0] < 1e-8, "{rule:?}");
+            assert!(linear(rule, 1.01 * limit).losses(&[20_000])[0] > 1e8, "{rule:?}");
+            assert_eq!(linear(rule, 1.01 * limit).steps_below(1e-8, 100), Steps::Unstable);
+        }
+    }
+
+    #[test]
+    fn a_mode_without_kernel_holds_the_loss_at_its_floor() {
+        let flat = Linear { eigenvalues: &[0.0, 1.0, 2.0], ..linear(Rule::Descent, 0.1) };
+        assert_eq!(flat.steps_below(1e-8, 100), Steps::Never { floor: 1.0 });
+    }
+}

@@ -1,0 +1,168 @@
+//! Every engine against the reference, and every instruction set against every other.
+
+use thalweg::engine::cpu::Cpu;
+use thalweg::engine::reference::Reference;
+use thalweg::engine::{Engine, Problem};
+use thalweg::record::Outcome;
+
+use crate::{plan, record, starts, train};
+
+const NETS: [&str; 12] = [
+    "hidden = [7, 5]\nactivation = \"tanh\"",
+    "hidden = [20]\nactivation = \"gelu\"",
+    "hidden = []",
+    "hidden = [3, 4, 5, 6]\nactivation = \"silu\"\ninit = \"orthogonal\"",
+    "hidden = [9, 2]\nactivation = \"softplus\"\nbias = false",
+    "hidden = [6, 6]\nactivation = \"sin\"\ngains = [5.0, 1.0, 1.0]",
+    "hidden = [6, 6]\nactivation = \"erf\"\nparameterization = \"ntk\"\ninit = \"lecun_normal\"",
+    "hidden = [5, 8]\nactivation = \"sigmoid\"\ninit = \"xavier_normal\"",
+    "hidden = [11]\nactivation = \"cos\"\nbias_init = { normal = { std = 0.5 } }",
+    "hidden = [8, 8]\nactivation = \"relu\"\ninit = \"kaiming_normal\"",
+    "hidden = [8, 8]\nactivation = \"leaky_relu\"\ninit = \"kaiming_uniform\"",
+    "hidden = [5, 5]\nactivation = \"abs\"",
+];
+
+const METHODS: [&str; 6] = [
+    "\"gd\"",
+    "{ momentum = { beta = 0.9 } }",
+    "{ nesterov = { beta = 0.9 } }",
+    "{ adam = {} }",
+    "{ sgd = { batch = 3 } }",
+    "{ sgd = { batch = 7 } }",
+];
+
+fn cell(net: &str, method: &str, precision: &str, more: &str) -> thalweg::plan::Cell {
+    let text = format!(
+        "replicates = 37\n[data]\npoints = 7\ndim = 4\n[net]\n{net}\n[descent]\nmethod = {method}\n\
+         rate = 0.002\nsteps = 60\nprecision = \"{precision}\"\n{more}"
+    );
+    plan(&text).cells.remove(0)
+}
+
+fn losses(engine: &dyn Engine, cell: &thalweg::plan::Cell, threads: usize) -> Vec<Vec<f64>> {
+    let problem: Problem = cell.problem();
+    let ends = train(engine, &problem, starts(cell, 37), threads);
+    ends.into_iter().map(|e| [e.losses, e.last.weights, vec![e.best_loss]].concat()).collect()
+}
+
+/// 37 replicates: no multiple of any lane count. Every net with gradient descent and every rule
+/// with one net, each loss of the grid and each final weight.
+#[test]
+fn every_engine_agrees_with_the_reference() {
+    let cases = NETS.iter().map(|n| (*n, METHODS[0])).chain(METHODS.iter().map(|m| (NETS[0], *m)));
+    for (net, method) in cases.chain([(NETS[6], METHODS[3]), (NETS[6], METHODS[1])]) {
+        for loss in ["sum", "half_mean"] {
+            let cell = cell(net, method, "f64", &format!("loss = \"{loss}\""));
+            let right = losses(&Reference, &cell, 1);
+            for (name, cpu) in Cpu::all() {
+                for (r, (a, b)) in right.iter().zip(losses(&cpu, &cell, 1)).enumerate() {
+                    for (a, b) in a.iter().zip(&b) {
+                        let far = (a - b).abs() / a.abs().max(1e-3);
+                        assert!(far < 1e-10, "{name}, {net}, {method}, replicate {r}: {a} {b}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The arithmetic is defined, not left to the processor.
+#[test]
+fn every_instruction_set_gives_the_same_bits() {
+    for precision in ["f32", "f64"] {
+        for (net, method) in NETS.iter().map(|n| (*n, METHODS[0])).chain(METHODS.map(|m| (NETS[0], m))) {
+            let cell = cell(net, method, precision, "");
+            let all: Vec<_> =
+                Cpu::all().into_iter().map(|(name, cpu)| (name, losses(&cpu, &cell, 1))).collect();
+            for (name, other) in &all[1..] {
+                assert_eq!(all[0].1, *other, "{} and {name}: {net}, {method}", all[0].0);
+            }
+        }
+    }
+}
+
+/// Threads, the company in a group, the order of arrival: nothing but the cell and the number.
+#[test]
+fn a_replicate_does_not_feel_its_neighbours() {
+    let cell = cell(NETS[0], METHODS[0], "f32", "stop = \"below\"\n[success]\nloss_below = 0.5");
+    let problem = cell.problem();
+    let engine = Cpu::detect();
+    let together = train(&engine, &problem, starts(&cell, 37), 1);
+    assert_eq!(together, train(&engine, &problem, starts(&cell, 37), 3));
+    let mut shuffled = starts(&cell, 37);
+    shuffled.rotate_left(11);
+    assert_eq!(together, train(&engine, &problem, shuffled, 2));
+    for one in [0, 17, 36] {
+        let alone = train(&engine, &problem, vec![starts(&cell, 37)[one].clone()], 1);
+        assert_eq!(together[one..=one], alone[..]);
+    }
+}
+
+/// Far above the limit of stability the loss explodes; the others are not disturbed.
+#[test]
+fn a_replicate_that_diverges_is_a_result() {
+    let cell = cell(NETS[9], METHODS[0], "f32", "");
+    let problem = cell.problem();
+    let mut all = starts(&cell, 20);
+    all[5].rate = 1e3;
+    for engine in [&Reference as &dyn Engine, &Cpu::detect()] {
+        let ends = train(engine, &problem, all.clone(), 1);
+        assert!(matches!(ends[5].outcome, Outcome::Diverged { step } if step < 60));
+        assert!(ends.iter().all(|e| e.replicate == 5 || e.outcome == Outcome::Spent));
+    }
+}
+
+/// With no hidden unit alive only the output bias learns, and it converges to the mean of y; then
+/// no bit changes any more.
+#[test]
+fn a_dead_relu_net_is_fixed_not_spent() {
+    let text = "replicates = 5\n[data]\npoints = 6\ndim = 2\n[net]\nhidden = [4]\nactivation = \"relu\"\n\
+                [descent]\nrate = 0.05\nsteps = 100000";
+    let cell = plan(text).cells.remove(0);
+    let problem = cell.problem();
+    let mut all = starts(&cell, 5);
+    for start in &mut all {
+        // First-layer weights 0 and biases -1: every unit is off on every point.
+        start.weights[..8].fill(0.0);
+        start.weights[8..12].fill(-1.0);
+    }
+    for engine in [&Reference as &dyn Engine, &Cpu::detect()] {
+        for end in train(engine, &problem, all.clone(), 1) {
+            assert!(matches!(end.outcome, Outcome::Fixed { step } if step < 2000), "{:?}", end.outcome);
+            let y = &all[end.replicate as usize].y;
+            let mean = y.iter().sum::<f64>() / 6.0;
+            let floor: f64 = y.iter().map(|y| (y - mean) * (y - mean)).sum();
+            assert!((end.last.loss / floor - 1.0).abs() < 1e-5);
+        }
+    }
+}
+
+/// `stop = "never"` makes every step and still knows when it was first below.
+#[test]
+fn a_run_to_the_end_knows_its_first_step_below() {
+    let base = "replicates = 20\n[data]\npoints = 3\n[descent]\nrate = 0.02\nsteps = 3000\n";
+    let stopped = record(base, &Cpu::detect(), 2);
+    let whole = record(&format!("{base}stop = \"never\""), &Cpu::detect(), 2);
+    for (a, b) in stopped.rows.iter().zip(&whole.rows) {
+        assert_eq!((a.outcome, a.first_below), (b.outcome, b.first_below));
+        assert!(a.reached() && a.steps < 3000 && b.best_loss <= a.final_loss);
+    }
+}
+
+/// At half the limit measured on each replicate, a linear model's slowest stable mode decays; at
+/// 1.05 times twice that it must diverge (reference values, trap 2: the factor of the loss).
+#[test]
+fn linear_regression_diverges_exactly_above_the_limit() {
+    for loss in ["sum", "mean", "half_sum", "half_mean"] {
+        for (of_limit, diverges) in [(0.98, false), (1.02, true)] {
+            let text = format!(
+                "replicates = 10\n[net]\nhidden = []\n[descent]\nloss = \"{loss}\"\nprecision = \"f64\"\n\
+                 rate = {{ of_limit = {of_limit} }}\nsteps = 20000\n"
+            );
+            for row in record(&text, &Cpu::detect(), 2).rows {
+                let diverged = matches!(row.outcome, Outcome::Diverged { .. });
+                assert_eq!(diverged, diverges, "{loss} {of_limit} {:?}", row.outcome);
+            }
+        }
+    }
+}

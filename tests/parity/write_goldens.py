@@ -1,0 +1,193 @@
+"""Writes the goldens that hold Thalweg to PyTorch: 1000 steps of each activation and optimiser.
+
+    python -m venv venv && venv/bin/pip install torch safetensors numpy
+    venv/bin/python tests/parity/write_goldens.py
+
+One file a case, goldens/NAME.safetensors, everything in float64:
+
+    data.x [N, d], data.y [N]
+    initial.0.weight [out, in], initial.0.bias [out], initial.2.weight …   state_dict before step 0
+    final.0.weight …                                                        and after step 999
+    losses [1001]      full-batch loss before each step, and after the last at index 1000
+    batches [1000, B]  int64, mini-batch descent only: the points of each step, -1 where a batch is short
+
+and, as metadata, `net` and `descent` (JSON of these tables of a study file), `torch` (its version) and,
+for mini-batches, `noise` (JSON of the seed and replicate of Thalweg's stream that ordered them).
+
+Each case is run a second time with inputs moved by their last bit. Its losses must agree to 1e-11: what
+amplifies rounding more than that could not be compared to 1e-10, and is refused here.
+"""
+
+import json
+import pathlib
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file
+from torch import nn
+
+FOLDER = pathlib.Path(__file__).parent / "goldens"
+STEPS = 1000
+SEED, REPLICATE = 2018, 0
+
+
+class Function(nn.Module):
+    """An activation that torch.nn has no module for."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, z):
+        return self.function(z)
+
+
+ACTIVATIONS = {
+    "identity": nn.Identity,
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "abs": lambda: Function(torch.abs),
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "erf": lambda: Function(torch.erf),
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "softplus": nn.Softplus,
+    "sin": lambda: Function(torch.sin),
+    "cos": lambda: Function(torch.cos),
+}
+
+LOSSES = {
+    "sum": lambda r: (r**2).sum(),
+    "mean": lambda r: (r**2).mean(),
+    "half_sum": lambda r: (r**2).sum() / 2,
+    "half_mean": lambda r: (r**2).mean() / 2,
+}
+
+OPTIMISERS = {
+    "gd": lambda p, rate, **_: torch.optim.SGD(p, lr=rate),
+    "sgd": lambda p, rate, **_: torch.optim.SGD(p, lr=rate),
+    "momentum": lambda p, rate, beta: torch.optim.SGD(p, lr=rate, momentum=beta),
+    "nesterov": lambda p, rate, beta: torch.optim.SGD(p, lr=rate, momentum=beta, nesterov=True),
+    "adam": lambda p, rate, betas, eps: torch.optim.Adam(p, lr=rate, betas=tuple(betas), eps=eps),
+}
+
+ADAM = {"adam": {"betas": [0.9, 0.999], "eps": 1e-8}}
+
+# name, points, dim, hidden, activation, bias, method, loss, rate
+CASES = [
+    ("linear", 20, 5, [], "identity", True, "gd", "sum", 5e-4),
+    ("identity", 20, 10, [8, 8], "identity", True, "gd", "mean", 0.01),
+    ("relu", 20, 15, [20], "relu", True, "gd", "sum", 3e-4),
+    ("leaky_relu", 20, 5, [12, 8], "leaky_relu", True, "gd", "mean", 0.01),
+    ("abs", 20, 5, [12], "abs", True, "gd", "sum", 1e-4),
+    ("tanh", 20, 5, [16, 16], "tanh", True, "gd", "sum", 2e-3),
+    ("sigmoid", 20, 5, [10, 6], "sigmoid", True, "gd", "half_sum", 0.02),
+    ("erf", 20, 5, [10, 10], "erf", True, "gd", "mean", 0.02),
+    ("gelu", 20, 5, [8, 8, 8], "gelu", True, "gd", "mean", 0.05),
+    ("silu", 20, 5, [12, 12], "silu", False, "gd", "half_mean", 0.1),
+    ("softplus", 20, 5, [8, 8], "softplus", True, "gd", "sum", 5e-4),
+    ("sin", 20, 2, [8, 8], "sin", True, "gd", "mean", 0.1),
+    ("cos", 20, 2, [8, 8], "cos", True, "gd", "half_sum", 3e-3),
+    ("momentum", 20, 5, [16, 16], "tanh", True, {"momentum": {"beta": 0.9}}, "sum", 2e-4),
+    ("nesterov", 20, 5, [16, 16], "tanh", True, {"nesterov": {"beta": 0.9}}, "sum", 2e-4),
+    ("adam", 20, 5, [16, 16], "tanh", True, ADAM, "sum", 1e-3),
+    ("sgd", 20, 5, [16, 16], "tanh", True, {"sgd": {"batch": 5}}, "sum", 2e-3),
+    ("sgd_short_batch", 20, 3, [8], "tanh", True, {"sgd": {"batch": 6}}, "mean", 0.02),
+]
+
+
+def permutation(n, epoch):
+    """Thalweg's permutation of an epoch: Fisher and Yates on words of the noise stream."""
+    words = np.random.Philox(key=[SEED, REPLICATE], counter=[0, epoch, 2, 0])
+    order = list(range(n))
+    for i in range(n - 1, 0, -1):
+        j = (int(words.random_raw()) * (i + 1)) >> 64
+        order[i], order[j] = order[j], order[i]
+    return order
+
+
+def mini_batches(n, size):
+    """The points of each step."""
+    batches, epoch = [], 0
+    while len(batches) < STEPS:
+        order = permutation(n, epoch)
+        batches += [order[start : start + size] for start in range(0, n, size)]
+        epoch += 1
+    return batches[:STEPS]
+
+
+def model(dim, hidden, activation, bias):
+    sizes, layers = [dim, *hidden, 1], []
+    for fan_in, fan_out in zip(sizes, sizes[1:]):
+        layers += [nn.Linear(fan_in, fan_out, bias=bias), ACTIVATIONS[activation]()]
+    return nn.Sequential(*layers[:-1])
+
+
+def train(net, x, y, method, loss, rate, batches):
+    """The losses [STEPS + 1]; `net` is trained in place."""
+    kind, options = next(iter(method.items())) if isinstance(method, dict) else (method, {})
+    optimiser = OPTIMISERS[kind](net.parameters(), rate, **options)
+    loss, losses = LOSSES[loss], []
+    for step in range(STEPS):
+        with torch.no_grad():
+            losses.append(loss(net(x)[:, 0] - y).item())
+        rows = batches[step] if batches else slice(None)
+        optimiser.zero_grad()
+        loss(net(x[rows])[:, 0] - y[rows]).backward()
+        optimiser.step()
+    with torch.no_grad():
+        losses.append(loss(net(x)[:, 0] - y).item())
+    return np.array(losses)
+
+
+def write(seed, name, points, dim, hidden, activation, bias, method, loss, rate):
+    torch.manual_seed(seed)
+    x, y = torch.randn(points, dim), torch.randn(points)
+    net = model(dim, hidden, activation, bias)
+    initial = {key: value.clone() for key, value in net.state_dict().items()}
+    batch = method["sgd"]["batch"] if "sgd" in method else None
+    batches = mini_batches(points, batch) if batch else None
+
+    again = model(dim, hidden, activation, bias)
+    again.load_state_dict(initial)
+    losses = train(net, x, y, method, loss, rate, batches)
+    moved = train(again, x * (1 + 1e-15), y, method, loss, rate, batches)
+    sensitivity = np.max(np.abs(moved / losses - 1))
+    rises = int(np.sum(np.diff(losses) > 0))
+    assert np.all(np.isfinite(losses)) and losses[-1] < 0.95 * losses[0], (name, losses[0], losses[-1])
+    assert method != "gd" or rises == 0, (name, rises)
+    assert sensitivity < 1e-11, (name, sensitivity)
+
+    tensors = {"data.x": x, "data.y": y, "losses": torch.from_numpy(losses)}
+    tensors |= {f"initial.{key}": value for key, value in initial.items()}
+    tensors |= {f"final.{key}": value for key, value in net.state_dict().items()}
+    tensors = {key: np.ascontiguousarray(value.numpy()) for key, value in tensors.items()}
+    metadata = {
+        "net": json.dumps({"hidden": hidden, "activation": activation, "bias": bias}),
+        "descent": json.dumps(
+            {"method": method, "loss": loss, "rate": rate, "steps": STEPS, "precision": "f64"}
+        ),
+        "torch": torch.__version__,
+    }
+    if batches:
+        table = np.full((STEPS, batch), -1, dtype=np.int64)
+        for row, points_of_step in zip(table, batches):
+            row[: len(points_of_step)] = points_of_step
+        tensors["batches"] = table
+        metadata["noise"] = json.dumps({"seed": SEED, "replicate": REPLICATE})
+    path = FOLDER / f"{name}.safetensors"
+    save_file(tensors, path, metadata)
+    print(
+        f"{name:16} {loss:9} rate {rate:<7g} loss {losses[0]:9.4g} -> {losses[-1]:9.3e}"
+        f"  sensitivity {sensitivity:.1e}  rises {rises:3}  {path.stat().st_size} bytes"
+    )
+
+
+if __name__ == "__main__":
+    # One thread and no fast paths that depend on it: the same machine gives the same file.
+    torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float64)
+    FOLDER.mkdir(exist_ok=True)
+    for number, case in enumerate(CASES):
+        write(number, *case)

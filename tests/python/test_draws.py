@@ -1,0 +1,61 @@
+"""A few lines of NumPy reproduce any random draw of a run.
+
+THALWEG=target/release/thalweg pytest tests/python
+"""
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+from scipy.special import ndtri
+
+SEED, POINTS, HIDDEN, REPLICATES = 2018, 7, [4, 6], 3
+DATA, INIT = 0, 1
+
+
+def uniform(replicate, purpose, part, count):
+    """Numbers in (0, 1) from the stream of a replicate, a purpose and a part."""
+    stream = np.random.Philox(key=[SEED, replicate], counter=[0, part, purpose, 0])
+    return ((stream.random_raw(count) >> 12) + 0.5) * 2.0**-52
+
+
+@pytest.fixture(scope="module", params=[("f32", 1e-6), ("f64", 1e-12)], ids=["f32", "f64"])
+def start(request, thalweg, tmp_path_factory):
+    """The folder of weights after no step at all, and the relative error of the number format."""
+    precision, rtol = request.param
+    work = tmp_path_factory.mktemp(precision)
+    (work / "study.toml").write_text(f"""
+title = "Draws"
+seed = {SEED}
+replicates = {REPLICATES}
+data = {{ points = {POINTS}, dim = 3 }}
+net = {{ hidden = {HIDDEN} }}
+descent = {{ steps = 0, rate = 0.01, precision = "{precision}" }}
+keep = {{ replicates = {REPLICATES} }}
+""")
+    thalweg("run", work / "study.toml", "--out", work / "out")
+    return work / "out" / "weights", rtol
+
+
+@pytest.mark.parametrize("replicate", range(REPLICATES))
+def test_numpy_draws_the_training_set(start, replicate):
+    folder, rtol = start
+    data = load_file(folder / f"cell-000-replicate-{replicate:03}.data.safetensors")
+    y = ndtri(uniform(replicate, DATA, 0, POINTS))
+    x = np.column_stack([ndtri(uniform(replicate, DATA, 1 + j, POINTS)) for j in range(3)])
+    np.testing.assert_allclose(data["y"], y, rtol=rtol)
+    np.testing.assert_allclose(data["x"], x, rtol=rtol)
+
+
+@pytest.mark.parametrize("replicate", range(REPLICATES))
+def test_numpy_draws_the_initial_weights(start, replicate):
+    folder, rtol = start
+    weights = load_file(folder / f"cell-000-replicate-{replicate:03}.safetensors")
+    sizes = [3, *HIDDEN, 1]
+    assert len(weights) == 2 * (len(sizes) - 1)
+    for layer, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:])):
+        bound = 1 / np.sqrt(fan_in)
+        weight = bound * (2 * uniform(replicate, INIT, 2 * layer, fan_out * fan_in) - 1)
+        bias = bound * (2 * uniform(replicate, INIT, 2 * layer + 1, fan_out) - 1)
+        found = weights[f"{2 * layer}.weight"], weights[f"{2 * layer}.bias"]
+        np.testing.assert_allclose(found[0], weight.reshape(fan_out, fan_in), rtol=rtol)
+        np.testing.assert_allclose(found[1], bias, rtol=rtol)

@@ -1,0 +1,105 @@
+"""What a run leaves behind opens in the tools people have, and means there what it says.
+
+THALWEG=target/release/thalweg pytest tests/python
+"""
+
+import math
+
+import duckdb
+import pandas
+import polars
+import pytest
+import torch
+from safetensors.torch import load_file
+
+REPLICATES, KEPT = 6, 2
+# The base cell and one for each value of the comparison.
+ACTIVATIONS = [torch.nn.Tanh, torch.nn.ReLU, torch.nn.GELU]
+
+STUDY = f"""
+title = "A small study"
+seed = 7
+replicates = {REPLICATES}
+
+[data]
+points = 5
+dim = 3
+
+[net]
+hidden = [4]
+activation = "tanh"
+
+[descent]
+rate = 0.02
+steps = 200
+
+[keep]
+replicates = {KEPT}
+
+[[compare]]
+name = "activation"
+"net.activation" = ["relu", "gelu"]
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(thalweg, tmp_path_factory):
+    work = tmp_path_factory.mktemp("run")
+    (work / "study.toml").write_text(STUDY)
+    thalweg("run", work / "study.toml", "--out", work / "out")
+    return work / "out"
+
+
+def plain(rows):
+    """Rows of Python values; a missing number and NaN are both None, as in pandas."""
+
+    def value(v):
+        if hasattr(v, "tolist"):
+            v = v.tolist()
+        if isinstance(v, list | tuple):
+            return [value(w) for w in v]
+        if v is None or v is pandas.NA or (isinstance(v, float) and math.isnan(v)):
+            return None
+        return v
+
+    return [[value(v) for v in row] for row in rows]
+
+
+@pytest.mark.parametrize("name", ["replicates", "curves", "cells"])
+def test_a_table_is_the_same_in_polars_pandas_and_duckdb(folder, name):
+    path = folder / f"{name}.parquet"
+    of_polars = polars.read_parquet(path)
+    of_pandas = pandas.read_parquet(path, dtype_backend="pyarrow")
+    of_duckdb = duckdb.read_parquet(str(path))
+    assert of_polars.height > 0
+    assert of_polars.columns == list(of_pandas.columns) == of_duckdb.columns
+    rows = plain(of_polars.rows())
+    assert plain(of_pandas.astype(object).itertuples(index=False)) == rows
+    assert plain(of_duckdb.fetchall()) == rows
+
+
+def test_there_is_a_row_for_each_replicate_and_each_cell(folder):
+    replicates = polars.read_parquet(folder / "replicates.parquet")
+    cells = polars.read_parquet(folder / "cells.parquet")
+    assert cells.height == len(ACTIVATIONS)
+    assert replicates.height == REPLICATES * cells.height
+    known = {"cell", "replicate", "outcome", "steps", "initial_loss", "best_loss", "final_loss"}
+    assert known <= set(replicates.columns)
+    assert replicates.select("cell", "replicate").is_unique().all()
+    assert (replicates["best_loss"] <= replicates["initial_loss"]).all()
+
+
+@pytest.mark.parametrize("cell", range(len(ACTIVATIONS)))
+@pytest.mark.parametrize("replicate", range(KEPT))
+def test_kept_weights_give_the_kept_outputs_in_pytorch(folder, cell, replicate):
+    name = f"cell-{cell:03}-replicate-{replicate:03}"
+    weights = load_file(folder / "weights" / f"{name}.safetensors")
+    data = load_file(folder / "weights" / f"{name}.data.safetensors")
+    assert data["x"].shape == (5, 3)
+    assert data["y"].shape == data["outputs"].shape == (5,)
+    net = torch.nn.Sequential(torch.nn.Linear(3, 4), ACTIVATIONS[cell](), torch.nn.Linear(4, 1))
+    net = net.double()
+    net.load_state_dict(weights, strict=True)
+    with torch.no_grad():
+        outputs = net(data["x"].double())[:, 0]
+    torch.testing.assert_close(outputs, data["outputs"].double(), rtol=1e-5, atol=1e-6)
