@@ -82,7 +82,7 @@ CASES = [
     ("leaky_relu", 20, 5, [12, 8], "leaky_relu", True, "gd", "mean", 0.01),
     ("abs", 20, 5, [12], "abs", True, "gd", "sum", 1e-4),
     ("tanh", 20, 5, [16, 16], "tanh", True, "gd", "sum", 2e-3),
-    ("sigmoid", 20, 5, [10, 6], "sigmoid", True, "gd", "half_sum", 0.02),
+    ("sigmoid", 20, 5, [10, 6], "sigmoid", True, "gd", "half_sum", 0.01),
     ("erf", 20, 5, [10, 10], "erf", True, "gd", "mean", 0.02),
     ("gelu", 20, 5, [8, 8, 8], "gelu", True, "gd", "mean", 0.05),
     ("silu", 20, 5, [12, 12], "silu", False, "gd", "half_mean", 0.1),

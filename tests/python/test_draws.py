@@ -3,13 +3,26 @@
 THALWEG=target/release/thalweg pytest tests/python
 """
 
+import os
+import subprocess
+
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 from scipy.special import ndtri
 
+pytestmark = pytest.mark.skipif("THALWEG" not in os.environ, reason="THALWEG names no program")
+
 SEED, POINTS, HIDDEN, REPLICATES = 2018, 7, [4, 6], 3
 DATA, INIT = 0, 1
+
+
+def thalweg(*arguments):
+    """What the program printed; a failure shows what it said."""
+    command = [os.environ["THALWEG"], *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def uniform(replicate, purpose, part, count):
@@ -19,7 +32,7 @@ def uniform(replicate, purpose, part, count):
 
 
 @pytest.fixture(scope="module", params=[("f32", 1e-6), ("f64", 1e-12)], ids=["f32", "f64"])
-def start(request, thalweg, tmp_path_factory):
+def start(request, tmp_path_factory):
     """The folder of weights after no step at all, and the relative error of the number format."""
     precision, rtol = request.param
     work = tmp_path_factory.mktemp(precision)

@@ -1,17 +1,26 @@
-"""What a run leaves behind opens in the tools people have, and means there what it says.
+"""What Thalweg writes opens in the tools people have, and means there what it says.
 
 THALWEG=target/release/thalweg pytest tests/python
 """
 
+import json
 import math
+import os
+import pathlib
+import subprocess
+import tomllib
 
 import duckdb
+import jsonschema
 import pandas
 import polars
 import pytest
 import torch
 from safetensors.torch import load_file
 
+pytestmark = pytest.mark.skipif("THALWEG" not in os.environ, reason="THALWEG names no program")
+
+STUDIES = sorted((pathlib.Path(__file__).parents[2] / "studies").glob("*.toml"))
 REPLICATES, KEPT = 6, 2
 # The base cell and one for each value of the comparison.
 ACTIVATIONS = [torch.nn.Tanh, torch.nn.ReLU, torch.nn.GELU]
@@ -42,8 +51,16 @@ name = "activation"
 """
 
 
+def thalweg(*arguments):
+    """What the program printed; a failure shows what it said."""
+    command = [os.environ["THALWEG"], *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @pytest.fixture(scope="module")
-def folder(thalweg, tmp_path_factory):
+def folder(tmp_path_factory):
     work = tmp_path_factory.mktemp("run")
     (work / "study.toml").write_text(STUDY)
     thalweg("run", work / "study.toml", "--out", work / "out")
@@ -103,3 +120,26 @@ def test_kept_weights_give_the_kept_outputs_in_pytorch(folder, cell, replicate):
     with torch.no_grad():
         outputs = net(data["x"].double())[:, 0]
     torch.testing.assert_close(outputs, data["outputs"].double(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def validator():
+    schema = json.loads(thalweg("studies", "schema"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def test_there_are_studies():
+    assert STUDIES
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_the_schema_accepts_a_shipped_study(validator, path):
+    validator.validate(tomllib.loads(path.read_text()))
+
+
+def test_the_schema_refuses_an_unknown_key(validator):
+    study = tomllib.loads(STUDY)
+    assert validator.is_valid(study)
+    study["net"]["hiden"] = [4]
+    assert not validator.is_valid(study)

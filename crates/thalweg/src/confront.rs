@@ -1,1 +1,504 @@
-//! stub
+//! Measurement beside theory: what a cell did, what its kernels said it would do, and whether they
+//! agree.
+
+use serde::Serialize;
+
+use crate::descent::{Method, Precision};
+use crate::linalg::eigen;
+use crate::net::{Activation, parameters};
+use crate::plan::Cell;
+use crate::record::{Look, Outcome, Record, Row};
+use crate::stats::{
+    self, Interval, mcnemar_exact, median, paired_ratio, quantile, quantile_interval, spearman, wilson,
+};
+use crate::theory::linear::{Linear, Rule, Steps};
+
+/// The confidence level of every interval.
+pub const LEVEL: f64 = 0.95;
+
+/// What a kernel measured at one look implies for the rest of the replicate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prediction {
+    /// 1/(s λmax), with the factor of momentum.
+    pub largest_stable_rate: f64,
+    /// From the look on, to the success threshold.
+    pub steps: Steps,
+}
+
+/// The linearised rule of a cell; none for rules without one (Adam, mini-batches).
+pub fn rule(method: Method) -> Option<Rule> {
+    match method {
+        Method::Gd => Some(Rule::Descent),
+        Method::Momentum { beta } => Some(Rule::Momentum(beta)),
+        Method::Nesterov { beta } => Some(Rule::Nesterov(beta)),
+        Method::Adam { .. } | Method::Sgd { .. } => None,
+    }
+}
+
+/// The network linearised at a look; none without a kernel or a rule.
+pub fn linear<'a>(cell: &Cell, rate: f64, look: &'a Look) -> Option<Linear<'a>> {
+    Some(Linear {
+        rule: rule(cell.setting.descent.method)?,
+        loss_factor: cell.setting.descent.loss.factor(cell.setting.data.points),
+        rate,
+        eigenvalues: look.eigenvalues.as_deref()?,
+        coefficients: look.coefficients.as_deref()?,
+    })
+}
+
+/// What the kernel at a look predicts.
+pub fn predict(cell: &Cell, rate: f64, look: &Look) -> Option<Prediction> {
+    let linear = linear(cell, rate, look)?;
+    if linear.eigenvalues.iter().chain(linear.coefficients).any(|v| !v.is_finite()) {
+        return None;
+    }
+    Some(Prediction {
+        largest_stable_rate: linear.largest_stable_rate(),
+        steps: linear.steps_below(cell.setting.success.loss_below, cell.setting.descent.steps),
+    })
+}
+
+impl Prediction {
+    /// The step as a number: infinite if it is never reached or the rate is unstable.
+    pub fn as_number(&self) -> f64 {
+        match self.steps {
+            Steps::At(step) => step as f64,
+            Steps::After(_) | Steps::Never { .. } | Steps::Unstable => f64::INFINITY,
+        }
+    }
+}
+
+/// Why a replicate ended as it did, computed from its last look.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// It got below.
+    Reached,
+    /// The loss exploded; the rate over the largest stable rate of the initial kernel.
+    Diverged {
+        /// η over the limit at the start.
+        over_limit: f64,
+    },
+    /// The kernel at the end would still get there, after this many more steps at this rate.
+    TooSlow {
+        /// More steps.
+        more: u64,
+    },
+    /// The rate is above the largest stable rate of the kernel at the end: the loss bounces.
+    AtTheEdge {
+        /// η over the limit at the end.
+        over_limit: f64,
+    },
+    /// Part of the residual lies where no parameter moves the outputs (Θ v = 0), and holds the loss
+    /// at this floor.
+    RankDeficient {
+        /// The floor.
+        floor: f64,
+    },
+    /// The arithmetic stopped it: no bit changes although the gradient is not zero.
+    PrecisionFloor,
+    /// Not looked at, or none of these.
+    Undecided,
+}
+
+impl Cause {
+    /// The name in tables.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Cause::Reached => "reached",
+            Cause::Diverged { .. } => "diverged",
+            Cause::TooSlow { .. } => "too slow",
+            Cause::AtTheEdge { .. } => "bouncing at the edge",
+            Cause::RankDeficient { .. } => "rank-deficient",
+            Cause::PrecisionFloor => "precision floor",
+            Cause::Undecided => "undecided",
+        }
+    }
+}
+
+/// The cause of a replicate's end, from its row and its first and last looks.
+pub fn cause(cell: &Cell, row: &Row, looks: Option<(&Look, &Look)>) -> Cause {
+    let over = |look: &Look| predict(cell, row.rate, look).map(|p| row.rate / p.largest_stable_rate);
+    match (row.outcome, looks) {
+        (Outcome::Below { .. }, _) => Cause::Reached,
+        (Outcome::Diverged { .. }, Some((first, _))) => {
+            over(first).map_or(Cause::Undecided, |over_limit| Cause::Diverged { over_limit })
+        }
+        (_, None) => Cause::Undecided,
+        (Outcome::Spent | Outcome::Fixed { .. } | Outcome::Diverged { .. }, Some((_, last))) => {
+            let Some(prediction) = predict(cell, row.rate, last) else {
+                return Cause::Undecided;
+            };
+            match prediction.steps {
+                Steps::Never { floor } => Cause::RankDeficient { floor },
+                _ if matches!(row.outcome, Outcome::Fixed { .. }) => Cause::PrecisionFloor,
+                Steps::Unstable => {
+                    Cause::AtTheEdge { over_limit: row.rate / prediction.largest_stable_rate }
+                }
+                Steps::At(more) | Steps::After(more) => Cause::TooSlow { more },
+            }
+        }
+    }
+}
+
+/// The smallest loss that a network linear in its input can have on a replicate's training set:
+/// s ‖y − P y‖², P onto the span of the inputs (and of the constant, with biases). None for other
+/// activations.
+pub fn linear_floor(cell: &Cell, replicate: u64) -> Option<f64> {
+    let net = &cell.setting.net;
+    if !(net.activation == Activation::Identity || net.hidden.is_empty()) {
+        return None;
+    }
+    let set = cell.set(replicate);
+    let (n, d) = (set.y.len(), cell.dim());
+    let constant = f64::from(u8::from(net.bias));
+    let row = |i: usize| &set.x[i * d..(i + 1) * d];
+    let gram: Vec<f64> = (0..n * n)
+        .map(|at| {
+            let (a, b) = (row(at / n), row(at % n));
+            constant + a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>()
+        })
+        .collect();
+    let e = eigen(&gram, n);
+    let noise = e.values[n - 1] * n as f64 * f64::EPSILON;
+    let outside = e.vectors.chunks_exact(n).zip(&e.values).filter(|(_, l)| **l <= noise);
+    let lost = outside.map(|(v, _)| v.iter().zip(&set.y).map(|(v, y)| v * y).sum::<f64>());
+    Some(cell.setting.descent.loss.factor(n) * lost.map(|c| c * c).sum::<f64>())
+}
+
+/// A cell in numbers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// The cell's number.
+    pub cell: usize,
+    /// Replicates.
+    pub replicates: u64,
+    /// Successes.
+    pub successes: u64,
+    /// Wilson interval of the success probability.
+    pub success: Interval,
+    /// Replicates by outcome: below, spent, diverged, fixed.
+    pub outcomes: [u64; 4],
+    /// 50, 80 and 90 % quantiles of the hitting time over all replicates; none beyond the budget.
+    pub steps: [Option<u64>; 3],
+    /// Interval of the median hitting time.
+    pub median_steps: (Option<u64>, Option<u64>),
+    /// Multiply-adds of one step: 3 N × weights (less the input layer's backward product).
+    pub work: f64,
+    /// Number of parameters.
+    pub parameters: usize,
+    /// Median rate.
+    pub rate: f64,
+    /// Median final loss.
+    pub final_loss: f64,
+    /// What was seen on the replicates that were looked at.
+    pub looked: Option<Looked>,
+    /// Replicates by cause, largest first.
+    pub causes: Vec<(&'static str, u64)>,
+}
+
+/// Medians over the replicates looked at (those with a kernel at start and end).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Looked {
+    /// How many.
+    pub replicates: usize,
+    /// λmin, λmax and λmax/λmin of Θ at the start.
+    pub start: [f64; 3],
+    /// The same at the end.
+    pub end: [f64; 3],
+    /// ‖Θ − Θ₀‖/‖Θ₀‖ at the end.
+    pub kernel_moved: f64,
+    /// η over the largest stable rate at the start, and at the end.
+    pub over_limit: [f64; 2],
+    /// η · sharpness over 2 (2 (1 + β) for momentum) at the end: 1 is the edge of stability.
+    pub edge: f64,
+    /// Prediction by the kernel at the start.
+    pub by_start: Option<Forecast>,
+    /// Prediction by the kernel at the end and the residual at the start: known only afterwards.
+    pub by_end: Option<Forecast>,
+}
+
+/// Predicted hitting times against observed ones.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Forecast {
+    /// 50 and 80 % quantiles of the predicted step; infinite if never.
+    pub steps: [f64; 2],
+    /// Predicted share within the budget.
+    pub success: f64,
+    /// Median of observed/predicted where both are finite, with its sign-test interval.
+    pub ratio: Option<(f64, Interval)>,
+    /// Spearman's rank correlation over the same replicates.
+    pub correlation: Option<f64>,
+    /// (predicted, observed), finite ones.
+    pub pairs: Vec<(f64, f64)>,
+}
+
+/// What the kernel of the end says about the whole run: its modes, the residual of the start.
+fn by_end(cell: &Cell, row: &Row, last: &Look) -> Option<Prediction> {
+    let whole = Look { coefficients: last.start_coefficients.clone(), ..last.clone() };
+    predict(cell, row.rate, &whole)
+}
+
+fn forecast(cell: &Cell, of: &[(&Row, Prediction)]) -> Option<Forecast> {
+    if of.is_empty() {
+        return None;
+    }
+    let predicted: Vec<f64> = of.iter().map(|(_, p)| p.as_number()).collect();
+    let budget = cell.setting.descent.steps as f64;
+    let pairs: Vec<(f64, f64)> = of
+        .iter()
+        .zip(&predicted)
+        .filter(|(_, p)| p.is_finite() && **p > 0.0)
+        .filter_map(|((row, _), p)| Some((*p, row.hit().filter(|&h| h > 0)? as f64)))
+        .collect();
+    let (p, o): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
+    let whole = |v: &[f64]| v.iter().map(|v| Some(*v as u64)).collect::<Vec<_>>();
+    Some(Forecast {
+        steps: [stats::quantile_of(&predicted, 0.5), stats::quantile_of(&predicted, 0.8)],
+        success: predicted.iter().filter(|p| **p <= budget).count() as f64 / predicted.len() as f64,
+        ratio: paired_ratio(&whole(&p), &whole(&o), LEVEL),
+        correlation: spearman(&p, &o),
+        pairs,
+    })
+}
+
+/// The number of a cell.
+pub fn summarize(cell: &Cell, record: &Record) -> Summary {
+    let hits = record.hits();
+    let n = record.rows.len() as u64;
+    let successes = record.successes();
+    let count = |name: &str| record.rows.iter().filter(|r| r.outcome.name() == name).count() as u64;
+    let looks = record.first_and_last_looks();
+    let of_row = |r: u64| looks.iter().find(|(l, _)| l.replicate == r).copied();
+    let mut causes: Vec<(&'static str, u64)> = Vec::new();
+    for row in &record.rows {
+        let looked = of_row(row.replicate);
+        if looked.is_none() && !row.reached() {
+            continue;
+        }
+        let name = cause(cell, row, looked).name();
+        match causes.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, count)) => *count += 1,
+            None => causes.push((name, 1)),
+        }
+    }
+    causes.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let sizes = crate::net::sizes(&cell.setting.net, cell.dim());
+    let products: Vec<usize> = sizes.windows(2).map(|p| p[0] * p[1]).collect();
+    let work = 3 * products.iter().sum::<usize>() - products[0];
+    Summary {
+        cell: cell.number,
+        replicates: n,
+        successes,
+        success: wilson(successes, n, LEVEL),
+        outcomes: ["below", "spent", "diverged", "fixed"].map(count),
+        steps: [0.5, 0.8, 0.9].map(|q| quantile(&hits, q)),
+        median_steps: quantile_interval(&hits, 0.5, LEVEL),
+        work: (cell.setting.data.points * work) as f64,
+        parameters: parameters(&cell.setting.net, cell.dim()),
+        rate: median(&record.rows.iter().map(|r| r.rate).collect::<Vec<_>>()),
+        final_loss: median(&record.rows.iter().map(|r| r.final_loss).collect::<Vec<_>>()),
+        looked: looked(cell, record, &looks),
+        causes,
+    }
+}
+
+fn looked(cell: &Cell, record: &Record, looks: &[(&Look, &Look)]) -> Option<Looked> {
+    let rows: Vec<(&Row, &Look, &Look)> = looks
+        .iter()
+        .filter(|(a, b)| a.eigenvalues.is_some() && b.eigenvalues.is_some())
+        .filter_map(|(a, b)| Some((record.rows.get(a.replicate as usize)?, *a, *b)))
+        .collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let of = |f: &dyn Fn(&(&Row, &Look, &Look)) -> Option<f64>| {
+        median(&rows.iter().filter_map(f).collect::<Vec<_>>())
+    };
+    let spectrum = |look: &Look| {
+        let e = look.eigenvalues.as_ref()?;
+        let (low, high) = (*e.first()?, *e.last()?);
+        // Negative eigenvalues are round-off: the condition number is then at least 1/ε.
+        let floor = high * f64::EPSILON;
+        Some([low, high, high / low.max(floor)])
+    };
+    let beta = match cell.setting.descent.method {
+        Method::Momentum { beta } | Method::Nesterov { beta } => beta,
+        Method::Gd | Method::Adam { .. } | Method::Sgd { .. } => 0.0,
+    };
+    let start_predictions: Vec<(&Row, Prediction)> =
+        rows.iter().filter_map(|(r, a, _)| Some((*r, predict(cell, r.rate, a)?))).collect();
+    let end_predictions: Vec<(&Row, Prediction)> =
+        rows.iter().filter_map(|(r, _, b)| Some((*r, by_end(cell, r, b)?))).collect();
+    Some(Looked {
+        replicates: rows.len(),
+        start: [0, 1, 2].map(|i| of(&|(_, a, _)| spectrum(a).map(|s| s[i]))),
+        end: [0, 1, 2].map(|i| of(&|(_, _, b)| spectrum(b).map(|s| s[i]))),
+        kernel_moved: of(&|(_, _, b)| b.kernel_moved),
+        over_limit: [
+            of(&|(r, a, _)| predict(cell, r.rate, a).map(|p| r.rate / p.largest_stable_rate)),
+            of(&|(r, _, b)| predict(cell, r.rate, b).map(|p| r.rate / p.largest_stable_rate)),
+        ],
+        edge: of(&|(r, _, b)| b.sharpness.map(|s| r.rate * s / (2.0 * (1.0 + beta)))),
+        by_start: forecast(cell, &start_predictions),
+        by_end: forecast(cell, &end_predictions),
+    })
+}
+
+/// A cell against the base cell, replicate by replicate on common random draws.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Paired {
+    /// Replicates that only the base cell brings below, and that only this cell does.
+    pub only: [u64; 2],
+    /// McNemar's exact two-sided p for equal success.
+    pub p: f64,
+    /// Median of this cell's hitting time over the base cell's where both hit, with its interval.
+    pub ratio: Option<(f64, Interval)>,
+}
+
+/// Compares two cells on the replicates that both have.
+pub fn pair(base: &Record, other: &Record) -> Paired {
+    let both = || base.rows.iter().zip(&other.rows);
+    let only_base = both().filter(|(a, b)| a.reached() && !b.reached()).count() as u64;
+    let only_other = both().filter(|(a, b)| !a.reached() && b.reached()).count() as u64;
+    let n = both().count();
+    Paired {
+        only: [only_base, only_other],
+        p: mcnemar_exact(only_base, only_other),
+        ratio: paired_ratio(&base.hits()[..n], &other.hits()[..n], LEVEL),
+    }
+}
+
+/// A prediction confronted with a measurement.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Finding {
+    /// What is predicted, in words.
+    pub name: String,
+    /// The cell.
+    pub cell: usize,
+    /// What was measured.
+    pub measured: f64,
+    /// What theory says.
+    pub predicted: f64,
+    /// The measurement's interval.
+    pub band: Interval,
+    /// Whether they agree.
+    pub verdict: Verdict,
+    /// Whose theory, and where it applies.
+    pub source: &'static str,
+}
+
+/// The outcome of a confrontation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The prediction is within the tolerance of the measurement.
+    Holds,
+    /// It is not.
+    Fails,
+    /// The theory does not claim to apply.
+    OutOfDomain,
+    /// Too few measurements to tell.
+    Underpowered,
+}
+
+impl Verdict {
+    /// The word in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Holds => "holds",
+            Verdict::Fails => "fails",
+            Verdict::OutOfDomain => "out of domain",
+            Verdict::Underpowered => "underpowered",
+        }
+    }
+}
+
+/// Every prediction about a cell against what it did.
+pub fn findings(cell: &Cell, record: &Record, summary: &Summary) -> Vec<Finding> {
+    let mut all = Vec::new();
+    if let Some(looked) = &summary.looked {
+        if let Some(forecast) = &looked.by_start {
+            // The interval of the median ratio must meet [1/1.25, 1.25].
+            let (measured, band) =
+                forecast.ratio.unwrap_or((f64::NAN, Interval { low: f64::NAN, high: f64::NAN }));
+            let verdict = if looked.over_limit[0] >= 1.0 {
+                Verdict::OutOfDomain
+            } else if forecast.ratio.is_none() {
+                Verdict::Underpowered
+            } else if band.low <= 1.25 && band.high >= 0.8 {
+                Verdict::Holds
+            } else {
+                Verdict::Fails
+            };
+            all.push(Finding {
+                name: "hitting time over the linearised network's, within 25 %".into(),
+                cell: cell.number,
+                measured,
+                predicted: 1.0,
+                band,
+                verdict,
+                source: "Lee et al. 2019, arXiv:1902.06720: wide networks; rate below the limit",
+            });
+        }
+        let descends = matches!(cell.setting.descent.method, Method::Gd);
+        if descends && looked.over_limit[0].is_finite() {
+            let diverged = summary.outcomes[2] as f64 / summary.replicates as f64;
+            let bias = cell.setting.net.bias
+                && cell.setting.descent.layer_rates.is_none()
+                && cell.problem().multipliers.last().is_some_and(|m| (m - 1.0).abs() <= 0.0);
+            let hard = bias
+                && summary.rate
+                    * cell.setting.descent.loss.factor(cell.setting.data.points)
+                    * cell.setting.data.points as f64
+                    >= 1.0;
+            if hard {
+                all.push(Finding {
+                    name: "no convergence: the output bias alone makes λmax(Θ) ≥ N, so η ≥ 1/(s N) is never stable".into(),
+                    cell: cell.number,
+                    measured: summary.successes as f64 / summary.replicates as f64,
+                    predicted: 0.0,
+                    band: summary.success,
+                    verdict: if summary.successes == 0 { Verdict::Holds } else { Verdict::Fails },
+                    source: "exact: Θ contains 1 1ᵀ",
+                });
+            } else if looked.over_limit[0] > 1.0 {
+                all.push(Finding {
+                    name: "share that diverges above the linear limit of stability".into(),
+                    cell: cell.number,
+                    measured: diverged,
+                    predicted: 1.0,
+                    band: wilson(summary.outcomes[2], summary.replicates, LEVEL),
+                    verdict: Verdict::OutOfDomain,
+                    source: "linear stability; catapults come back (Lewkowycz et al. 2020, arXiv:2003.02218)",
+                });
+            }
+        }
+    }
+    let floors: Vec<(f64, f64)> = record
+        .rows
+        .iter()
+        .filter(|r| !matches!(r.outcome, Outcome::Diverged { .. }))
+        .take(100)
+        .filter_map(|r| Some((linear_floor(cell, r.replicate)?, r.final_loss)))
+        .filter(|(floor, _)| *floor > cell.setting.success.loss_below)
+        .collect();
+    if !floors.is_empty() {
+        let ratios: Vec<f64> = floors.iter().map(|(floor, loss)| loss / floor).collect();
+        let smallest = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+        let slack = match cell.setting.descent.precision {
+            Precision::F32 => 1e-4,
+            Precision::F64 => 1e-9,
+        };
+        all.push(Finding {
+            name: "a linear network's loss over its exact floor, smallest".into(),
+            cell: cell.number,
+            measured: smallest,
+            predicted: 1.0,
+            band: Interval { low: smallest, high: median(&ratios) },
+            verdict: if smallest >= 1.0 - slack { Verdict::Holds } else { Verdict::Fails },
+            source: "exact: least squares",
+        });
+    }
+    all
+}

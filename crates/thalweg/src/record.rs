@@ -87,6 +87,8 @@ pub struct Look {
     pub eigenvalues: Option<Vec<f64>>,
     /// The residual r = f − y in the eigenbasis of Θ [N].
     pub coefficients: Option<Vec<f64>>,
+    /// The residual of the start in the eigenbasis of this Θ [N].
+    pub start_coefficients: Option<Vec<f64>>,
     /// ‖Θ − Θ₀‖/‖Θ₀‖ (Frobenius).
     pub kernel_moved: Option<f64>,
     /// λmax of the Hessian of the loss.

@@ -29,7 +29,7 @@ pub fn largest_stable_rate(problem: &Problem, weights: &[f64], x: &[f64]) -> f64
 
 /// Looks at one replicate at several steps, the first of which is its start.
 pub fn look(problem: &Problem, wanted: &[Observable], replicate: u64, set: &Set, path: &[Snapshot]) -> Vec<Look> {
-    let mut first_kernel: Option<Vec<f64>> = None;
+    let (mut first_kernel, mut first_residual): (Option<Vec<f64>>, Option<Vec<f64>>) = (None, None);
     let Some(start) = path.first() else {
         return Vec::new();
     };
@@ -44,6 +44,7 @@ pub fn look(problem: &Problem, wanted: &[Observable], replicate: u64, set: &Set,
                 loss: s * r.iter().map(|r| r * r).sum::<f64>(),
                 eigenvalues: None,
                 coefficients: None,
+                start_coefficients: None,
                 kernel_moved: None,
                 sharpness: None,
                 weights_moved: None,
@@ -57,6 +58,8 @@ pub fn look(problem: &Problem, wanted: &[Observable], replicate: u64, set: &Set,
                         let theta = kernel(problem, &tangent);
                         let e = spectrum.insert(eigen(&theta, problem.points));
                         look.coefficients = Some(modes(e, &r));
+                        look.start_coefficients =
+                            Some(modes(e, first_residual.get_or_insert_with(|| r.clone())));
                         look.eigenvalues = Some(e.values.clone());
                         let first = first_kernel.get_or_insert_with(|| theta.clone());
                         let moved = theta.iter().zip(first.iter()).map(|(a, b)| (a - b) * (a - b));
