@@ -16,6 +16,7 @@ pub mod seed;
 pub mod stats;
 pub mod store;
 pub mod study;
+pub mod tables;
 pub mod theory;
 
 pub use error::Error;
