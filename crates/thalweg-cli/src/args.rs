@@ -30,8 +30,6 @@ pub(crate) enum Command {
     },
     /// Print the named parameters of a safetensors file.
     Weights(Weights),
-    /// Measure the engine: replicate-steps and arithmetic a second, lanes against one lane.
-    Bench,
 }
 
 /// A study, and how it is changed for this run.

@@ -125,7 +125,7 @@ pub fn cause(cell: &Cell, row: &Row, looks: Option<(&Look, &Look)>) -> Cause {
             over(first).map_or(Cause::Undecided, |over_limit| Cause::Diverged { over_limit })
         }
         (_, None) => Cause::Undecided,
-        (Outcome::Spent | Outcome::Fixed { .. } | Outcome::Diverged { .. }, Some((_, last))) => {
+        (Outcome::Spent | Outcome::Fixed { .. }, Some((_, last))) => {
             let Some(prediction) = predict(cell, row.rate, last) else {
                 return Cause::Undecided;
             };

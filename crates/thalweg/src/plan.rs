@@ -33,7 +33,8 @@ pub struct Cell {
     pub number: usize,
     /// Content hash of everything that decides its results.
     pub hash: String,
-    /// What differs from the base cell, as `key = value`; empty for the base cell.
+    /// What differs from the base cell, as `key = value` without the name of the table; empty for the
+    /// base cell.
     pub label: String,
     /// The setting.
     pub setting: Setting,
@@ -235,11 +236,10 @@ fn put(table: &mut toml::Table, key: &str, value: toml::Value) {
 fn show(value: &toml::Value) -> String {
     match value {
         toml::Value::String(s) => s.clone(),
-        toml::Value::Table(t) if t.len() == 1 => {
-            t.iter().map(|(k, v)| format!("{k} {}", show(v))).collect()
-        }
         toml::Value::Table(t) => {
-            t.iter().map(|(k, v)| format!("{k} {}", show(v))).collect::<Vec<_>>().join(", ")
+            let parts: Vec<String> =
+                t.iter().map(|(k, v)| format!("{k} {}", show(v)).trim_end().to_string()).collect();
+            parts.join(", ")
         }
         other => other.to_string(),
     }

@@ -299,3 +299,70 @@ fn gather(
     record.seconds = begun.elapsed().as_secs_f64();
     record
 }
+
+/// One replicate on its own.
+struct Single<'a> {
+    start: Mutex<Option<Start>>,
+    end: Mutex<Option<End>>,
+    stop: &'a AtomicBool,
+}
+
+impl Supply for Single<'_> {
+    fn next(&self) -> Option<Start> {
+        self.start.lock().unwrap_or_else(|e| e.into_inner()).take()
+    }
+    fn done(&self, end: End) {
+        *self.end.lock().unwrap_or_else(|e| e.into_inner()) = Some(end);
+    }
+    fn go_on(&self, _: u64) -> bool {
+        !self.stop.load(Ordering::Relaxed)
+    }
+}
+
+/// Trains one replicate of a cell again, to the same bits; none if it was stopped.
+pub fn replay(cell: &Cell, engine: &dyn Engine, replicate: u64, stop: &AtomicBool) -> Option<(Start, End)> {
+    let problem = cell.problem();
+    let start = start(cell, &problem, replicate);
+    let single = Single { start: Mutex::new(Some(start.clone())), end: Mutex::new(None), stop };
+    engine.train(&problem, &single, 1);
+    let end = single.end.into_inner().unwrap_or_else(|e| e.into_inner())?;
+    Some((start, end))
+}
+
+/// An endless supply that counts the steps of a short while.
+struct Stopwatch<'a> {
+    cell: &'a Cell,
+    problem: &'a Problem,
+    next: AtomicU64,
+    steps: AtomicU64,
+    begun: Instant,
+    seconds: f64,
+}
+
+impl Supply for Stopwatch<'_> {
+    fn next(&self) -> Option<Start> {
+        let replicate = self.next.fetch_add(1, Ordering::Relaxed) % 64;
+        let more = self.begun.elapsed().as_secs_f64() < self.seconds;
+        more.then(|| Start { keep_best: false, keep_losses: false, snapshots: Vec::new(), ..start(self.cell, self.problem, replicate) })
+    }
+    fn done(&self, _: End) {}
+    fn go_on(&self, steps: u64) -> bool {
+        self.steps.fetch_add(steps, Ordering::Relaxed);
+        self.begun.elapsed().as_secs_f64() < self.seconds
+    }
+}
+
+/// Replicate-steps a second of a cell on this machine, measured for about so many seconds.
+pub fn calibrate(cell: &Cell, engine: &dyn Engine, threads: usize, seconds: f64) -> f64 {
+    let problem = Problem { steps: u64::MAX, run_all: true, grid: Vec::new().into(), ..cell.problem() };
+    let watch = Stopwatch {
+        cell,
+        problem: &problem,
+        next: AtomicU64::new(0),
+        steps: AtomicU64::new(0),
+        begun: Instant::now(),
+        seconds,
+    };
+    engine.train(&problem, &watch, threads);
+    watch.steps.load(Ordering::Relaxed) as f64 / watch.begun.elapsed().as_secs_f64()
+}

@@ -98,7 +98,7 @@ pub fn load(folder: &Path, cell: &Cell, engine: &str) -> Result<Option<Record>, 
     Ok(Some(record))
 }
 
-/// The plan of a run folder.
+/// The study of a run folder.
 ///
 /// # Errors
 ///
@@ -110,6 +110,24 @@ pub fn load_source(folder: &Path) -> Result<crate::study::Source, Error> {
     let home = fs::read_to_string(folder.join("cells").join("home")).unwrap_or_default();
     let home = if home.is_empty() { folder.to_path_buf() } else { PathBuf::from(home.trim()) };
     Ok(crate::study::Source { name: path.display().to_string(), text, folder: home })
+}
+
+/// Removes the records of a plan's cells, so that all of them are trained again.
+///
+/// # Errors
+///
+/// [`Error::Io`].
+pub fn forget(folder: &Path, plan: &Plan, engine: &str) -> Result<(), Error> {
+    for cell in &plan.cells {
+        let path = record_path(folder, cell, engine);
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", path)(e));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Writes what is known before anything runs: `study.toml` and `plan.json`.

@@ -52,8 +52,15 @@ pub(super) fn percent(share: f64) -> String {
     }
 }
 
+/// An interval of a probability: one digit after the point, more next to 0 and 1.
 pub(super) fn interval(i: Interval) -> String {
-    format!("{}–{}", percent(i.low), percent(i.high))
+    let end = |share: f64| {
+        let from_edge = share.min(1.0 - share);
+        let digits = if from_edge <= 0.0 || from_edge >= 0.001 { 1 } else { 2 };
+        let text = format!("{:.digits$}", 100.0 * share);
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
+    };
+    format!("{}–{} %", end(i.low), end(i.high))
 }
 
 /// A quantile of a hitting time, `> budget` where censored.

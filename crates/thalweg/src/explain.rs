@@ -1,0 +1,209 @@
+//! One replicate, replayed bit for bit: its loss, its spectrum, its slowest mode, the points that
+//! carry it, and why it ended as it did.
+
+use std::sync::atomic::AtomicBool;
+
+use serde::Serialize;
+
+use crate::confront::{Cause, cause, linear, linear_floor, predict};
+use crate::data::Set;
+use crate::engine::{Engine, Snapshot};
+use crate::linalg::eigen;
+use crate::observe::{self, Tangent};
+use crate::plan::Cell;
+use crate::record::{Look, Outcome, Record, Row};
+use crate::run::replay;
+use crate::study::Observable;
+use crate::theory::linear::Steps;
+
+/// What is known about one replicate.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Explanation {
+    /// The cell.
+    pub cell: usize,
+    /// The replicate.
+    pub replicate: u64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Steps made.
+    pub steps: u64,
+    /// η.
+    pub rate: f64,
+    /// The largest stable rate by the kernel at start and end; none without a rule's theory.
+    pub largest_stable_rate: [Option<f64>; 2],
+    /// (step, loss, loss predicted by the initial kernel).
+    pub losses: Vec<(u64, f64, Option<f64>)>,
+    /// Eigenvalues of Θ at the start and at the end, increasing.
+    pub spectrum: [Vec<f64>; 2],
+    /// The step predicted by the initial kernel; infinite if never.
+    pub predicted_steps: Option<f64>,
+    /// λmax of the Hessian at the end times η over 2.
+    pub edge: Option<f64>,
+    /// The slowest mode at the end.
+    pub slowest: Mode,
+    /// Why.
+    pub cause: Cause,
+    /// The same in sentences.
+    pub because: Vec<String>,
+    /// Whether the replay ended in the recorded bits; none if the replicate is not in the record.
+    pub same_bits: Option<bool>,
+}
+
+/// An eigenvector of the kernel, as the data see it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Mode {
+    /// λmin.
+    pub eigenvalue: f64,
+    /// Share of the residual's square in it, at the start and at the end.
+    pub share: [f64; 2],
+    /// The points with the largest weight: index, weight (squared entry, all sum to 1), target.
+    pub points: Vec<(usize, f64, f64)>,
+    /// Distance of the two heaviest points, and its rank among all pairs (1 is the nearest).
+    pub pair: Option<(f64, usize)>,
+}
+
+/// Replays a replicate; none if it was stopped.
+pub fn explain(
+    cell: &Cell,
+    engine: &dyn Engine,
+    replicate: u64,
+    record: Option<&Record>,
+    stop: &AtomicBool,
+) -> Option<Explanation> {
+    let problem = cell.problem();
+    let (start, end) = replay(cell, engine, replicate, stop)?;
+    let set = Set { x: start.x, y: start.y };
+    let wanted = [Observable::Ntk, Observable::Hessian, Observable::DeadUnits, Observable::GradientNorm];
+    let first = Snapshot { step: 0, loss: f64::NAN, weights: start.weights };
+    let diverged = matches!(end.outcome, Outcome::Diverged { .. });
+    let mut path = vec![first];
+    if !diverged && end.last.step > 0 {
+        path.push(end.last.clone());
+    }
+    let looks = observe::look(&problem, &wanted, replicate, &set, &path);
+    let (first, last) = (looks.first()?, looks.last()?);
+    let row = Row {
+        replicate,
+        outcome: end.outcome,
+        steps: end.last.step,
+        first_below: end.first_below,
+        rate: start.rate,
+        initial_loss: end.losses.first().copied().unwrap_or(f64::NAN),
+        best_loss: end.best_loss,
+        final_loss: end.last.loss,
+    };
+    let why = cause(cell, &row, Some((first, last)));
+    let predicted = linear(cell, start.rate, first).map(|l| l.losses(&problem.grid[..end.losses.len()]));
+    let losses = end.losses.iter().enumerate().map(|(i, l)| {
+        (problem.grid[i], *l, predicted.as_ref().map(|p| p[i]))
+    });
+    let weights = path.last().map(|p| p.weights.clone())?;
+    let slowest = slowest(&problem, &weights, &set, last);
+    let recorded = record.and_then(|r| r.rows.iter().find(|r| r.replicate == replicate));
+    let before = predict(cell, start.rate, first);
+    let after = predict(cell, start.rate, last);
+    let mut out = Explanation {
+        cell: cell.number,
+        replicate,
+        outcome: end.outcome,
+        steps: row.steps,
+        rate: start.rate,
+        largest_stable_rate: [before, after].map(|p| p.map(|p| p.largest_stable_rate)),
+        losses: losses.collect(),
+        spectrum: [first, last].map(|l| l.eigenvalues.clone().unwrap_or_default()),
+        predicted_steps: before.map(|p| p.as_number()),
+        edge: last.sharpness.map(|s| start.rate * s / 2.0).filter(|_| !diverged),
+        slowest,
+        cause: why,
+        because: Vec::new(),
+        same_bits: recorded.map(|r| {
+            r.outcome == row.outcome && r.final_loss.to_bits() == row.final_loss.to_bits()
+        }),
+    };
+    out.because = because(cell, &row, first, last, &out);
+    Some(out)
+}
+
+fn slowest(problem: &crate::engine::Problem, weights: &[f64], set: &Set, last: &Look) -> Mode {
+    let n = set.y.len();
+    let kernel = observe::kernel(problem, &Tangent::new(problem, weights, &set.x));
+    let e = eigen(&kernel, n);
+    let share = |c: &Option<Vec<f64>>| {
+        c.as_ref().map_or(f64::NAN, |c| c[0] * c[0] / c.iter().map(|c| c * c).sum::<f64>())
+    };
+    let mut points: Vec<(usize, f64, f64)> =
+        (0..n).map(|i| (i, e.vectors[i] * e.vectors[i], set.y[i])).collect();
+    points.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let d = set.x.len() / n;
+    let distance = |i: usize, j: usize| {
+        let pairs = set.x[i * d..(i + 1) * d].iter().zip(&set.x[j * d..(j + 1) * d]);
+        pairs.map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
+    };
+    let pair = (n > 1).then(|| {
+        let here = distance(points[0].0, points[1].0);
+        let nearer = (0..n).flat_map(|i| (0..i).map(move |j| (i, j))).filter(|(i, j)| distance(*i, *j) < here);
+        (here, nearer.count() + 1)
+    });
+    points.truncate(4);
+    Mode {
+        eigenvalue: e.values[0],
+        share: [share(&last.start_coefficients), share(&last.coefficients)],
+        points,
+        pair,
+    }
+}
+
+fn because(cell: &Cell, row: &Row, first: &Look, last: &Look, e: &Explanation) -> Vec<String> {
+    let epsilon = cell.setting.success.loss_below;
+    let mut all = vec![match e.cause {
+        Cause::Reached => format!("It reached the loss: {:.3e} at step {}, first below {epsilon:e} at step {}.", row.final_loss, row.steps, row.first_below.unwrap_or(row.steps)),
+        Cause::Diverged { over_limit } => format!(
+            "It diverged at step {}: the rate is {over_limit:.2} times the largest stable rate of its initial kernel. At a rate below {:.3e} the linearised network is stable.",
+            row.steps, row.rate / over_limit
+        ),
+        Cause::TooSlow { more } => format!(
+            "Too slow: the loss is {:.3e} after {} steps; the kernel there needs about {more} more steps at this rate.",
+            row.final_loss, row.steps
+        ),
+        Cause::AtTheEdge { over_limit } => format!(
+            "It bounces at the edge of stability: the rate is {over_limit:.3} times the largest stable rate of the kernel at the end; a smaller rate would settle."
+        ),
+        Cause::RankDeficient { floor } => format!(
+            "Rank-deficient: {:.1} % of the remaining loss lies where no parameter moves the outputs (Θ v = 0), which holds it at {floor:.3e}; no number of steps changes that locally.",
+            100.0 * floor / row.final_loss
+        ),
+        Cause::PrecisionFloor => "The arithmetic stopped it: a step changes no bit of the weights although the kernel could go on. Double precision would.".into(),
+        Cause::Undecided => "Undecided: the rule has no linear theory here, or the kernel is not finite.".into(),
+    }];
+    if let Some(floor) = linear_floor(cell, row.replicate).filter(|f| *f > epsilon) {
+        all.push(format!("The network is linear in its input and least squares leaves {floor:.6e}: no weights do better."));
+    }
+    if let Some(p) = predict(cell, row.rate, first) {
+        all.push(match p.steps {
+            Steps::At(step) => format!("Before training, its initial kernel predicted step {step}."),
+            Steps::After(step) => format!("Before training, its initial kernel predicted no success within {step} steps."),
+            Steps::Never { floor } => format!("Before training, its initial kernel predicted a floor of {floor:.3e}."),
+            Steps::Unstable => "Before training, its initial kernel called this rate unstable.".into(),
+        });
+    }
+    if let (Some(moved), true) = (last.kernel_moved, last.step > 0) {
+        all.push(format!("The kernel moved by {:.0} % of its norm on the way.", 100.0 * moved));
+    }
+    if let Some(edge) = e.edge {
+        let place = if edge > 0.95 { "at the edge of stability" } else { "below the edge of stability" };
+        all.push(format!("At the end η·sharpness/2 = {edge:.3}: {place}."));
+    }
+    if let (Some(dead), true) = (last.dead_units, last.dead_units > Some(0)) {
+        all.push(format!("{dead} hidden units have φ' = 0 on every training point."));
+    }
+    if let [(a, wa, ya), (b, wb, yb), ..] = e.slowest.points[..] {
+        let near = e.slowest.pair.map_or(String::new(), |(d, rank)| {
+            format!("; they are {d:.3} apart, pair number {rank} by distance, and their targets differ by {:.3}", (ya - yb).abs())
+        });
+        all.push(format!(
+            "The slowest mode (λ = {:.3e}) sits on points {a} ({:.0} %) and {b} ({:.0} %){near}. It holds {:.2} % of the residual's square.",
+            e.slowest.eigenvalue, 100.0 * wa, 100.0 * wb, 100.0 * e.slowest.share[1]
+        ));
+    }
+    all
+}
