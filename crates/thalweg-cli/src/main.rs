@@ -81,7 +81,10 @@ fn threads(args: &EngineArgs) -> usize {
 
 /// The default run folder of a study: `runs/<file stem>`.
 fn folder(source: &Source) -> PathBuf {
-    let stem = Path::new(&source.name).file_stem().and_then(|s| s.to_str()).unwrap_or("study");
+    let stem = Path::new(&source.name)
+        .file_stem()
+        .and_then(|s| s.to_str())
+        .unwrap_or("study");
     Path::new("runs").join(stem)
 }
 
@@ -97,8 +100,14 @@ fn print(text: &str) -> Result<()> {
 fn provenance(folder: &Path, engine: &str) -> Vec<String> {
     vec![
         format!("thalweg {}, engine `{engine}`", env!("CARGO_PKG_VERSION")),
-        format!("Run again: `thalweg run {}`", folder.join("study.toml").display()),
-        format!("One replicate: `thalweg explain {} --cell 0 --replicate 0`", folder.display()),
+        format!(
+            "Run again: `thalweg run {}`",
+            folder.join("study.toml").display()
+        ),
+        format!(
+            "One replicate: `thalweg explain {} --cell 0 --replicate 0`",
+            folder.display()
+        ),
     ]
 }
 
@@ -113,8 +122,17 @@ fn train(args: args::Run) -> Result<ExitCode> {
     }
     let progress = Progress::new(&plan);
     let tell = |event: thalweg::run::Event<'_>| progress.tell(event);
-    let control = Control { stop: &STOP, tell: &tell };
-    let records = run(&plan, engine.as_ref(), threads(&args.engine), &out, &control);
+    let control = Control {
+        stop: &STOP,
+        tell: &tell,
+    };
+    let records = run(
+        &plan,
+        engine.as_ref(),
+        threads(&args.engine),
+        &out,
+        &control,
+    );
     progress.finish();
     let records = records?;
     let confronted = Confronted::new(&plan, &records);
@@ -127,7 +145,11 @@ fn train(args: args::Run) -> Result<ExitCode> {
     let base = &confronted.summaries[0];
     let share = plan.cells[0].setting.success.share;
     let reached = base.successes as f64 >= share * base.replicates as f64;
-    Ok(if args.check && !reached { ExitCode::from(3) } else { ExitCode::SUCCESS })
+    Ok(if args.check && !reached {
+        ExitCode::from(3)
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// The answer in a few lines, the cells in a table, and where the page is.
@@ -140,15 +162,30 @@ fn answer(out: &Path, confronted: &Confronted<'_>) -> Result<()> {
     let rows = thalweg::report::overview(confronted);
     let heads = ["cell", "success", "95 % interval", "median steps"];
     let width = |i: usize| {
-        rows.iter().map(|r| r[i].chars().count()).chain([heads[i].len()]).max().unwrap_or(0).min(64)
+        rows.iter()
+            .map(|r| r[i].chars().count())
+            .chain([heads[i].len()])
+            .max()
+            .unwrap_or(0)
+            .min(64)
     };
     let line = |cells: [&str; 4]| {
         let pad = |i: usize, left: bool| {
             let text: String = cells[i].chars().take(64).collect();
             let gap = " ".repeat(width(i).saturating_sub(text.chars().count()));
-            if left { format!("{text}{gap}") } else { format!("{gap}{text}") }
+            if left {
+                format!("{text}{gap}")
+            } else {
+                format!("{gap}{text}")
+            }
         };
-        format!("  {}  {}  {}  {}", pad(0, true), pad(1, false), pad(2, false), pad(3, false))
+        format!(
+            "  {}  {}  {}  {}",
+            pad(0, true),
+            pad(1, false),
+            pad(2, false),
+            pad(3, false)
+        )
     };
     print(line(heads).trim_end())?;
     for row in &rows {
@@ -169,15 +206,25 @@ fn history(cell: &thalweg::plan::Cell, record: &thalweg::record::Record) -> Resu
     }
     for (curve, row) in record.curves.iter().zip(&record.rows) {
         let every = (row.steps / 2).max(1);
-        print(&format!("\n{}, replicate {}:", cell.describe(), curve.replicate))?;
+        print(&format!(
+            "\n{}, replicate {}:",
+            cell.describe(),
+            curve.replicate
+        ))?;
         for (step, loss) in curve.steps.iter().zip(&curve.losses) {
             if *step > 0 && step % every == 0 {
                 print(&format!("  step {step:>8}  loss {loss:.6e}"))?;
             }
         }
         match row.first_below {
-            Some(step) => print(&format!("  below {:e} first at step {step}: yeah!", cell.setting.success.loss_below))?,
-            None => print(&format!("  never below {:e}; best loss {:.6e}", cell.setting.success.loss_below, row.best_loss))?,
+            Some(step) => print(&format!(
+                "  below {:e} first at step {step}: yeah!",
+                cell.setting.success.loss_below
+            ))?,
+            None => print(&format!(
+                "  never below {:e}; best loss {:.6e}",
+                cell.setting.success.loss_below, row.best_loss
+            ))?,
         }
     }
     Ok(())
@@ -212,8 +259,18 @@ fn price(args: args::PlanArgs) -> Result<ExitCode> {
         print(&serde_json::to_string_pretty(&prices)?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    print(&format!("{}\n{} cells, {} threads; nothing is trained.\n", plan.title, plan.cells.len(), threads))?;
-    let label = prices.iter().map(|p| p.label.chars().count()).max().unwrap_or(4).min(50);
+    print(&format!(
+        "{}\n{} cells, {} threads; nothing is trained.\n",
+        plan.title,
+        plan.cells.len(),
+        threads
+    ))?;
+    let label = prices
+        .iter()
+        .map(|p| p.label.chars().count())
+        .max()
+        .unwrap_or(4)
+        .min(50);
     print(&format!(
         "  {:label$}  replicates  parameters  steps/s   at most  if theory is right  predicted median  predicted success  rate/limit",
         "cell"
@@ -229,7 +286,8 @@ fn price(args: args::PlanArgs) -> Result<ExitCode> {
             duration(p.at_most),
             p.expected.map_or("-".into(), duration),
             optional(p.predicted_steps.map(|s| s[0])),
-            p.predicted_success.map_or("-".into(), |s| format!("{:.0} %", 100.0 * s)),
+            p.predicted_success
+                .map_or("-".into(), |s| format!("{:.0} %", 100.0 * s)),
             optional(p.over_limit),
         ))?;
     }
@@ -272,7 +330,10 @@ fn explain(args: args::Explain) -> Result<ExitCode> {
     let engine = by_name(&args.engine.engine)?;
     let cell = plan.cells.get(args.cell).ok_or_else(|| Error::Unknown {
         message: format!("there is no cell {}", args.cell),
-        hint: format!("the run has cells 0 to {}; `cells.parquet` lists them", plan.cells.len() - 1),
+        hint: format!(
+            "the run has cells 0 to {}; `cells.parquet` lists them",
+            plan.cells.len() - 1
+        ),
     })?;
     let most = cell.setting.replicates.at_most();
     if args.replicate >= most {
@@ -283,21 +344,36 @@ fn explain(args: args::Explain) -> Result<ExitCode> {
         .into());
     }
     let record = thalweg::store::load(&args.run, cell, engine.name())?;
-    let told = thalweg::explain::explain(cell, engine.as_ref(), args.replicate, record.as_ref(), &STOP)
-        .ok_or(Error::Stopped { done: 0, cells: 1 })?;
+    let told = thalweg::explain::explain(
+        cell,
+        engine.as_ref(),
+        args.replicate,
+        record.as_ref(),
+        &STOP,
+    )
+    .ok_or(Error::Stopped { done: 0, cells: 1 })?;
     if args.json {
         print(&serde_json::to_string_pretty(&told)?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    print(&format!("cell {} ({}), replicate {}", args.cell, cell.describe(), args.replicate))?;
+    print(&format!(
+        "cell {} ({}), replicate {}",
+        args.cell,
+        cell.describe(),
+        args.replicate
+    ))?;
     print(match told.same_bits {
         Some(true) => "replayed: the same bits as recorded",
-        Some(false) => "replayed: NOT the bits that were recorded (another version of the program?)",
+        Some(false) => {
+            "replayed: NOT the bits that were recorded (another version of the program?)"
+        }
         None => "trained now: this replicate is not in the record",
     })?;
     print(&format!("rate {:.4e}", told.rate))?;
     if let [Some(start), Some(end)] = told.largest_stable_rate {
-        print(&format!("largest stable rate {start:.4e} at the start, {end:.4e} at the end"))?;
+        print(&format!(
+            "largest stable rate {start:.4e} at the start, {end:.4e} at the end"
+        ))?;
     }
     print("\n      step          loss     predicted")?;
     // A dozen lines are enough to see the shape.
@@ -310,7 +386,10 @@ fn explain(args: args::Explain) -> Result<ExitCode> {
     }
     for (name, spectrum) in ["start", "end"].iter().zip(&told.spectrum) {
         let values: Vec<String> = spectrum.iter().rev().map(|v| format!("{v:.3e}")).collect();
-        print(&format!("\nspectrum of the tangent kernel at the {name}:\n{}", wrap(&values.join(" "), 90)))?;
+        print(&format!(
+            "\nspectrum of the tangent kernel at the {name}:\n{}",
+            wrap(&values.join(" "), 90)
+        ))?;
     }
     print("\nwhy")?;
     for sentence in &told.because {
@@ -327,15 +406,23 @@ fn report(args: args::Report) -> Result<ExitCode> {
         let record = thalweg::store::load(&args.run, cell, &args.engine)?;
         records.push(record.ok_or_else(|| Error::Unknown {
             message: format!("cell {} ({}) is not finished", cell.number, cell.describe()),
-            hint: format!("`thalweg run {} --out {}` goes on", args.run.join("study.toml").display(), args.run.display()),
+            hint: format!(
+                "`thalweg run {} --out {}` goes on",
+                args.run.join("study.toml").display(),
+                args.run.display()
+            ),
         })?);
     }
     let confronted = Confronted::new(&plan, &records);
-    let page = thalweg::report::write(&args.run, &confronted, &provenance(&args.run, &args.engine))?;
+    let page =
+        thalweg::report::write(&args.run, &confronted, &provenance(&args.run, &args.engine))?;
     if args.json {
         print(&serde_json::to_string_pretty(&page)?)?;
     } else {
-        print(&format!("Report: {}", args.run.join("report.html").display()))?;
+        print(&format!(
+            "Report: {}",
+            args.run.join("report.html").display()
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -344,7 +431,12 @@ fn studies(what: Option<args::Studies>) -> Result<ExitCode> {
     match what.unwrap_or(args::Studies::List) {
         args::Studies::List => {
             for (name, text) in thalweg::study::BUILT_IN {
-                let study: Study = Source { name: name.into(), text: text.into(), folder: ".".into() }.study()?;
+                let study: Study = Source {
+                    name: name.into(),
+                    text: text.into(),
+                    folder: ".".into(),
+                }
+                .study()?;
                 print(&format!("{name:12}  {}", study.title))?;
             }
         }
@@ -352,7 +444,10 @@ fn studies(what: Option<args::Studies>) -> Result<ExitCode> {
             let known = thalweg::study::BUILT_IN.iter().find(|(n, _)| *n == name);
             let (_, text) = known.ok_or_else(|| Error::Unknown {
                 message: format!("there is no built-in study `{name}`"),
-                hint: format!("built-in studies: {}", thalweg::study::BUILT_IN.map(|(n, _)| n).join(", ")),
+                hint: format!(
+                    "built-in studies: {}",
+                    thalweg::study::BUILT_IN.map(|(n, _)| n).join(", ")
+                ),
             })?;
             print(text.trim_end())?;
         }
@@ -366,7 +461,12 @@ fn weights(args: args::Weights) -> Result<ExitCode> {
     if args.json {
         let all: serde_json::Map<String, serde_json::Value> = tensors
             .iter()
-            .map(|(name, shape, values)| (name.clone(), serde_json::json!({ "shape": shape, "values": values })))
+            .map(|(name, shape, values)| {
+                (
+                    name.clone(),
+                    serde_json::json!({ "shape": shape, "values": values }),
+                )
+            })
             .collect();
         print(&serde_json::to_string_pretty(&all)?)?;
         return Ok(ExitCode::SUCCESS);

@@ -19,7 +19,11 @@ pub(crate) struct Progress {
 impl Progress {
     /// A bar over all replicates of the plan; hidden if standard error is no terminal.
     pub(crate) fn new(plan: &Plan) -> Progress {
-        let total = plan.cells.iter().map(|c| c.setting.replicates.at_most()).sum();
+        let total = plan
+            .cells
+            .iter()
+            .map(|c| c.setting.replicates.at_most())
+            .sum();
         let bar = ProgressBar::new(total);
         if let Ok(style) =
             ProgressStyle::with_template("{bar:24} {percent:>3} %  {prefix}  {msg}  {eta} left")
@@ -41,11 +45,13 @@ impl Progress {
                 let n = cell.setting.replicates.at_most();
                 if found {
                     // What was there already says nothing about the speed.
-                    self.bar.set_length(self.bar.length().unwrap_or(n).saturating_sub(n));
+                    self.bar
+                        .set_length(self.bar.length().unwrap_or(n).saturating_sub(n));
                 }
                 let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
                 *state = (cell.number + 1, cell.describe());
-                self.bar.set_prefix(format!("cell {}/{}: {}", state.0, self.cells, state.1));
+                self.bar
+                    .set_prefix(format!("cell {}/{}: {}", state.0, self.cells, state.1));
             }
             Event::Replicate => self.bar.inc(1),
             Event::Steps(n) => {

@@ -9,7 +9,8 @@ use crate::net::{Activation, parameters};
 use crate::plan::Cell;
 use crate::record::{Look, Outcome, Record, Row};
 use crate::stats::{
-    self, Interval, mcnemar_exact, median, paired_ratio, quantile, quantile_interval, spearman, wilson,
+    self, Interval, mcnemar_exact, median, paired_ratio, quantile, quantile_interval, spearman,
+    wilson,
 };
 use crate::theory::linear::{Linear, Rule, Steps};
 
@@ -49,7 +50,12 @@ pub fn linear<'a>(cell: &Cell, rate: f64, look: &'a Look) -> Option<Linear<'a>> 
 /// What the kernel at a look predicts.
 pub fn predict(cell: &Cell, rate: f64, look: &Look) -> Option<Prediction> {
     let linear = linear(cell, rate, look)?;
-    if linear.eigenvalues.iter().chain(linear.coefficients).any(|v| !v.is_finite()) {
+    if linear
+        .eigenvalues
+        .iter()
+        .chain(linear.coefficients)
+        .any(|v| !v.is_finite())
+    {
         return None;
     }
     Some(Prediction {
@@ -118,12 +124,14 @@ impl Cause {
 
 /// The cause of a replicate's end, from its row and its first and last looks.
 pub fn cause(cell: &Cell, row: &Row, looks: Option<(&Look, &Look)>) -> Cause {
-    let over = |look: &Look| predict(cell, row.rate, look).map(|p| row.rate / p.largest_stable_rate);
+    let over =
+        |look: &Look| predict(cell, row.rate, look).map(|p| row.rate / p.largest_stable_rate);
     match (row.outcome, looks) {
         (Outcome::Below { .. }, _) => Cause::Reached,
-        (Outcome::Diverged { .. }, Some((first, _))) => {
-            over(first).map_or(Cause::Undecided, |over_limit| Cause::Diverged { over_limit })
-        }
+        (Outcome::Diverged { .. }, Some((first, _))) => over(first)
+            .map_or(Cause::Undecided, |over_limit| Cause::Diverged {
+                over_limit,
+            }),
         (_, None) => Cause::Undecided,
         (Outcome::Spent | Outcome::Fixed { .. }, Some((_, last))) => {
             let Some(prediction) = predict(cell, row.rate, last) else {
@@ -132,9 +140,9 @@ pub fn cause(cell: &Cell, row: &Row, looks: Option<(&Look, &Look)>) -> Cause {
             match prediction.steps {
                 Steps::Never { floor } => Cause::RankDeficient { floor },
                 _ if matches!(row.outcome, Outcome::Fixed { .. }) => Cause::PrecisionFloor,
-                Steps::Unstable => {
-                    Cause::AtTheEdge { over_limit: row.rate / prediction.largest_stable_rate }
-                }
+                Steps::Unstable => Cause::AtTheEdge {
+                    over_limit: row.rate / prediction.largest_stable_rate,
+                },
                 Steps::At(more) | Steps::After(more) => Cause::TooSlow { more },
             }
         }
@@ -161,7 +169,11 @@ pub fn linear_floor(cell: &Cell, replicate: u64) -> Option<f64> {
         .collect();
     let e = eigen(&gram, n);
     let noise = e.values[n - 1] * n as f64 * f64::EPSILON;
-    let outside = e.vectors.chunks_exact(n).zip(&e.values).filter(|(_, l)| **l <= noise);
+    let outside = e
+        .vectors
+        .chunks_exact(n)
+        .zip(&e.values)
+        .filter(|(_, l)| **l <= noise);
     let lost = outside.map(|(v, _)| v.iter().zip(&set.y).map(|(v, y)| v * y).sum::<f64>());
     Some(cell.setting.descent.loss.factor(n) * lost.map(|c| c * c).sum::<f64>())
 }
@@ -235,7 +247,10 @@ pub struct Forecast {
 
 /// What the kernel of the end says about the whole run: its modes, the residual of the start.
 fn by_end(cell: &Cell, row: &Row, last: &Look) -> Option<Prediction> {
-    let whole = Look { coefficients: last.start_coefficients.clone(), ..last.clone() };
+    let whole = Look {
+        coefficients: last.start_coefficients.clone(),
+        ..last.clone()
+    };
     predict(cell, row.rate, &whole)
 }
 
@@ -254,7 +269,10 @@ fn forecast(cell: &Cell, of: &[(&Row, Prediction)]) -> Option<Forecast> {
     let (p, o): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
     let whole = |v: &[f64]| v.iter().map(|v| Some(*v as u64)).collect::<Vec<_>>();
     Some(Forecast {
-        steps: [stats::quantile_of(&predicted, 0.5), stats::quantile_of(&predicted, 0.8)],
+        steps: [
+            stats::quantile_of(&predicted, 0.5),
+            stats::quantile_of(&predicted, 0.8),
+        ],
         success: predicted.iter().filter(|p| **p <= budget).count() as f64 / predicted.len() as f64,
         ratio: paired_ratio(&whole(&p), &whole(&o), LEVEL),
         correlation: spearman(&p, &o),
@@ -267,7 +285,13 @@ pub fn summarize(cell: &Cell, record: &Record) -> Summary {
     let hits = record.hits();
     let n = record.rows.len() as u64;
     let successes = record.successes();
-    let count = |name: &str| record.rows.iter().filter(|r| r.outcome.name() == name).count() as u64;
+    let count = |name: &str| {
+        record
+            .rows
+            .iter()
+            .filter(|r| r.outcome.name() == name)
+            .count() as u64
+    };
     let looks = record.first_and_last_looks();
     let of_row = |r: u64| looks.iter().find(|(l, _)| l.replicate == r).copied();
     let mut causes: Vec<(&'static str, u64)> = Vec::new();
@@ -303,8 +327,11 @@ pub fn summarize(cell: &Cell, record: &Record) -> Summary {
     }
 }
 
+/// A replicate and its first and last look.
+type Ends<'a> = (&'a Row, &'a Look, &'a Look);
+
 fn looked(cell: &Cell, record: &Record, looks: &[(&Look, &Look)]) -> Option<Looked> {
-    let rows: Vec<(&Row, &Look, &Look)> = looks
+    let rows: Vec<Ends<'_>> = looks
         .iter()
         .filter(|(a, b)| a.eigenvalues.is_some() && b.eigenvalues.is_some())
         .filter_map(|(a, b)| Some((record.rows.get(a.replicate as usize)?, *a, *b)))
@@ -312,7 +339,7 @@ fn looked(cell: &Cell, record: &Record, looks: &[(&Look, &Look)]) -> Option<Look
     if rows.is_empty() {
         return None;
     }
-    let of = |f: &dyn Fn(&(&Row, &Look, &Look)) -> Option<f64>| {
+    let of = |f: &dyn Fn(&Ends<'_>) -> Option<f64>| {
         median(&rows.iter().filter_map(f).collect::<Vec<_>>())
     };
     let spectrum = |look: &Look| {
@@ -326,10 +353,14 @@ fn looked(cell: &Cell, record: &Record, looks: &[(&Look, &Look)]) -> Option<Look
         Method::Momentum { beta } | Method::Nesterov { beta } => beta,
         Method::Gd | Method::Adam { .. } | Method::Sgd { .. } => 0.0,
     };
-    let start_predictions: Vec<(&Row, Prediction)> =
-        rows.iter().filter_map(|(r, a, _)| Some((*r, predict(cell, r.rate, a)?))).collect();
-    let end_predictions: Vec<(&Row, Prediction)> =
-        rows.iter().filter_map(|(r, _, b)| Some((*r, by_end(cell, r, b)?))).collect();
+    let start_predictions: Vec<(&Row, Prediction)> = rows
+        .iter()
+        .filter_map(|(r, a, _)| Some((*r, predict(cell, r.rate, a)?)))
+        .collect();
+    let end_predictions: Vec<(&Row, Prediction)> = rows
+        .iter()
+        .filter_map(|(r, _, b)| Some((*r, by_end(cell, r, b)?)))
+        .collect();
     Some(Looked {
         replicates: rows.len(),
         start: [0, 1, 2].map(|i| of(&|(_, a, _)| spectrum(a).map(|s| s[i]))),
@@ -420,8 +451,13 @@ pub fn findings(cell: &Cell, record: &Record, summary: &Summary) -> Vec<Finding>
     if let Some(looked) = &summary.looked {
         if let Some(forecast) = &looked.by_start {
             // The interval of the median ratio must meet [1/1.25, 1.25].
-            let (measured, band) =
-                forecast.ratio.unwrap_or((f64::NAN, Interval { low: f64::NAN, high: f64::NAN }));
+            let (measured, band) = forecast.ratio.unwrap_or((
+                f64::NAN,
+                Interval {
+                    low: f64::NAN,
+                    high: f64::NAN,
+                },
+            ));
             let verdict = if looked.over_limit[0] >= 1.0 {
                 Verdict::OutOfDomain
             } else if forecast.ratio.is_none() {
@@ -446,7 +482,11 @@ pub fn findings(cell: &Cell, record: &Record, summary: &Summary) -> Vec<Finding>
             let diverged = summary.outcomes[2] as f64 / summary.replicates as f64;
             let bias = cell.setting.net.bias
                 && cell.setting.descent.layer_rates.is_none()
-                && cell.problem().multipliers.last().is_some_and(|m| (m - 1.0).abs() <= 0.0);
+                && cell
+                    .problem()
+                    .multipliers
+                    .last()
+                    .is_some_and(|m| (m - 1.0).abs() <= 0.0);
             let hard = bias
                 && summary.rate
                     * cell.setting.descent.loss.factor(cell.setting.data.points)
@@ -495,8 +535,15 @@ pub fn findings(cell: &Cell, record: &Record, summary: &Summary) -> Vec<Finding>
             cell: cell.number,
             measured: smallest,
             predicted: 1.0,
-            band: Interval { low: smallest, high: median(&ratios) },
-            verdict: if smallest >= 1.0 - slack { Verdict::Holds } else { Verdict::Fails },
+            band: Interval {
+                low: smallest,
+                high: median(&ratios),
+            },
+            verdict: if smallest >= 1.0 - slack {
+                Verdict::Holds
+            } else {
+                Verdict::Fails
+            },
             source: "exact: least squares",
         });
     }

@@ -56,7 +56,7 @@ pub enum Inputs {
     Circle,
 }
 
-/// The law of the targets y [N].
+/// The law of the targets y `[N]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Targets {
@@ -93,7 +93,7 @@ pub enum Draw {
 pub struct Set {
     /// Inputs [N, d], row-major.
     pub x: Vec<f64>,
-    /// Targets [N].
+    /// Targets `[N]`.
     pub y: Vec<f64>,
 }
 
@@ -149,13 +149,18 @@ impl Data {
                 .chunks_exact(d)
                 .map(|row| c.iter().rev().fold(0.0, |sum, c| sum * row[0] + c))
                 .collect(),
-            Targets::Chebyshev(degree) => {
-                x.chunks_exact(d).map(|row| chebyshev(*degree, row[0])).collect()
-            }
+            Targets::Chebyshev(degree) => x
+                .chunks_exact(d)
+                .map(|row| chebyshev(*degree, row[0]))
+                .collect(),
             Targets::Cosine(k) => x
                 .chunks_exact(d)
                 .map(|row| {
-                    let angle = if d == 1 { row[0] } else { libm::atan2(row[1], row[0]) };
+                    let angle = if d == 1 {
+                        row[0]
+                    } else {
+                        libm::atan2(row[1], row[0])
+                    };
                     libm::cos(f64::from(*k) * angle)
                 })
                 .collect(),
@@ -176,9 +181,20 @@ fn chebyshev(k: u32, t: f64) -> f64 {
     now
 }
 
-/// The outputs [N] of a random network on inputs x [N, d].
-fn teacher(hidden: &[usize], act: Activation, d: usize, seed: u64, index: u64, x: &[f64]) -> Vec<f64> {
-    let net = Net { hidden: hidden.to_vec(), init: Init::LecunNormal, ..Net::default() };
+/// The outputs `[N]` of a random network on inputs x [N, d].
+fn teacher(
+    hidden: &[usize],
+    act: Activation,
+    d: usize,
+    seed: u64,
+    index: u64,
+    x: &[f64],
+) -> Vec<f64> {
+    let net = Net {
+        hidden: hidden.to_vec(),
+        init: Init::LecunNormal,
+        ..Net::default()
+    };
     let tensors = crate::net::tensors(&net, d);
     let draws: Vec<Vec<f64>> = tensors
         .iter()
@@ -186,7 +202,11 @@ fn teacher(hidden: &[usize], act: Activation, d: usize, seed: u64, index: u64, x
         .map(|(i, tensor)| {
             let mut random = stream(seed, index, Purpose::Data, (1 << 32) + i as u64);
             let fan_in = crate::net::sizes(&net, d)[tensor.layer] as f64;
-            let std = if tensor.is_bias { 0.1 } else { 1.0 / fan_in.sqrt() };
+            let std = if tensor.is_bias {
+                0.1
+            } else {
+                1.0 / fan_in.sqrt()
+            };
             (0..tensor.len()).map(|_| std * random.normal()).collect()
         })
         .collect();
@@ -221,7 +241,11 @@ pub fn read(path: &Path) -> Result<Set, Error> {
         message,
         hint: "a training set has the columns `x0`, `x1`, …, and `y`, all finite numbers".into(),
     };
-    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
+    let extension = path
+        .extension()
+        .and_then(|e| e.to_str())
+        .unwrap_or_default()
+        .to_lowercase();
     let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
     let (names, rows) = match extension.as_str() {
         "csv" => read_csv(file).map_err(bad)?,
@@ -229,9 +253,18 @@ pub fn read(path: &Path) -> Result<Set, Error> {
         "npy" => {
             let (shape, values) = read_npy(std::io::BufReader::new(file)).map_err(bad)?;
             let [_, columns] = shape[..] else {
-                return Err(bad(format!("holds an array of {} axes, not 2", shape.len())));
+                return Err(bad(format!(
+                    "holds an array of {} axes, not 2",
+                    shape.len()
+                )));
             };
-            (default_names(columns), values.chunks_exact(columns.max(1)).map(<[f64]>::to_vec).collect())
+            (
+                default_names(columns),
+                values
+                    .chunks_exact(columns.max(1))
+                    .map(<[f64]>::to_vec)
+                    .collect(),
+            )
         }
         "npz" => {
             let mut archive = npyz::npz::NpzArchive::new(std::io::BufReader::new(file))
@@ -245,11 +278,22 @@ pub fn read(path: &Path) -> Result<Set, Error> {
             };
             let (x_shape, x) = get("x")?;
             let (_, y) = get("y")?;
-            let d = if x_shape.len() == 1 { 1 } else { x_shape.get(1).copied().unwrap_or(1) };
+            let d = if x_shape.len() == 1 {
+                1
+            } else {
+                x_shape.get(1).copied().unwrap_or(1)
+            };
             if x_shape.first() != Some(&y.len()) || x_shape.len() > 2 {
-                return Err(bad(format!("has x of shape {x_shape:?} and {} targets", y.len())));
+                return Err(bad(format!(
+                    "has x of shape {x_shape:?} and {} targets",
+                    y.len()
+                )));
             }
-            let rows = x.chunks_exact(d.max(1)).zip(&y).map(|(x, y)| [x, &[*y]].concat()).collect();
+            let rows = x
+                .chunks_exact(d.max(1))
+                .zip(&y)
+                .map(|(x, y)| [x, &[*y]].concat())
+                .collect();
             (default_names(d + 1), rows)
         }
         other => return Err(bad(format!("has the unknown extension `{other}`"))),
@@ -262,13 +306,24 @@ pub fn read(path: &Path) -> Result<Set, Error> {
         return Err(bad("has no column `x0` or no row".into()));
     }
     if x_at.len() + 1 != names.len() {
-        return Err(bad(format!("has other columns than x0, x1, … and y: {names:?}")));
+        return Err(bad(format!(
+            "has other columns than x0, x1, … and y: {names:?}"
+        )));
     }
-    if let Some(row) = rows.iter().position(|row| row.iter().any(|v| !v.is_finite())) {
-        return Err(bad(format!("holds a value that is not a finite number in row {}", row + 1)));
+    if let Some(row) = rows
+        .iter()
+        .position(|row| row.iter().any(|v| !v.is_finite()))
+    {
+        return Err(bad(format!(
+            "holds a value that is not a finite number in row {}",
+            row + 1
+        )));
     }
     Ok(Set {
-        x: rows.iter().flat_map(|row| x_at.iter().map(|&j| row[j])).collect(),
+        x: rows
+            .iter()
+            .flat_map(|row| x_at.iter().map(|&j| row[j]))
+            .collect(),
         y: rows.iter().map(|row| row[y_at]).collect(),
     })
 }
@@ -276,12 +331,19 @@ pub fn read(path: &Path) -> Result<Set, Error> {
 type Columns = (Vec<String>, Vec<Vec<f64>>);
 
 fn default_names(columns: usize) -> Vec<String> {
-    (0..columns.saturating_sub(1)).map(|j| format!("x{j}")).chain(["y".to_string()]).collect()
+    (0..columns.saturating_sub(1))
+        .map(|j| format!("x{j}"))
+        .chain(["y".to_string()])
+        .collect()
 }
 
 fn read_csv(file: std::fs::File) -> Result<Columns, String> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
-    let names = reader.headers().map_err(|e| format!("is no csv file: {e}"))?;
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .from_reader(file);
+    let names = reader
+        .headers()
+        .map_err(|e| format!("is no csv file: {e}"))?;
     let names = names.iter().map(str::to_string).collect();
     let mut rows = Vec::new();
     for record in reader.records() {
@@ -298,9 +360,16 @@ fn read_parquet(file: std::fs::File) -> Result<Columns, String> {
     use parquet::record::Field;
     let reader = SerializedFileReader::new(file).map_err(|e| format!("is no parquet file: {e}"))?;
     let schema = reader.metadata().file_metadata().schema_descr();
-    let names = schema.columns().iter().map(|c| c.name().to_string()).collect();
+    let names = schema
+        .columns()
+        .iter()
+        .map(|c| c.name().to_string())
+        .collect();
     let mut rows = Vec::new();
-    for row in reader.get_row_iter(None).map_err(|e| format!("is damaged: {e}"))? {
+    for row in reader
+        .get_row_iter(None)
+        .map_err(|e| format!("is damaged: {e}"))?
+    {
         let row = row.map_err(|e| format!("is damaged: {e}"))?;
         let values: Option<Vec<f64>> = row
             .get_column_iter()
@@ -342,7 +411,11 @@ mod tests {
     #[test]
     fn a_smaller_dimension_drops_columns_and_keeps_the_targets() {
         let large = Data::default().set(7, 3, None);
-        let small = Data { dim: 5, ..Data::default() }.set(7, 3, None);
+        let small = Data {
+            dim: 5,
+            ..Data::default()
+        }
+        .set(7, 3, None);
         assert_eq!(large.y, small.y);
         for i in 0..20 {
             assert_eq!(large.x[i * 15..i * 15 + 5], small.x[i * 5..i * 5 + 5]);
@@ -360,7 +433,10 @@ mod tests {
 
     #[test]
     fn points_on_the_sphere_have_radius_root_d() {
-        let data = Data { inputs: Inputs::Sphere, ..Data::default() };
+        let data = Data {
+            inputs: Inputs::Sphere,
+            ..Data::default()
+        };
         for row in data.set(1, 1, None).x.chunks_exact(15) {
             assert!((row.iter().map(|v| v * v).sum::<f64>() - 15.0).abs() < 1e-12);
         }

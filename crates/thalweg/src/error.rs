@@ -116,7 +116,8 @@ impl Error {
             Error::Study { hint, .. } => hint.clone(),
             Error::Io { source, .. } => match source.kind() {
                 std::io::ErrorKind::StorageFull => Some(
-                    "free some space and run the same command again: finished cells are kept".into(),
+                    "free some space and run the same command again: finished cells are kept"
+                        .into(),
                 ),
                 std::io::ErrorKind::NotFound => Some("check the path".into()),
                 std::io::ErrorKind::PermissionDenied => {
@@ -134,7 +135,11 @@ impl Error {
         path: impl Into<PathBuf>,
     ) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.into();
-        move |source| Error::Io { action, path, source }
+        move |source| Error::Io {
+            action,
+            path,
+            source,
+        }
     }
 }
 

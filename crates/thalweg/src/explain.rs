@@ -72,9 +72,21 @@ pub fn explain(
 ) -> Option<Explanation> {
     let problem = cell.problem();
     let (start, end) = replay(cell, engine, replicate, stop)?;
-    let set = Set { x: start.x, y: start.y };
-    let wanted = [Observable::Ntk, Observable::Hessian, Observable::DeadUnits, Observable::GradientNorm];
-    let first = Snapshot { step: 0, loss: f64::NAN, weights: start.weights };
+    let set = Set {
+        x: start.x,
+        y: start.y,
+    };
+    let wanted = [
+        Observable::Ntk,
+        Observable::Hessian,
+        Observable::DeadUnits,
+        Observable::GradientNorm,
+    ];
+    let first = Snapshot {
+        step: 0,
+        loss: f64::NAN,
+        weights: start.weights,
+    };
     let diverged = matches!(end.outcome, Outcome::Diverged { .. });
     let mut path = vec![first];
     if !diverged && end.last.step > 0 {
@@ -93,10 +105,13 @@ pub fn explain(
         final_loss: end.last.loss,
     };
     let why = cause(cell, &row, Some((first, last)));
-    let predicted = linear(cell, start.rate, first).map(|l| l.losses(&problem.grid[..end.losses.len()]));
-    let losses = end.losses.iter().enumerate().map(|(i, l)| {
-        (problem.grid[i], *l, predicted.as_ref().map(|p| p[i]))
-    });
+    let predicted =
+        linear(cell, start.rate, first).map(|l| l.losses(&problem.grid[..end.losses.len()]));
+    let losses = end
+        .losses
+        .iter()
+        .enumerate()
+        .map(|(i, l)| (problem.grid[i], *l, predicted.as_ref().map(|p| p[i])));
     let weights = path.last().map(|p| p.weights.clone())?;
     let slowest = slowest(&problem, &weights, &set, last);
     let recorded = record.and_then(|r| r.rows.iter().find(|r| r.replicate == replicate));
@@ -112,7 +127,10 @@ pub fn explain(
         losses: losses.collect(),
         spectrum: [first, last].map(|l| l.eigenvalues.clone().unwrap_or_default()),
         predicted_steps: before.map(|p| p.as_number()),
-        edge: last.sharpness.map(|s| start.rate * s / 2.0).filter(|_| !diverged),
+        edge: last
+            .sharpness
+            .map(|s| start.rate * s / 2.0)
+            .filter(|_| !diverged),
         slowest,
         cause: why,
         because: Vec::new(),
@@ -129,19 +147,26 @@ fn slowest(problem: &crate::engine::Problem, weights: &[f64], set: &Set, last: &
     let kernel = observe::kernel(problem, &Tangent::new(problem, weights, &set.x));
     let e = eigen(&kernel, n);
     let share = |c: &Option<Vec<f64>>| {
-        c.as_ref().map_or(f64::NAN, |c| c[0] * c[0] / c.iter().map(|c| c * c).sum::<f64>())
+        c.as_ref().map_or(f64::NAN, |c| {
+            c[0] * c[0] / c.iter().map(|c| c * c).sum::<f64>()
+        })
     };
-    let mut points: Vec<(usize, f64, f64)> =
-        (0..n).map(|i| (i, e.vectors[i] * e.vectors[i], set.y[i])).collect();
+    let mut points: Vec<(usize, f64, f64)> = (0..n)
+        .map(|i| (i, e.vectors[i] * e.vectors[i], set.y[i]))
+        .collect();
     points.sort_by(|a, b| b.1.total_cmp(&a.1));
     let d = set.x.len() / n;
     let distance = |i: usize, j: usize| {
-        let pairs = set.x[i * d..(i + 1) * d].iter().zip(&set.x[j * d..(j + 1) * d]);
+        let pairs = set.x[i * d..(i + 1) * d]
+            .iter()
+            .zip(&set.x[j * d..(j + 1) * d]);
         pairs.map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
     };
     let pair = (n > 1).then(|| {
         let here = distance(points[0].0, points[1].0);
-        let nearer = (0..n).flat_map(|i| (0..i).map(move |j| (i, j))).filter(|(i, j)| distance(*i, *j) < here);
+        let nearer = (0..n)
+            .flat_map(|i| (0..i).map(move |j| (i, j)))
+            .filter(|(i, j)| distance(*i, *j) < here);
         (here, nearer.count() + 1)
     });
     points.truncate(4);
@@ -180,21 +205,38 @@ fn because(cell: &Cell, row: &Row, first: &Look, last: &Look, e: &Explanation) -
     }
     if let Some(p) = predict(cell, row.rate, first) {
         all.push(match p.steps {
-            Steps::At(step) => format!("Before training, its initial kernel predicted step {step}."),
-            Steps::After(step) => format!("Before training, its initial kernel predicted no success within {step} steps."),
-            Steps::Never { floor } => format!("Before training, its initial kernel predicted a floor of {floor:.3e}."),
-            Steps::Unstable => "Before training, its initial kernel called this rate unstable.".into(),
+            Steps::At(step) => {
+                format!("Before training, its initial kernel predicted step {step}.")
+            }
+            Steps::After(step) => format!(
+                "Before training, its initial kernel predicted no success within {step} steps."
+            ),
+            Steps::Never { floor } => {
+                format!("Before training, its initial kernel predicted a floor of {floor:.3e}.")
+            }
+            Steps::Unstable => {
+                "Before training, its initial kernel called this rate unstable.".into()
+            }
         });
     }
     if let (Some(moved), true) = (last.kernel_moved, last.step > 0) {
-        all.push(format!("The kernel moved by {:.0} % of its norm on the way.", 100.0 * moved));
+        all.push(format!(
+            "The kernel moved by {:.0} % of its norm on the way.",
+            100.0 * moved
+        ));
     }
     if let Some(edge) = e.edge {
-        let place = if edge > 0.95 { "at the edge of stability" } else { "below the edge of stability" };
+        let place = if edge > 0.95 {
+            "at the edge of stability"
+        } else {
+            "below the edge of stability"
+        };
         all.push(format!("At the end η·sharpness/2 = {edge:.3}: {place}."));
     }
     if let (Some(dead), true) = (last.dead_units, last.dead_units > Some(0)) {
-        all.push(format!("{dead} hidden units have φ' = 0 on every training point."));
+        all.push(format!(
+            "{dead} hidden units have φ' = 0 on every training point."
+        ));
     }
     if let [(a, wa, ya), (b, wb, yb), ..] = e.slowest.points[..] {
         let near = e.slowest.pair.map_or(String::new(), |(d, rank)| {

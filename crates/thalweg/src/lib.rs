@@ -1,4 +1,6 @@
-//! A laboratory for gradient descent on small networks.
+//! A laboratory for gradient descent on small networks: the front page is the README.
+//!
+#![doc = include_str!("../../../README.md")]
 
 pub mod confront;
 pub mod data;

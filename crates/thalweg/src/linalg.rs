@@ -13,7 +13,10 @@ pub struct Eigen {
 
 /// Eigenvalues and eigenvectors of the symmetric `matrix` [n, n]; NaN if it is not finite.
 pub fn eigen(matrix: &[f64], n: usize) -> Eigen {
-    let broken = || Eigen { values: vec![f64::NAN; n], vectors: vec![f64::NAN; n * n] };
+    let broken = || Eigen {
+        values: vec![f64::NAN; n],
+        vectors: vec![f64::NAN; n * n],
+    };
     if matrix.iter().any(|v| !v.is_finite()) {
         return broken();
     }
@@ -23,7 +26,10 @@ pub fn eigen(matrix: &[f64], n: usize) -> Eigen {
         Ok(e) => {
             let values: Vec<f64> = (0..n).map(|k| e.S()[k]).collect();
             let vectors = (0..n).flat_map(|k| (0..n).map(move |i| (k, i)));
-            Eigen { values, vectors: vectors.map(|(k, i)| e.U()[(i, k)]).collect() }
+            Eigen {
+                values,
+                vectors: vectors.map(|(k, i)| e.U()[(i, k)]).collect(),
+            }
         }
     }
 }
@@ -99,7 +105,9 @@ mod tests {
             assert!((value - exact).abs() < 1e-13);
         }
         let apply = |v: &[f64]| -> Vec<f64> {
-            l.chunks_exact(n).map(|row| row.iter().zip(v).map(|(a, b)| a * b).sum()).collect()
+            l.chunks_exact(n)
+                .map(|row| row.iter().zip(v).map(|(a, b)| a * b).sum())
+                .collect()
         };
         let start: Vec<f64> = (0..n).map(|i| 1.0 + i as f64).collect();
         assert!((largest_eigenvalue(apply, &start, n) - e.values[n - 1]).abs() < 1e-10);

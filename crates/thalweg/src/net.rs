@@ -114,9 +114,10 @@ impl Activation {
                 let s = sigmoid(z);
                 (s, s * (1.0 - s))
             }
-            Activation::Erf => {
-                (libm::erf(z), std::f64::consts::FRAC_2_SQRT_PI * libm::exp(-z * z))
-            }
+            Activation::Erf => (
+                libm::erf(z),
+                std::f64::consts::FRAC_2_SQRT_PI * libm::exp(-z * z),
+            ),
             Activation::Gelu => {
                 let cdf = 0.5 * libm::erfc(-z * std::f64::consts::FRAC_1_SQRT_2);
                 let pdf = libm::exp(-0.5 * z * z) / std::f64::consts::TAU.sqrt();
@@ -136,7 +137,9 @@ impl Activation {
     pub fn curvature(self, z: f64) -> f64 {
         let sigmoid = |z: f64| 1.0 / (1.0 + libm::exp(-z));
         match self {
-            Activation::Identity | Activation::Relu | Activation::LeakyRelu | Activation::Abs => 0.0,
+            Activation::Identity | Activation::Relu | Activation::LeakyRelu | Activation::Abs => {
+                0.0
+            }
             Activation::Tanh => {
                 let t = libm::tanh(z);
                 -2.0 * t * (1.0 - t * t)
@@ -146,7 +149,9 @@ impl Activation {
                 s * (1.0 - s) * (1.0 - 2.0 * s)
             }
             Activation::Erf => -2.0 * z * std::f64::consts::FRAC_2_SQRT_PI * libm::exp(-z * z),
-            Activation::Gelu => (2.0 - z * z) * libm::exp(-0.5 * z * z) / std::f64::consts::TAU.sqrt(),
+            Activation::Gelu => {
+                (2.0 - z * z) * libm::exp(-0.5 * z * z) / std::f64::consts::TAU.sqrt()
+            }
             Activation::Silu => {
                 let s = sigmoid(z);
                 s * (1.0 - s) * (2.0 + z * (1.0 - 2.0 * s))
@@ -252,7 +257,10 @@ impl Tensor {
 
 /// Units of every layer from inputs to output.
 pub fn sizes(net: &Net, dim: usize) -> Vec<usize> {
-    std::iter::once(dim).chain(net.hidden.iter().copied()).chain([1]).collect()
+    std::iter::once(dim)
+        .chain(net.hidden.iter().copied())
+        .chain([1])
+        .collect()
 }
 
 /// The tensors of the flat parameters, in the order of PyTorch's `state_dict`.
@@ -261,7 +269,13 @@ pub fn tensors(net: &Net, dim: usize) -> Vec<Tensor> {
     let mut all = Vec::new();
     for (layer, pair) in sizes(net, dim).windows(2).enumerate() {
         let mut push = |kind: &str, shape: Vec<usize>, is_bias| {
-            let tensor = Tensor { name: format!("{}.{kind}", 2 * layer), shape, layer, start, is_bias };
+            let tensor = Tensor {
+                name: format!("{}.{kind}", 2 * layer),
+                shape,
+                layer,
+                start,
+                is_bias,
+            };
             start += tensor.len();
             all.push(tensor);
         };
@@ -352,7 +366,9 @@ impl Net {
                     },
                     (Parameterization::Ntk, false) => match self.init {
                         Init::Pytorch => (1.0 / (3.0 * fan_in)).sqrt(),
-                        Init::XavierUniform | Init::XavierNormal => (2.0 / (fan_in + fan_out)).sqrt(),
+                        Init::XavierUniform | Init::XavierNormal => {
+                            (2.0 / (fan_in + fan_out)).sqrt()
+                        }
                         Init::KaimingUniform | Init::KaimingNormal => (2.0 / fan_in).sqrt(),
                         // An entry of a random matrix with orthonormal rows or columns.
                         Init::Orthogonal => (1.0 / fan_in.max(fan_out)).sqrt(),
@@ -404,7 +420,11 @@ mod tests {
     #[test]
     fn orthogonal_weights_are_orthonormal() {
         for hidden in [vec![20, 4], vec![4, 20]] {
-            let net = Net { hidden, init: Init::Orthogonal, ..Net::default() };
+            let net = Net {
+                hidden,
+                init: Init::Orthogonal,
+                ..Net::default()
+            };
             let w = net.draw(7, 1, 0, None);
             for t in tensors(&net, 7).iter().filter(|t| !t.is_bias) {
                 let (rows, cols, w) = (t.shape[0], t.shape[1], &w[t.range()]);
@@ -444,9 +464,15 @@ mod tests {
             };
             let w = &ntk.draw(200, 3, 1, None)[..40_000];
             let measured = w.iter().map(|w| w * w).sum::<f64>() / 40_000.0;
-            assert!((measured / variance - 1.0).abs() < 5.0 * (2.0f64 / 40_000.0).sqrt(), "{init:?}");
+            assert!(
+                (measured / variance - 1.0).abs() < 5.0 * (2.0f64 / 40_000.0).sqrt(),
+                "{init:?}"
+            );
             let multiplier = ntk.multipliers(200)[0];
-            assert!((multiplier * multiplier / variance - 1.0).abs() < 1e-12, "{init:?}");
+            assert!(
+                (multiplier * multiplier / variance - 1.0).abs() < 1e-12,
+                "{init:?}"
+            );
         }
     }
 
@@ -455,11 +481,18 @@ mod tests {
     fn slopes_are_derivatives() {
         use Activation::*;
         let h = 1e-5;
-        for act in [Identity, Relu, LeakyRelu, Abs, Tanh, Sigmoid, Erf, Gelu, Silu, Softplus, Sin, Cos] {
+        for act in [
+            Identity, Relu, LeakyRelu, Abs, Tanh, Sigmoid, Erf, Gelu, Silu, Softplus, Sin, Cos,
+        ] {
             for z in [-3.0, -0.4, 0.2, 2.5] {
-                let slope = (act.value_and_slope(z + h).0 - act.value_and_slope(z - h).0) / (2.0 * h);
-                assert!((slope - act.value_and_slope(z).1).abs() < 1e-9, "{act:?} at {z}");
-                let bend = (act.value_and_slope(z + h).1 - act.value_and_slope(z - h).1) / (2.0 * h);
+                let slope =
+                    (act.value_and_slope(z + h).0 - act.value_and_slope(z - h).0) / (2.0 * h);
+                assert!(
+                    (slope - act.value_and_slope(z).1).abs() < 1e-9,
+                    "{act:?} at {z}"
+                );
+                let bend =
+                    (act.value_and_slope(z + h).1 - act.value_and_slope(z - h).1) / (2.0 * h);
                 assert!((bend - act.curvature(z)).abs() < 1e-8, "{act:?} at {z}");
             }
         }

@@ -99,18 +99,30 @@ impl Plan {
         })?;
         document.remove("compare");
         let mut files = HashMap::new();
-        let mut plan = Plan { title: study.title.clone(), cells: Vec::new(), comparisons: Vec::new() };
+        let mut plan = Plan {
+            title: study.title.clone(),
+            cells: Vec::new(),
+            comparisons: Vec::new(),
+        };
         let mut known: HashMap<String, usize> = HashMap::new();
-        let base = Study { compare: Vec::new(), ..study.clone() };
+        let base = Study {
+            compare: Vec::new(),
+            ..study.clone()
+        };
         plan.add(base, String::new(), source, &mut files, &mut known)?;
         for (index, compare) in study.compare.iter().enumerate() {
             let mut members = Vec::new();
             let sizes: Vec<usize> = compare.grid.iter().map(|(_, v)| v.len()).collect();
-            let total: usize = sizes.iter().product();
+            let total = sizes
+                .iter()
+                .fold(1usize, |all, size| all.saturating_mul(*size));
             if total > 100_000 {
                 return Err(source.mistake(Mistake {
                     path: vec!["compare".into(), index.to_string()],
-                    message: format!("the comparison `{}` has {total} cells, more than 1e5", compare.name),
+                    message: format!(
+                        "the comparison `{}` has {total} cells, more than 1e5",
+                        compare.name
+                    ),
                     hint: Some("shorten its lists".into()),
                 }));
             }
@@ -134,7 +146,12 @@ impl Plan {
                         .zip(&choice)
                         .find(|((key, _), _)| message.contains(key.as_str()))
                         .unwrap_or((&compare.grid[sizes.len() - 1], &choice[sizes.len() - 1]));
-                    let path = vec!["compare".into(), index.to_string(), at.0.clone(), c.to_string()];
+                    let path = vec![
+                        "compare".into(),
+                        index.to_string(),
+                        at.0.clone(),
+                        c.to_string(),
+                    ];
                     source.mistake(Mistake {
                         path,
                         message: format!("in the comparison `{}`: {message}", compare.name),
@@ -143,21 +160,32 @@ impl Plan {
                 };
                 let study = Study::deserialize(table)
                     .map_err(|e| blame(e.message().replace('\n', ", "), hint_for(e.message())))?;
-                check(&study).map_err(|m| blame(format!("{}: {}", m.path.join("."), m.message), m.hint))?;
-                let values: Vec<String> =
-                    compare.grid.iter().zip(&choice).map(|((_, v), &c)| show(&v[c])).collect();
+                check(&study)
+                    .map_err(|m| blame(format!("{}: {}", m.path.join("."), m.message), m.hint))?;
+                let values: Vec<String> = compare
+                    .grid
+                    .iter()
+                    .zip(&choice)
+                    .map(|((_, v), &c)| show(&v[c]))
+                    .collect();
                 let label = compare
                     .grid
                     .iter()
                     .zip(&values)
-                    .map(|((key, _), value)| format!("{key} = {value}"))
+                    .map(|((key, _), value)| {
+                        format!("{} = {value}", key.rsplit('.').next().unwrap_or(key))
+                    })
                     .collect::<Vec<_>>()
                     .join(", ");
                 let cell = plan.add(study, label, source, &mut files, &mut known)?;
                 members.push(Member { values, cell });
             }
             let keys = compare.grid.iter().map(|(key, _)| key.clone()).collect();
-            plan.comparisons.push(Comparison { name: compare.name.clone(), keys, members });
+            plan.comparisons.push(Comparison {
+                name: compare.name.clone(),
+                keys,
+                members,
+            });
         }
         Ok(plan)
     }
@@ -171,8 +199,28 @@ impl Plan {
         cache: &mut HashMap<PathBuf, Arc<Set>>,
         known: &mut HashMap<String, usize>,
     ) -> Result<usize, Error> {
-        let Study { title: _, seed, replicates, data, net, descent, success, look, keep, compare: _ } = study;
-        let mut setting = Setting { seed, replicates, data, net, descent, success, look, keep };
+        let Study {
+            title: _,
+            seed,
+            replicates,
+            data,
+            net,
+            descent,
+            success,
+            look,
+            keep,
+            compare: _,
+        } = study;
+        let mut setting = Setting {
+            seed,
+            replicates,
+            data,
+            net,
+            descent,
+            success,
+            look,
+            keep,
+        };
         let mut files = Files::default();
         let mut hasher = blake3::Hasher::new();
         hasher.update(MEANING.as_bytes());
@@ -196,20 +244,31 @@ impl Plan {
         }
         if let Init::File(file) = &setting.net.init {
             let path = source.folder.join(file);
-            let weights = crate::store::read_weights(&path, &net::tensors(&setting.net, setting.data.dim))?;
+            let weights =
+                crate::store::read_weights(&path, &net::tensors(&setting.net, setting.data.dim))?;
             weights.iter().for_each(|v| {
                 hasher.update(&v.to_le_bytes());
             });
             files.weights = Some(Arc::new(weights));
         }
-        hasher.update(serde_json::to_string(&setting).unwrap_or_default().as_bytes());
+        hasher.update(
+            serde_json::to_string(&setting)
+                .unwrap_or_default()
+                .as_bytes(),
+        );
         let hash = hasher.finalize().to_hex()[..16].to_string();
         if let Some(&number) = known.get(&hash) {
             return Ok(number);
         }
         let number = self.cells.len();
         known.insert(hash.clone(), number);
-        self.cells.push(Cell { number, hash, label, setting, files });
+        self.cells.push(Cell {
+            number,
+            hash,
+            label,
+            setting,
+            files,
+        });
         Ok(number)
     }
 }
@@ -221,7 +280,9 @@ fn put(table: &mut toml::Table, key: &str, value: toml::Value) {
             table.insert(key.to_string(), value);
         }
         Some((head, rest)) => {
-            let inner = table.entry(head).or_insert_with(|| toml::Table::new().into());
+            let inner = table
+                .entry(head)
+                .or_insert_with(|| toml::Table::new().into());
             if !inner.is_table() {
                 *inner = toml::Table::new().into();
             }
@@ -237,8 +298,10 @@ fn show(value: &toml::Value) -> String {
     match value {
         toml::Value::String(s) => s.clone(),
         toml::Value::Table(t) => {
-            let parts: Vec<String> =
-                t.iter().map(|(k, v)| format!("{k} {}", show(v)).trim_end().to_string()).collect();
+            let parts: Vec<String> = t
+                .iter()
+                .map(|(k, v)| format!("{k} {}", show(v)).trim_end().to_string())
+                .collect();
             parts.join(", ")
         }
         other => other.to_string(),
@@ -253,18 +316,28 @@ impl Cell {
 
     /// The training set of a replicate.
     pub fn set(&self, replicate: u64) -> Set {
-        self.setting.data.set(self.setting.seed, replicate, self.files.set.as_deref())
+        self.setting
+            .data
+            .set(self.setting.seed, replicate, self.files.set.as_deref())
     }
 
     /// The initial effective weights of a replicate.
     pub fn weights(&self, replicate: u64) -> Vec<f64> {
         let file = self.files.weights.as_ref().map(|w| w.as_slice());
-        self.setting.net.draw(self.dim(), self.setting.seed, replicate, file)
+        self.setting
+            .net
+            .draw(self.dim(), self.setting.seed, replicate, file)
     }
 
     /// The training problem, as engines take it.
     pub fn problem(&self) -> Problem {
-        let Setting { data, net, descent, success, .. } = &self.setting;
+        let Setting {
+            data,
+            net,
+            descent,
+            success,
+            ..
+        } = &self.setting;
         let tensors = net::tensors(net, data.dim);
         let layer = |l: usize| descent.layer_rates.as_ref().map_or(1.0, |r| r[l]);
         Problem {
@@ -321,7 +394,11 @@ impl Cell {
 
     /// One line that says what the cell is.
     pub fn describe(&self) -> String {
-        if self.label.is_empty() { "base".to_string() } else { self.label.clone() }
+        if self.label.is_empty() {
+            "base".to_string()
+        } else {
+            self.label.clone()
+        }
     }
 }
 

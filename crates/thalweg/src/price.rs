@@ -44,8 +44,21 @@ pub fn price(plan: &Plan, engine: &dyn Engine, threads: usize, draws: u64) -> Ve
         .iter()
         .map(|cell| {
             let problem = cell.problem();
-            let work = format!("{:?}", (&problem.sizes, problem.activation, problem.method, problem.precision, problem.points, problem.bias));
-            let known = measured.iter().find(|(w, _)| *w == work).map(|(_, rate)| *rate);
+            let work = format!(
+                "{:?}",
+                (
+                    &problem.sizes,
+                    problem.activation,
+                    problem.method,
+                    problem.precision,
+                    problem.points,
+                    problem.bias
+                )
+            );
+            let known = measured
+                .iter()
+                .find(|(w, _)| *w == work)
+                .map(|(_, rate)| *rate);
             let rate = known.unwrap_or_else(|| calibrate(cell, engine, threads, 0.05));
             if known.is_none() {
                 measured.push((work, rate));
@@ -62,8 +75,15 @@ fn of_cell(cell: &Cell, rate: f64, draws: u64) -> Price {
         .filter_map(|r| {
             let problem = cell.problem();
             let start = start(cell, &problem, r);
-            let here = Snapshot { step: 0, loss: f64::NAN, weights: start.weights };
-            let set = crate::data::Set { x: start.x, y: start.y };
+            let here = Snapshot {
+                step: 0,
+                loss: f64::NAN,
+                weights: start.weights,
+            };
+            let set = crate::data::Set {
+                x: start.x,
+                y: start.y,
+            };
             let look = observe::look(&problem, &[Observable::Ntk], r, &set, &[here]).pop()?;
             Some((start.rate, predict(cell, start.rate, &look)?))
         })
@@ -71,7 +91,10 @@ fn of_cell(cell: &Cell, rate: f64, draws: u64) -> Price {
     let steps: Vec<f64> = predictions.iter().map(|(_, p)| p.as_number()).collect();
     let some = !steps.is_empty();
     let mean = steps.iter().map(|s| s.min(budget)).sum::<f64>() / steps.len().max(1) as f64;
-    let over: Vec<f64> = predictions.iter().map(|(rate, p)| rate / p.largest_stable_rate).collect();
+    let over: Vec<f64> = predictions
+        .iter()
+        .map(|(rate, p)| rate / p.largest_stable_rate)
+        .collect();
     Price {
         cell: cell.number,
         label: cell.describe(),

@@ -83,11 +83,11 @@ pub struct Look {
     pub step: u64,
     /// The loss there, in double precision.
     pub loss: f64,
-    /// Eigenvalues of Θ = J Jᵀ [N], increasing; each tensor weighted with its rate factor.
+    /// Eigenvalues of Θ = J Jᵀ `[N]`, increasing; each tensor weighted with its rate factor.
     pub eigenvalues: Option<Vec<f64>>,
-    /// The residual r = f − y in the eigenbasis of Θ [N].
+    /// The residual r = f − y in the eigenbasis of Θ `[N]`.
     pub coefficients: Option<Vec<f64>>,
-    /// The residual of the start in the eigenbasis of this Θ [N].
+    /// The residual of the start in the eigenbasis of this Θ `[N]`.
     pub start_coefficients: Option<Vec<f64>>,
     /// ‖Θ − Θ₀‖/‖Θ₀‖ (Frobenius).
     pub kernel_moved: Option<f64>,
@@ -125,9 +125,9 @@ pub struct Kept {
     pub weights: Vec<f64>,
     /// Inputs [N, d].
     pub x: Vec<f64>,
-    /// Targets [N].
+    /// Targets `[N]`.
     pub y: Vec<f64>,
-    /// Outputs of the network with these weights [N].
+    /// Outputs of the network with these weights `[N]`.
     pub outputs: Vec<f64>,
 }
 

@@ -58,11 +58,17 @@ pub fn run(
     let mut records = Vec::new();
     for cell in &plan.cells {
         let found = store::load(folder, cell, engine.name())?;
-        (control.tell)(Event::Cell { cell, found: found.is_some() });
+        (control.tell)(Event::Cell {
+            cell,
+            found: found.is_some(),
+        });
         let record = match found {
             Some(record) => record,
             None => {
-                let stopped = Error::Stopped { done: records.len(), cells: plan.cells.len() };
+                let stopped = Error::Stopped {
+                    done: records.len(),
+                    cells: plan.cells.len(),
+                };
                 let record = train(cell, engine, threads, control).ok_or(stopped)?;
                 store::save(folder, cell, &record)?;
                 record
@@ -75,7 +81,12 @@ pub fn run(
 }
 
 /// The record of one cell; none if it was stopped.
-pub fn train(cell: &Cell, engine: &dyn Engine, threads: usize, control: &Control<'_>) -> Option<Record> {
+pub fn train(
+    cell: &Cell,
+    engine: &dyn Engine,
+    threads: usize,
+    control: &Control<'_>,
+) -> Option<Record> {
     let begun = Instant::now();
     let problem = cell.problem();
     let supply = Cohort {
@@ -99,7 +110,9 @@ pub fn train(cell: &Cell, engine: &dyn Engine, threads: usize, control: &Control
             'more: while judged < at_most && !stopped() {
                 // Blocks of 64 fill the lanes; what runs past the decision is dropped, so the
                 // record depends on the draws alone.
-                supply.until.store((judged + 64).min(at_most), Ordering::Relaxed);
+                supply
+                    .until
+                    .store((judged + 64).min(at_most), Ordering::Relaxed);
                 engine.train(&problem, &supply, threads);
                 let mut ended = supply.ended.lock().unwrap_or_else(|e| e.into_inner());
                 while let Some(one) = ended.get(&judged) {
@@ -157,7 +170,11 @@ pub fn start(cell: &Cell, problem: &Problem, replicate: u64) -> Start {
         weights,
         rate,
         seed: cell.setting.seed,
-        snapshots: if cell.looks_at(replicate) { cell.look_steps() } else { Vec::new() },
+        snapshots: if cell.looks_at(replicate) {
+            cell.look_steps()
+        } else {
+            Vec::new()
+        },
         keep_best: kept && keep.weights == Weights::Best,
         keep_losses: kept && keep.losses == Losses::All,
     }
@@ -170,15 +187,20 @@ impl Supply for Cohort<'_> {
         }
         let until = self.until.load(Ordering::Relaxed);
         let claim = |n: u64| (n < until).then_some(n + 1);
-        let replicate =
-            self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, claim).ok()?;
+        let replicate = self
+            .next
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, claim)
+            .ok()?;
         Some(start(self.cell, self.problem, replicate))
     }
 
     fn done(&self, end: End) {
         let replicate = end.replicate;
         let ended = self.take(end);
-        self.ended.lock().unwrap_or_else(|e| e.into_inner()).insert(replicate, ended);
+        self.ended
+            .lock()
+            .unwrap_or_else(|e| e.into_inner())
+            .insert(replicate, ended);
         (self.control.tell)(Event::Replicate);
     }
 
@@ -205,19 +227,35 @@ impl Cohort<'_> {
             best_loss: end.best_loss,
             final_loss: end.last.loss,
         };
-        let set = crate::data::Set { x: again.x, y: again.y };
+        let set = crate::data::Set {
+            x: again.x,
+            y: again.y,
+        };
         let looks = if cell.looks_at(replicate) {
             let at = &cell.setting.look.at;
             let mut path = Vec::new();
             if at.contains(&At::Start) {
-                path.push(Snapshot { step: 0, loss: row.initial_loss, weights: again.weights });
+                path.push(Snapshot {
+                    step: 0,
+                    loss: row.initial_loss,
+                    weights: again.weights,
+                });
             }
             path.extend(end.snapshots);
             let diverged = matches!(end.outcome, Outcome::Diverged { .. });
-            if at.contains(&At::End) && !diverged && path.last().is_none_or(|p| p.step < end.last.step) {
+            if at.contains(&At::End)
+                && !diverged
+                && path.last().is_none_or(|p| p.step < end.last.step)
+            {
                 path.push(end.last.clone());
             }
-            observe::look(problem, &cell.setting.look.observables, replicate, &set, &path)
+            observe::look(
+                problem,
+                &cell.setting.look.observables,
+                replicate,
+                &set,
+                &path,
+            )
         } else {
             Vec::new()
         };
@@ -236,7 +274,11 @@ impl Cohort<'_> {
                     steps.push(row.steps);
                     losses.push(row.final_loss);
                 }
-                Curve { replicate, steps, losses }
+                Curve {
+                    replicate,
+                    steps,
+                    losses,
+                }
             }
         });
         let weights = match keep.weights {
@@ -253,7 +295,13 @@ impl Cohort<'_> {
             x: set.x,
             y: set.y,
         });
-        Ended { row, losses: end.losses, looks, curve, kept }
+        Ended {
+            row,
+            losses: end.losses,
+            looks,
+            curve,
+            kept,
+        }
     }
 }
 
@@ -320,10 +368,19 @@ impl Supply for Single<'_> {
 }
 
 /// Trains one replicate of a cell again, to the same bits; none if it was stopped.
-pub fn replay(cell: &Cell, engine: &dyn Engine, replicate: u64, stop: &AtomicBool) -> Option<(Start, End)> {
+pub fn replay(
+    cell: &Cell,
+    engine: &dyn Engine,
+    replicate: u64,
+    stop: &AtomicBool,
+) -> Option<(Start, End)> {
     let problem = cell.problem();
     let start = start(cell, &problem, replicate);
-    let single = Single { start: Mutex::new(Some(start.clone())), end: Mutex::new(None), stop };
+    let single = Single {
+        start: Mutex::new(Some(start.clone())),
+        end: Mutex::new(None),
+        stop,
+    };
     engine.train(&problem, &single, 1);
     let end = single.end.into_inner().unwrap_or_else(|e| e.into_inner())?;
     Some((start, end))
@@ -343,7 +400,12 @@ impl Supply for Stopwatch<'_> {
     fn next(&self) -> Option<Start> {
         let replicate = self.next.fetch_add(1, Ordering::Relaxed) % 64;
         let more = self.begun.elapsed().as_secs_f64() < self.seconds;
-        more.then(|| Start { keep_best: false, keep_losses: false, snapshots: Vec::new(), ..start(self.cell, self.problem, replicate) })
+        more.then(|| Start {
+            keep_best: false,
+            keep_losses: false,
+            snapshots: Vec::new(),
+            ..start(self.cell, self.problem, replicate)
+        })
     }
     fn done(&self, _: End) {}
     fn go_on(&self, steps: u64) -> bool {
@@ -354,7 +416,12 @@ impl Supply for Stopwatch<'_> {
 
 /// Replicate-steps a second of a cell on this machine, measured for about so many seconds.
 pub fn calibrate(cell: &Cell, engine: &dyn Engine, threads: usize, seconds: f64) -> f64 {
-    let problem = Problem { steps: u64::MAX, run_all: true, grid: Vec::new().into(), ..cell.problem() };
+    let problem = Problem {
+        steps: u64::MAX,
+        run_all: true,
+        grid: Vec::new().into(),
+        ..cell.problem()
+    };
     let watch = Stopwatch {
         cell,
         problem: &problem,

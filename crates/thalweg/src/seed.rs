@@ -97,7 +97,12 @@ fn philox(mut c: [u64; 4], mut k: [u64; 2]) -> [u64; 4] {
         }
         let a = u128::from(c[0]) * 0xD2E7_470E_E14C_6C93;
         let b = u128::from(c[2]) * 0xCA5A_8263_9512_1157;
-        c = [(b >> 64) as u64 ^ c[1] ^ k[0], b as u64, (a >> 64) as u64 ^ c[3] ^ k[1], a as u64];
+        c = [
+            (b >> 64) as u64 ^ c[1] ^ k[0],
+            b as u64,
+            (a >> 64) as u64 ^ c[3] ^ k[1],
+            a as u64,
+        ];
     }
     c
 }
@@ -112,14 +117,25 @@ mod tests {
     fn philox_is_that_of_numpy_and_random123() {
         assert_eq!(
             philox([0; 4], [0; 2]),
-            [0x16554d9eca36314c, 0xdb20fe9d672d0fdc, 0xd7e772cee186176b, 0x7e68b68aec7ba23b]
+            [
+                0x16554d9eca36314c,
+                0xdb20fe9d672d0fdc,
+                0xd7e772cee186176b,
+                0x7e68b68aec7ba23b
+            ]
         );
         let mut s = stream(2018, 7, Purpose::Init, 3);
         let words: Vec<u64> = (0..5).map(|_| s.word()).collect();
         assert_eq!(words, NUMPY);
     }
 
-    const NUMPY: [u64; 5] = [0x33c5cdeb40870b9f, 0x41ff0aa8a7c2725a, 0x3360150aa88f8367, 0xea3ba6295bfcd00d, 0x9611a7a94fec876c];
+    const NUMPY: [u64; 5] = [
+        0x33c5cdeb40870b9f,
+        0x41ff0aa8a7c2725a,
+        0x3360150aa88f8367,
+        0xea3ba6295bfcd00d,
+        0x9611a7a94fec876c,
+    ];
 
     #[test]
     fn a_permutation_holds_every_index_once() {

@@ -39,7 +39,8 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+            file.as_file()
+                .set_permissions(fs::Permissions::from_mode(0o644))?;
         }
         file.persist(path)?;
         Ok(())
@@ -49,7 +50,9 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 
 /// The file of a cell's record.
 pub fn record_path(folder: &Path, cell: &Cell, engine: &str) -> PathBuf {
-    folder.join("cells").join(format!("{}-{engine}.record", cell.hash))
+    folder
+        .join("cells")
+        .join(format!("{}-{engine}.record", cell.hash))
 }
 
 /// Keeps a finished cell.
@@ -91,7 +94,9 @@ pub fn load(folder: &Path, cell: &Cell, engine: &str) -> Result<Option<Record>, 
         .strip_prefix(MAGIC)
         .ok_or_else(|| damaged("is no record of this version of the program"))?;
     if rest.len() < 32 || blake3::hash(&rest[32..]).as_bytes()[..] != rest[..32] {
-        return Err(damaged("is damaged: its checksum does not match its content"));
+        return Err(damaged(
+            "is damaged: its checksum does not match its content",
+        ));
     }
     let record: Record =
         rmp_serde::from_slice(&rest[32..]).map_err(|e| damaged(&format!("cannot be read: {e}")))?;
@@ -108,8 +113,16 @@ pub fn load_source(folder: &Path) -> Result<crate::study::Source, Error> {
     let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
     // Files that the study names are relative to where it was read from.
     let home = fs::read_to_string(folder.join("cells").join("home")).unwrap_or_default();
-    let home = if home.is_empty() { folder.to_path_buf() } else { PathBuf::from(home.trim()) };
-    Ok(crate::study::Source { name: path.display().to_string(), text, folder: home })
+    let home = if home.is_empty() {
+        folder.to_path_buf()
+    } else {
+        PathBuf::from(home.trim())
+    };
+    Ok(crate::study::Source {
+        name: path.display().to_string(),
+        text,
+        folder: home,
+    })
 }
 
 /// Removes the records of a plan's cells, so that all of them are trained again.
@@ -138,7 +151,10 @@ pub fn forget(folder: &Path, plan: &Plan, engine: &str) -> Result<(), Error> {
 pub fn begin(folder: &Path, source: &crate::study::Source, plan: &Plan) -> Result<(), Error> {
     write(&folder.join("study.toml"), source.text.as_bytes())?;
     let home = fs::canonicalize(&source.folder).unwrap_or_else(|_| source.folder.clone());
-    write(&folder.join("cells").join("home"), home.display().to_string().as_bytes())?;
+    write(
+        &folder.join("cells").join("home"),
+        home.display().to_string().as_bytes(),
+    )?;
     let json = serde_json::to_string_pretty(plan).unwrap_or_default();
     write(&folder.join("plan.json"), json.as_bytes())
 }
@@ -190,7 +206,11 @@ fn encode_table(columns: &[(String, Column)]) -> Result<Vec<u8>, parquet::errors
                 .map(Arc::new)
         })
         .collect();
-    let schema = Arc::new(Type::group_type_builder("table").with_fields(fields?).build()?);
+    let schema = Arc::new(
+        Type::group_type_builder("table")
+            .with_fields(fields?)
+            .build()?,
+    );
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .build();
@@ -198,20 +218,25 @@ fn encode_table(columns: &[(String, Column)]) -> Result<Vec<u8>, parquet::errors
     let mut writer = SerializedFileWriter::new(&mut bytes, schema, Arc::new(properties))?;
     let mut group = writer.next_row_group()?;
     for (_, column) in columns {
-        let Some(mut to) = group.next_column()? else { break };
+        let Some(mut to) = group.next_column()? else {
+            break;
+        };
         match column {
             Column::Int(v) => {
                 let (values, levels) = split(v);
-                to.typed::<Int64Type>().write_batch(&values, Some(&levels), None)?;
+                to.typed::<Int64Type>()
+                    .write_batch(&values, Some(&levels), None)?;
             }
             Column::Float(v) => {
                 let (values, levels) = split(v);
-                to.typed::<DoubleType>().write_batch(&values, Some(&levels), None)?;
+                to.typed::<DoubleType>()
+                    .write_batch(&values, Some(&levels), None)?;
             }
             Column::Text(v) => {
                 let (values, levels) = split(v);
                 let values: Vec<ByteArray> = values.iter().map(|s| s.as_str().into()).collect();
-                to.typed::<ByteArrayType>().write_batch(&values, Some(&levels), None)?;
+                to.typed::<ByteArrayType>()
+                    .write_batch(&values, Some(&levels), None)?;
             }
         }
         to.close()?;
@@ -244,20 +269,35 @@ pub fn write_weights(folder: &Path, cell: &Cell, kept: &Kept) -> Result<PathBuf,
     let tensors = problem
         .tensors
         .iter()
-        .map(|t| (t.name.clone(), t.shape.clone(), kept.weights[t.range()].to_vec()))
+        .map(|t| {
+            (
+                t.name.clone(),
+                t.shape.clone(),
+                kept.weights[t.range()].to_vec(),
+            )
+        })
         .collect();
     let about = [
         ("step", kept.step.to_string()),
         ("loss", format!("{:e}", kept.loss)),
         ("cell", cell.number.to_string()),
         ("replicate", kept.replicate.to_string()),
-        ("net", serde_json::to_string(&cell.setting.net).unwrap_or_default()),
+        (
+            "net",
+            serde_json::to_string(&cell.setting.net).unwrap_or_default(),
+        ),
     ];
     write(&path, &encode_tensors(&path, tensors, precision, &about)?)?;
-    let data = folder.join("weights").join(format!("{stem}.data.safetensors"));
+    let data = folder
+        .join("weights")
+        .join(format!("{stem}.data.safetensors"));
     let n = kept.y.len();
     let tensors = vec![
-        ("x".to_string(), vec![n, kept.x.len() / n.max(1)], kept.x.clone()),
+        (
+            "x".to_string(),
+            vec![n, kept.x.len() / n.max(1)],
+            kept.x.clone(),
+        ),
         ("y".to_string(), vec![n], kept.y.clone()),
         ("outputs".to_string(), vec![n], kept.outputs.clone()),
     ];
@@ -277,12 +317,18 @@ fn encode_tensors(
         .into_iter()
         .map(|(name, shape, values)| match precision {
             Precision::F32 => {
-                let bytes = values.iter().flat_map(|v| (*v as f32).to_le_bytes()).collect();
+                let bytes = values
+                    .iter()
+                    .flat_map(|v| (*v as f32).to_le_bytes())
+                    .collect();
                 (name, Dtype::F32, shape, bytes)
             }
-            Precision::F64 => {
-                (name, Dtype::F64, shape, values.iter().flat_map(|v| v.to_le_bytes()).collect())
-            }
+            Precision::F64 => (
+                name,
+                Dtype::F64,
+                shape,
+                values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            ),
         })
         .collect();
     let encode = || {
@@ -292,7 +338,10 @@ fn encode_tensors(
                 Ok((name.clone(), TensorView::new(*dtype, shape.clone(), bytes)?))
             })
             .collect();
-        let about = about.iter().map(|(k, v)| (k.to_string(), v.clone())).collect();
+        let about = about
+            .iter()
+            .map(|(k, v)| (k.to_string(), v.clone()))
+            .collect();
         safetensors::serialize(views?, Some(about))
     };
     encode().map_err(|e: safetensors::SafeTensorError| Error::Damaged {
@@ -316,9 +365,18 @@ pub fn read_tensors(path: &Path) -> Result<Vec<Named>, Error> {
         message,
         hint: hint.into(),
     };
-    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-    if bytes.starts_with(b"PK") || bytes.starts_with(&[0x80]) || ["pth", "pt", "pkl"].contains(&extension) {
-        return Err(damaged("is a Python pickle, which can run code and is not read".into(), convert));
+    let extension = path
+        .extension()
+        .and_then(|e| e.to_str())
+        .unwrap_or_default();
+    if bytes.starts_with(b"PK")
+        || bytes.starts_with(&[0x80])
+        || ["pth", "pt", "pkl"].contains(&extension)
+    {
+        return Err(damaged(
+            "is a Python pickle, which can run code and is not read".into(),
+            convert,
+        ));
     }
     let file = SafeTensors::deserialize(&bytes)
         .map_err(|e| damaged(format!("is no safetensors file: {e}"), convert))?;
@@ -346,7 +404,11 @@ pub fn read_tensors(path: &Path) -> Result<Vec<Named>, Error> {
     // 0.weight before 0.bias before 2.weight before 10.weight, as PyTorch lists them.
     all.sort_by_key(|(name, _, _)| {
         let (module, kind) = name.split_once('.').unwrap_or(("", name));
-        (module.parse::<u64>().unwrap_or(u64::MAX), kind != "weight", name.clone())
+        (
+            module.parse::<u64>().unwrap_or(u64::MAX),
+            kind != "weight",
+            name.clone(),
+        )
     });
     Ok(all)
 }
@@ -358,15 +420,22 @@ pub fn read_tensors(path: &Path) -> Result<Vec<Named>, Error> {
 /// [`Error::Damaged`] naming the tensor that is missing, superfluous or of another shape.
 pub fn read_weights(path: &Path, tensors: &[Tensor]) -> Result<Vec<f64>, Error> {
     let file = read_tensors(path)?;
-    let wanted: Vec<String> =
-        tensors.iter().map(|t| format!("{} {:?}", t.name, t.shape)).collect();
+    let wanted: Vec<String> = tensors
+        .iter()
+        .map(|t| format!("{} {:?}", t.name, t.shape))
+        .collect();
     let damaged = |message: String| Error::Damaged {
         path: path.to_path_buf(),
         message,
         hint: format!("the network of the study needs {}", wanted.join(", ")),
     };
-    if let Some((name, _, _)) = file.iter().find(|(n, _, _)| tensors.iter().all(|t| t.name != *n)) {
-        return Err(damaged(format!("holds `{name}`, which the network does not have")));
+    if let Some((name, _, _)) = file
+        .iter()
+        .find(|(n, _, _)| tensors.iter().all(|t| t.name != *n))
+    {
+        return Err(damaged(format!(
+            "holds `{name}`, which the network does not have"
+        )));
     }
     let mut flat = Vec::new();
     for tensor in tensors {
@@ -375,10 +444,16 @@ pub fn read_weights(path: &Path, tensors: &[Tensor]) -> Result<Vec<f64>, Error> 
             .find(|(name, _, _)| *name == tensor.name)
             .ok_or_else(|| damaged(format!("has no tensor `{}`", tensor.name)))?;
         if *shape != tensor.shape {
-            return Err(damaged(format!("holds `{}` of shape {shape:?}", tensor.name)));
+            return Err(damaged(format!(
+                "holds `{}` of shape {shape:?}",
+                tensor.name
+            )));
         }
         if values.iter().any(|v| !v.is_finite()) {
-            return Err(damaged(format!("holds a value that is not finite in `{}`", tensor.name)));
+            return Err(damaged(format!(
+                "holds a value that is not finite in `{}`",
+                tensor.name
+            )));
         }
         flat.extend(values);
     }

@@ -99,10 +99,10 @@ impl Serialize for Replicates {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match *self {
             Replicates::Fixed(n) => serializer.serialize_u64(n),
-            Replicates::UntilDecided { at_most, level } => {
-                UntilDecided { until_decided: UntilDecidedFields { at_most, level } }
-                    .serialize(serializer)
+            Replicates::UntilDecided { at_most, level } => UntilDecided {
+                until_decided: UntilDecidedFields { at_most, level },
             }
+            .serialize(serializer),
         }
     }
 }
@@ -174,7 +174,10 @@ pub struct Success {
 
 impl Default for Success {
     fn default() -> Self {
-        Success { loss_below: 1e-8, share: 0.8 }
+        Success {
+            loss_below: 1e-8,
+            share: 0.8,
+        }
     }
 }
 
@@ -246,7 +249,11 @@ pub struct Keep {
 
 impl Default for Keep {
     fn default() -> Self {
-        Keep { replicates: 3, losses: Losses::Log, weights: Weights::Best }
+        Keep {
+            replicates: 3,
+            losses: Losses::Log,
+            weights: Weights::Best,
+        }
     }
 }
 
@@ -286,7 +293,9 @@ impl Serialize for Compare {
         let name = toml::Value::String(self.name.clone());
         serializer.collect_map(
             std::iter::once(("name".to_string(), name)).chain(
-                self.grid.iter().map(|(k, v)| (k.clone(), toml::Value::Array(v.clone()))),
+                self.grid
+                    .iter()
+                    .map(|(k, v)| (k.clone(), toml::Value::Array(v.clone()))),
             ),
         )
     }
@@ -298,7 +307,9 @@ impl<'de> Deserialize<'de> for Compare {
         impl<'de> de::Visitor<'de> for Visitor {
             type Value = Compare;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a table with a name and lists of values: \"net.activation\" = [\"relu\"]")
+                f.write_str(
+                    "a table with a name and lists of values: \"net.activation\" = [\"relu\"]",
+                )
             }
             fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Compare, A::Error> {
                 let (mut name, mut grid) = (None, Vec::new());
@@ -309,7 +320,10 @@ impl<'de> Deserialize<'de> for Compare {
                         grid.push((key, map.next_value()?));
                     }
                 }
-                Ok(Compare { name: name.ok_or_else(|| de::Error::missing_field("name"))?, grid })
+                Ok(Compare {
+                    name: name.ok_or_else(|| de::Error::missing_field("name"))?,
+                    grid,
+                })
             }
         }
         deserializer.deserialize_map(Visitor)
@@ -368,8 +382,10 @@ impl Source {
             .trim()
             .parse()
             .unwrap_or_else(|_| toml_edit::Value::from(value.trim()));
-        let mut document: toml_edit::DocumentMut =
-            self.text.parse().map_err(|e: toml_edit::TomlError| self.toml_error(e.message(), e.span()))?;
+        let mut document: toml_edit::DocumentMut = self
+            .text
+            .parse()
+            .map_err(|e: toml_edit::TomlError| self.toml_error(e.message(), e.span()))?;
         let keys: Vec<&str> = key.trim().split('.').collect();
         let (last, tables) = keys.split_last().ok_or_else(usage)?;
         if keys.iter().any(|k| k.is_empty()) {
@@ -390,7 +406,17 @@ impl Source {
             }
             at = item.as_table_like_mut().ok_or_else(usage)?;
         }
-        at.insert(last, toml_edit::Item::Value(value));
+        match at.get_mut(last) {
+            // What stands around the old value stays: spaces and comments.
+            Some(toml_edit::Item::Value(old)) => {
+                let around = old.decor().clone();
+                *old = value;
+                *old.decor_mut() = around;
+            }
+            _ => {
+                at.insert(last, toml_edit::Item::Value(value));
+            }
+        }
         self.text = document.to_string();
         Ok(())
     }
@@ -411,12 +437,20 @@ impl Source {
     pub(crate) fn mistake(&self, mistake: Mistake) -> Error {
         let place = span_of(&self.text, &mistake.path)
             .map(|span| Box::new(Place::new(&self.name, &self.text, span)));
-        Error::Study { message: mistake.message, hint: mistake.hint, place }
+        Error::Study {
+            message: mistake.message,
+            hint: mistake.hint,
+            place,
+        }
     }
 
     fn toml_error(&self, message: &str, span: Option<std::ops::Range<usize>>) -> Error {
         let place = span.map(|span| Box::new(Place::new(&self.name, &self.text, span)));
-        Error::Study { message: message.replace('\n', ", "), hint: hint_for(message), place }
+        Error::Study {
+            message: message.replace('\n', ", "),
+            hint: hint_for(message),
+            place,
+        }
     }
 }
 
@@ -445,7 +479,9 @@ fn span_of(text: &str, path: &[String]) -> Option<std::ops::Range<usize>> {
         let next = match (depth, at) {
             (0, _) => table.get_ref().get(key.as_str()),
             (_, Some(DeValue::Table(inner))) => inner.get(key.as_str()),
-            (_, Some(DeValue::Array(items))) => key.parse::<usize>().ok().and_then(|i| items.get(i)),
+            (_, Some(DeValue::Array(items))) => {
+                key.parse::<usize>().ok().and_then(|i| items.get(i))
+            }
             _ => None,
         };
         match next {
@@ -469,14 +505,29 @@ fn mistake<T>(path: &str, message: String, hint: &str) -> Result<T, Mistake> {
 
 /// Everything that types cannot say. After this nothing is validated again.
 pub(crate) fn check(study: &Study) -> Result<(), Mistake> {
-    let Study { data, net, descent, success, look, .. } = study;
+    let Study {
+        data,
+        net,
+        descent,
+        success,
+        look,
+        ..
+    } = study;
     let positive = |v: f64| v > 0.0 && v.is_finite();
     if i64::try_from(study.seed).is_err() {
-        return mistake("seed", format!("the seed {} does not fit in TOML", study.seed), "");
+        return mistake(
+            "seed",
+            format!("the seed {} does not fit in TOML", study.seed),
+            "",
+        );
     }
     match study.replicates {
         Replicates::Fixed(0) | Replicates::UntilDecided { at_most: 0, .. } => {
-            return mistake("replicates", "a cell needs at least one replicate".into(), "");
+            return mistake(
+                "replicates",
+                "a cell needs at least one replicate".into(),
+                "",
+            );
         }
         Replicates::UntilDecided { level, .. } if !(0.5..1.0).contains(&level) => {
             return mistake(
@@ -486,40 +537,67 @@ pub(crate) fn check(study: &Study) -> Result<(), Mistake> {
             );
         }
         Replicates::Fixed(n) | Replicates::UntilDecided { at_most: n, .. } if n > 1_000_000_000 => {
-            return mistake("replicates", format!("{n} replicates are more than 1e9"), "");
+            return mistake(
+                "replicates",
+                format!("{n} replicates are more than 1e9"),
+                "",
+            );
         }
         Replicates::Fixed(_) | Replicates::UntilDecided { .. } => {}
     }
     if data.points == 0 || data.points > 100_000 {
-        return mistake("data.points", format!("{} training points: between 1 and 100000", data.points), "");
+        return mistake(
+            "data.points",
+            format!("{} training points: between 1 and 100000", data.points),
+            "",
+        );
     }
     if data.dim == 0 || data.dim > 100_000 {
-        return mistake("data.dim", format!("input dimension {}: between 1 and 100000", data.dim), "");
+        return mistake(
+            "data.dim",
+            format!("input dimension {}: between 1 and 100000", data.dim),
+            "",
+        );
     }
     let dims = match &data.inputs {
         Inputs::Gaussian | Inputs::Sphere => None,
         Inputs::Grid(ends) if ends.iter().any(|e| !e.is_finite()) => {
-            return mistake("data.inputs", "the ends of the grid must be finite".into(), "");
+            return mistake(
+                "data.inputs",
+                "the ends of the grid must be finite".into(),
+                "",
+            );
         }
         Inputs::Grid(_) => Some(("grid", 1)),
         Inputs::Chebyshev => Some(("chebyshev", 1)),
         Inputs::Circle => Some(("circle", 2)),
     };
-    if let (Some((name, dim)), None) = (dims, &data.file) {
-        if data.dim != dim {
-            return mistake(
-                "data.inputs",
-                format!("inputs on a {name} have dimension {dim}, but data.dim is {}", data.dim),
-                &format!("write `dim = {dim}`"),
-            );
-        }
+    if let (Some((name, dim)), None) = (dims, &data.file)
+        && data.dim != dim
+    {
+        return mistake(
+            "data.inputs",
+            format!(
+                "inputs on a {name} have dimension {dim}, but data.dim is {}",
+                data.dim
+            ),
+            &format!("write `dim = {dim}`"),
+        );
     }
     match &data.targets {
         Targets::Teacher { hidden, .. } if hidden.contains(&0) => {
-            return mistake("data.targets", "a teacher's layer needs at least one unit".into(), "");
+            return mistake(
+                "data.targets",
+                "a teacher's layer needs at least one unit".into(),
+                "",
+            );
         }
         Targets::Polynomial(c) if c.is_empty() || c.iter().any(|c| !c.is_finite()) => {
-            return mistake("data.targets", "a polynomial needs finite coefficients".into(), "");
+            return mistake(
+                "data.targets",
+                "a polynomial needs finite coefficients".into(),
+                "",
+            );
         }
         Targets::Gaussian
         | Targets::Teacher { .. }
@@ -528,7 +606,11 @@ pub(crate) fn check(study: &Study) -> Result<(), Mistake> {
         | Targets::Cosine(_) => {}
     }
     if net.hidden.iter().any(|&n| n == 0 || n > 16_384) {
-        return mistake("net.hidden", "a hidden layer has between 1 and 16384 units".into(), "");
+        return mistake(
+            "net.hidden",
+            "a hidden layer has between 1 and 16384 units".into(),
+            "",
+        );
     }
     let layers = net.hidden.len() + 1;
     if let Some(gains) = &net.gains {
@@ -545,7 +627,11 @@ pub(crate) fn check(study: &Study) -> Result<(), Mistake> {
     }
     match &net.init {
         Init::Normal { variance } if !positive(*variance) => {
-            return mistake("net.init", format!("the variance {variance} must be positive"), "");
+            return mistake(
+                "net.init",
+                format!("the variance {variance} must be positive"),
+                "",
+            );
         }
         Init::File(_) if net.parameterization == Parameterization::Ntk => {
             return mistake(
@@ -556,10 +642,14 @@ pub(crate) fn check(study: &Study) -> Result<(), Mistake> {
         }
         _ => {}
     }
-    if let Some(BiasInit::Normal { std }) = net.bias_init {
-        if !(std >= 0.0 && std.is_finite()) {
-            return mistake("net.bias_init", format!("the standard deviation {std} must not be negative"), "");
-        }
+    if let Some(BiasInit::Normal { std }) = net.bias_init
+        && !(std >= 0.0 && std.is_finite())
+    {
+        return mistake(
+            "net.bias_init",
+            format!("the standard deviation {std} must not be negative"),
+            "",
+        );
     }
     match descent.rate {
         Rate::Absolute(rate) | Rate::OfLimit(rate) if !positive(rate) => {
@@ -580,18 +670,32 @@ pub(crate) fn check(study: &Study) -> Result<(), Mistake> {
             );
         }
         if rates.iter().any(|r| !(*r >= 0.0 && r.is_finite())) {
-            return mistake("descent.layer_rates", "a factor must be finite and not negative".into(), "");
+            return mistake(
+                "descent.layer_rates",
+                "a factor must be finite and not negative".into(),
+                "",
+            );
         }
     }
     if descent.steps > 1_000_000_000_000 {
-        return mistake("descent.steps", format!("{} steps are more than 1e12", descent.steps), "");
+        return mistake(
+            "descent.steps",
+            format!("{} steps are more than 1e12", descent.steps),
+            "",
+        );
     }
     let decay = |b: f64| (0.0..1.0).contains(&b);
     match descent.method {
         Method::Momentum { beta } | Method::Nesterov { beta } if !decay(beta) => {
-            return mistake("descent.method", format!("beta = {beta} is not in [0, 1)"), "0.9 is customary");
+            return mistake(
+                "descent.method",
+                format!("beta = {beta} is not in [0, 1)"),
+                "0.9 is customary",
+            );
         }
-        Method::Adam { betas, eps } if !betas.iter().all(|b| decay(*b)) || !(eps >= 0.0 && eps.is_finite()) => {
+        Method::Adam { betas, eps }
+            if !(betas.iter().all(|b| decay(*b)) && eps >= 0.0 && eps.is_finite()) =>
+        {
             return mistake(
                 "descent.method",
                 format!("betas = {betas:?}, eps = {eps}: betas are in [0, 1), eps is not negative"),
@@ -605,13 +709,25 @@ pub(crate) fn check(study: &Study) -> Result<(), Mistake> {
                 "between 1 and data.points",
             );
         }
-        Method::Gd | Method::Momentum { .. } | Method::Nesterov { .. } | Method::Adam { .. } | Method::Sgd { .. } => {}
+        Method::Gd
+        | Method::Momentum { .. }
+        | Method::Nesterov { .. }
+        | Method::Adam { .. }
+        | Method::Sgd { .. } => {}
     }
     if !positive(success.loss_below) {
-        return mistake("success.loss_below", format!("{} must be positive", success.loss_below), "");
+        return mistake(
+            "success.loss_below",
+            format!("{} must be positive", success.loss_below),
+            "",
+        );
     }
     if !(success.share > 0.0 && success.share < 1.0) {
-        return mistake("success.share", format!("the share {} is not between 0 and 1", success.share), "0.8 is four in five");
+        return mistake(
+            "success.share",
+            format!("the share {} is not between 0 and 1", success.share),
+            "0.8 is four in five",
+        );
     }
     if look.at.contains(&At::Every(0)) {
         return mistake("look.at", "every 0 steps is never".into(), "");
@@ -619,21 +735,45 @@ pub(crate) fn check(study: &Study) -> Result<(), Mistake> {
     for (i, compare) in study.compare.iter().enumerate() {
         let at = format!("compare.{i}");
         if compare.grid.is_empty() {
-            return mistake(&at, format!("the comparison `{}` compares nothing", compare.name), "for instance `\"net.activation\" = [\"relu\", \"tanh\"]`");
+            return mistake(
+                &at,
+                format!("the comparison `{}` compares nothing", compare.name),
+                "for instance `\"net.activation\" = [\"relu\", \"tanh\"]`",
+            );
         }
         if study.compare[..i].iter().any(|c| c.name == compare.name) {
-            return mistake(&format!("{at}.name"), format!("two comparisons are called `{}`", compare.name), "give each its own name");
+            return mistake(
+                &format!("{at}.name"),
+                format!("two comparisons are called `{}`", compare.name),
+                "give each its own name",
+            );
         }
         for (key, values) in &compare.grid {
-            let here = Mistake { path: vec!["compare".into(), i.to_string(), key.clone()], message: String::new(), hint: None };
+            let here = Mistake {
+                path: vec!["compare".into(), i.to_string(), key.clone()],
+                message: String::new(),
+                hint: None,
+            };
             let root = key.split('.').next().unwrap_or_default();
             let known = ["data", "net", "descent", "success", "replicates", "look"];
-            if !known.contains(&root) || key.split('.').any(str::is_empty) {
-                let hint = nearest(root, known).map_or("keys are dotted, as `net.activation`".to_string(), |k| format!("did you mean `{k}`?"));
-                return Err(Mistake { message: format!("`{key}` is no key that can be compared"), hint: Some(hint), ..here });
+            // The deepest key of a study has four parts; nesting without end would overflow the stack.
+            let parts = key.split('.').count();
+            if !known.contains(&root) || key.split('.').any(str::is_empty) || parts > 8 {
+                let near = nearest(root, known).filter(|k| *k != root);
+                let hint = near.map_or("keys are dotted, as `net.activation`".to_string(), |k| {
+                    format!("did you mean `{k}`?")
+                });
+                return Err(Mistake {
+                    message: format!("`{key}` is no key that can be compared"),
+                    hint: Some(hint),
+                    ..here
+                });
             }
             if values.is_empty() {
-                return Err(Mistake { message: format!("`{key}` has no values to compare"), ..here });
+                return Err(Mistake {
+                    message: format!("`{key}` has no values to compare"),
+                    ..here
+                });
             }
         }
     }
@@ -647,7 +787,10 @@ pub fn schema() -> serde_json::Value {
 
 /// The built-in studies: name and text.
 pub const BUILT_IN: [(&str, &str); 2] = [
-    ("assignment", include_str!("../../../studies/assignment.toml")),
+    (
+        "assignment",
+        include_str!("../../../studies/assignment.toml"),
+    ),
     ("notebook", include_str!("../../../studies/notebook.toml")),
 ];
 
@@ -660,7 +803,11 @@ impl Source {
     /// [`Error::Io`] if the file cannot be read.
     pub fn open(name: &str) -> Result<Source, Error> {
         if let Some((name, text)) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name) {
-            return Ok(Source { name: (*name).into(), text: (*text).into(), folder: ".".into() });
+            return Ok(Source {
+                name: (*name).into(),
+                text: (*text).into(),
+                folder: ".".into(),
+            });
         }
         let path = std::path::Path::new(name);
         if !path.exists() {
@@ -668,7 +815,9 @@ impl Source {
             let names = BUILT_IN.map(|(n, _)| n).join(", ");
             return Err(Error::Unknown {
                 message: format!("there is no file `{name}` and no built-in study of that name"),
-                hint: near.map_or(format!("built-in studies: {names}"), |n| format!("did you mean `{n}`?")),
+                hint: near.map_or(format!("built-in studies: {names}"), |n| {
+                    format!("did you mean `{n}`?")
+                }),
             });
         }
         let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
@@ -677,7 +826,14 @@ impl Source {
             message: "is not text in UTF-8".into(),
             hint: "a study is a TOML file; `thalweg studies show assignment` prints one".into(),
         })?;
-        let folder = path.parent().unwrap_or(std::path::Path::new(".")).to_path_buf();
-        Ok(Source { name: name.into(), text, folder })
+        let folder = path
+            .parent()
+            .unwrap_or(std::path::Path::new("."))
+            .to_path_buf();
+        Ok(Source {
+            name: name.into(),
+            text,
+            folder,
+        })
     }
 }

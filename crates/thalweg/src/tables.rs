@@ -21,12 +21,17 @@ pub fn all(run: &Confronted<'_>) -> Vec<(&'static str, Columns)> {
 
 /// The settings of each cell as columns `data.dim`, `net.hidden`, …; `of_row` repeats them.
 fn settings(cells: &[Cell], of_row: &[usize]) -> Columns {
-    let values: Vec<Value> =
-        cells.iter().map(|c| serde_json::to_value(&c.setting).unwrap_or(Value::Null)).collect();
+    let values: Vec<Value> = cells
+        .iter()
+        .map(|c| serde_json::to_value(&c.setting).unwrap_or(Value::Null))
+        .collect();
     let mut columns = Vec::new();
     for section in ["data", "net", "descent", "success"] {
-        let keys: Vec<&String> =
-            values.first().and_then(|v| v[section].as_object()).map(|o| o.keys().collect()).unwrap_or_default();
+        let keys: Vec<&String> = values
+            .first()
+            .and_then(|v| v[section].as_object())
+            .map(|o| o.keys().collect())
+            .unwrap_or_default();
         for key in keys {
             let each: Vec<&Value> = values.iter().map(|v| &v[section][key]).collect();
             let all = |test: fn(&Value) -> bool| each.iter().all(|v| v.is_null() || test(v));
@@ -66,7 +71,11 @@ fn replicates(run: &Confronted<'_>) -> Columns {
         .collect();
     let of_row: Vec<usize> = rows.iter().map(|(cell, ..)| cell.number).collect();
     let int = |f: &dyn Fn(usize) -> Option<u64>| {
-        Column::Int((0..rows.len()).map(|i| f(i).and_then(|v| i64::try_from(v).ok())).collect())
+        Column::Int(
+            (0..rows.len())
+                .map(|i| f(i).and_then(|v| i64::try_from(v).ok()))
+                .collect(),
+        )
     };
     let float = |f: &dyn Fn(usize) -> Option<f64>| Column::Float((0..rows.len()).map(f).collect());
     let text = |f: &dyn Fn(usize) -> Option<String>| Column::Text((0..rows.len()).map(f).collect());
@@ -79,20 +88,36 @@ fn replicates(run: &Confronted<'_>) -> Columns {
         ("cell".into(), int(&|i| Some(of_row[i] as u64))),
         ("label".into(), text(&|i| Some(rows[i].0.describe()))),
         ("replicate".into(), int(&|i| Some(rows[i].1.replicate))),
-        ("outcome".into(), text(&|i| Some(rows[i].1.outcome.name().into()))),
+        (
+            "outcome".into(),
+            text(&|i| Some(rows[i].1.outcome.name().into())),
+        ),
         ("steps".into(), int(&|i| Some(rows[i].1.steps))),
         ("first_below".into(), int(&|i| rows[i].1.first_below)),
         ("rate".into(), float(&|i| Some(rows[i].1.rate))),
-        ("initial_loss".into(), float(&|i| Some(rows[i].1.initial_loss))),
+        (
+            "initial_loss".into(),
+            float(&|i| Some(rows[i].1.initial_loss)),
+        ),
         ("best_loss".into(), float(&|i| Some(rows[i].1.best_loss))),
         ("final_loss".into(), float(&|i| Some(rows[i].1.final_loss))),
         // Infinite where theory says never, or that the rate is unstable.
-        ("predicted_steps".into(), float(&|i| Some(prediction(i)?.as_number()))),
-        ("largest_stable_rate".into(), float(&|i| Some(prediction(i)?.largest_stable_rate))),
-        ("cause".into(), text(&|i| {
-            let (cell, row, looked) = rows[i];
-            (looked.is_some() || row.reached()).then(|| cause(cell, row, looked).name().to_string())
-        })),
+        (
+            "predicted_steps".into(),
+            float(&|i| Some(prediction(i)?.as_number())),
+        ),
+        (
+            "largest_stable_rate".into(),
+            float(&|i| Some(prediction(i)?.largest_stable_rate)),
+        ),
+        (
+            "cause".into(),
+            text(&|i| {
+                let (cell, row, looked) = rows[i];
+                (looked.is_some() || row.reached())
+                    .then(|| cause(cell, row, looked).name().to_string())
+            }),
+        ),
         ("lambda_min_start".into(), float(&|i| low(first(i)?))),
         ("lambda_max_start".into(), float(&|i| high(first(i)?))),
         ("lambda_min_end".into(), float(&|i| low(last(i)?))),
@@ -100,10 +125,19 @@ fn replicates(run: &Confronted<'_>) -> Columns {
         ("kernel_moved".into(), float(&|i| last(i)?.kernel_moved)),
         ("sharpness_start".into(), float(&|i| first(i)?.sharpness)),
         ("sharpness_end".into(), float(&|i| last(i)?.sharpness)),
-        ("gradient_norm_end".into(), float(&|i| last(i)?.gradient_norm)),
+        (
+            "gradient_norm_end".into(),
+            float(&|i| last(i)?.gradient_norm),
+        ),
         ("dead_units_end".into(), int(&|i| last(i)?.dead_units)),
     ];
-    let layers = run.plan.cells.iter().map(|c| c.setting.net.hidden.len() + 1).max().unwrap_or(0);
+    let layers = run
+        .plan
+        .cells
+        .iter()
+        .map(|c| c.setting.net.hidden.len() + 1)
+        .max()
+        .unwrap_or(0);
     for layer in 0..layers {
         let of = |i: usize| last(i)?.weights_moved.as_ref()?.get(layer).copied();
         columns.push((format!("weights_moved_{layer}"), float(&of)));
@@ -142,12 +176,21 @@ fn curves(run: &Confronted<'_>) -> Columns {
                 push(cell.number, "observed", None, Some(curve.replicate), *s, *l);
             }
             // The same steps as predicted by the initial kernel of that replicate.
-            let first = record.looks.iter().find(|l| l.replicate == curve.replicate && l.step == 0);
+            let first = record
+                .looks
+                .iter()
+                .find(|l| l.replicate == curve.replicate && l.step == 0);
             let rate = record.rows.get(curve.replicate as usize).map(|r| r.rate);
-            let linear = first.zip(rate).and_then(|(l, rate)| confront::linear(cell, rate, l));
+            let linear = first
+                .zip(rate)
+                .and_then(|(l, rate)| confront::linear(cell, rate, l));
             if let Some(linear) = linear {
-                let grid: Vec<u64> =
-                    record.grid.iter().copied().filter(|s| curve.steps.last() >= Some(s)).collect();
+                let grid: Vec<u64> = record
+                    .grid
+                    .iter()
+                    .copied()
+                    .filter(|s| curve.steps.last() >= Some(s))
+                    .collect();
                 for (s, l) in grid.iter().zip(linear.losses(&grid)) {
                     push(cell.number, "predicted", None, Some(curve.replicate), *s, l);
                 }
@@ -167,19 +210,33 @@ fn curves(run: &Confronted<'_>) -> Columns {
 fn cells(run: &Confronted<'_>) -> Columns {
     let n = run.summaries.len();
     let int = |f: &dyn Fn(usize) -> Option<u64>| {
-        Column::Int((0..n).map(|i| f(i).and_then(|v| i64::try_from(v).ok())).collect())
+        Column::Int(
+            (0..n)
+                .map(|i| f(i).and_then(|v| i64::try_from(v).ok()))
+                .collect(),
+        )
     };
     let float = |f: &dyn Fn(usize) -> Option<f64>| Column::Float((0..n).map(f).collect());
     let s = |i: usize| &run.summaries[i];
     let looked = |i: usize| run.summaries[i].looked.as_ref();
     let comparisons = |i: usize| {
-        let of = run.plan.comparisons.iter().filter(|c| c.members.iter().any(|m| m.cell == i));
+        let of = run
+            .plan
+            .comparisons
+            .iter()
+            .filter(|c| c.members.iter().any(|m| m.cell == i));
         of.map(|c| c.name.clone()).collect::<Vec<_>>().join("; ")
     };
     let mut columns: Columns = vec![
         ("cell".into(), int(&|i| Some(i as u64))),
-        ("label".into(), Column::Text(run.plan.cells.iter().map(|c| Some(c.describe())).collect())),
-        ("comparisons".into(), Column::Text((0..n).map(|i| Some(comparisons(i))).collect())),
+        (
+            "label".into(),
+            Column::Text(run.plan.cells.iter().map(|c| Some(c.describe())).collect()),
+        ),
+        (
+            "comparisons".into(),
+            Column::Text((0..n).map(|i| Some(comparisons(i))).collect()),
+        ),
         ("replicates".into(), int(&|i| Some(s(i).replicates))),
         ("successes".into(), int(&|i| Some(s(i).successes))),
         ("success_low".into(), float(&|i| Some(s(i).success.low))),
@@ -193,15 +250,33 @@ fn cells(run: &Confronted<'_>) -> Columns {
         ("multiply_adds_per_step".into(), float(&|i| Some(s(i).work))),
         ("parameters".into(), int(&|i| Some(s(i).parameters as u64))),
         ("rate_median".into(), float(&|i| Some(s(i).rate))),
-        ("final_loss_median".into(), float(&|i| Some(s(i).final_loss))),
-        ("lambda_min_start".into(), float(&|i| Some(looked(i)?.start[0]))),
-        ("lambda_max_start".into(), float(&|i| Some(looked(i)?.start[1]))),
+        (
+            "final_loss_median".into(),
+            float(&|i| Some(s(i).final_loss)),
+        ),
+        (
+            "lambda_min_start".into(),
+            float(&|i| Some(looked(i)?.start[0])),
+        ),
+        (
+            "lambda_max_start".into(),
+            float(&|i| Some(looked(i)?.start[1])),
+        ),
         ("lambda_min_end".into(), float(&|i| Some(looked(i)?.end[0]))),
         ("lambda_max_end".into(), float(&|i| Some(looked(i)?.end[1]))),
-        ("kernel_moved".into(), float(&|i| Some(looked(i)?.kernel_moved))),
+        (
+            "kernel_moved".into(),
+            float(&|i| Some(looked(i)?.kernel_moved)),
+        ),
         ("edge".into(), float(&|i| Some(looked(i)?.edge))),
-        ("predicted_median".into(), float(&|i| Some(looked(i)?.by_start.as_ref()?.steps[0]))),
-        ("predicted_success".into(), float(&|i| Some(looked(i)?.by_start.as_ref()?.success))),
+        (
+            "predicted_median".into(),
+            float(&|i| Some(looked(i)?.by_start.as_ref()?.steps[0])),
+        ),
+        (
+            "predicted_success".into(),
+            float(&|i| Some(looked(i)?.by_start.as_ref()?.success)),
+        ),
         ("seconds".into(), float(&|i| Some(run.records[i].seconds))),
     ];
     let every: Vec<usize> = (0..n).collect();

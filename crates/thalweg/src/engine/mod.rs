@@ -57,7 +57,7 @@ pub struct Start {
     pub replicate: u64,
     /// Inputs [N, d].
     pub x: Vec<f64>,
-    /// Targets [N].
+    /// Targets `[N]`.
     pub y: Vec<f64>,
     /// Effective weights, flat.
     pub weights: Vec<f64>,

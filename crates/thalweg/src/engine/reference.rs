@@ -3,6 +3,11 @@
 //! It ignores `precision` and shares no arithmetic with the fast engine; every other engine is tested
 //! against it.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "the loops read like the formula"
+)]
+
 use crate::descent::Method;
 use crate::engine::{DIVERGED, End, Engine, Problem, Snapshot, Start, Supply};
 use crate::record::Outcome;
@@ -33,9 +38,11 @@ impl Engine for Reference {
     }
 }
 
-/// Outputs f [N] for flat effective weights and inputs x [N, d].
+/// Outputs f `[N]` for flat effective weights and inputs x [N, d].
 pub fn outputs(problem: &Problem, weights: &[f64], x: &[f64]) -> Vec<f64> {
-    x.chunks_exact(problem.sizes[0]).map(|row| forward(problem, weights, row).output).collect()
+    x.chunks_exact(problem.sizes[0])
+        .map(|row| forward(problem, weights, row).output)
+        .collect()
 }
 
 struct Pass {
@@ -49,10 +56,16 @@ struct Pass {
 fn forward(problem: &Problem, weights: &[f64], row: &[f64]) -> Pass {
     let per_layer = if problem.bias { 2 } else { 1 };
     let layers = problem.tensors.len() / per_layer;
-    let mut pass = Pass { a: vec![row.to_vec()], slope: Vec::new(), output: 0.0 };
+    let mut pass = Pass {
+        a: vec![row.to_vec()],
+        slope: Vec::new(),
+        output: 0.0,
+    };
     for l in 0..layers {
         let w = &weights[problem.tensors[per_layer * l].range()];
-        let b = problem.bias.then(|| &weights[problem.tensors[per_layer * l + 1].range()]);
+        let b = problem
+            .bias
+            .then(|| &weights[problem.tensors[per_layer * l + 1].range()]);
         let input = &pass.a[l];
         let z: Vec<f64> = (0..problem.sizes[l + 1])
             .map(|j| {
@@ -66,7 +79,10 @@ fn forward(problem: &Problem, weights: &[f64], row: &[f64]) -> Pass {
         if l + 1 == layers {
             pass.output = z[0];
         } else {
-            let (a, slope) = z.iter().map(|&z| problem.activation.value_and_slope(z)).unzip();
+            let (a, slope) = z
+                .iter()
+                .map(|&z| problem.activation.value_and_slope(z))
+                .unzip();
             pass.a.push(a);
             pass.slope.push(slope);
         }
@@ -75,7 +91,12 @@ fn forward(problem: &Problem, weights: &[f64], row: &[f64]) -> Pass {
 }
 
 /// The gradient of the loss, each point's term weighted; and the unweighted loss.
-fn gradient(problem: &Problem, weights: &[f64], start: &Start, of_point: &[f64]) -> (f64, Vec<f64>) {
+fn gradient(
+    problem: &Problem,
+    weights: &[f64],
+    start: &Start,
+    of_point: &[f64],
+) -> (f64, Vec<f64>) {
     let per_layer = if problem.bias { 2 } else { 1 };
     let s = problem.loss.factor(problem.points);
     let d = problem.sizes[0];
@@ -101,7 +122,10 @@ fn gradient(problem: &Problem, weights: &[f64], start: &Start, of_point: &[f64])
                 }
             }
             if l > 0 {
-                below.iter_mut().zip(&pass.slope[l - 1]).for_each(|(d, s)| *d *= s);
+                below
+                    .iter_mut()
+                    .zip(&pass.slope[l - 1])
+                    .for_each(|(d, s)| *d *= s);
             }
             delta = below;
         }
@@ -122,7 +146,11 @@ fn train_one(problem: &Problem, start: Start, supply: &dyn Supply) -> Option<End
         losses: Vec::new(),
         all_losses: Vec::new(),
         best: None,
-        last: Snapshot { step: 0, loss: f64::NAN, weights: Vec::new() },
+        last: Snapshot {
+            step: 0,
+            loss: f64::NAN,
+            weights: Vec::new(),
+        },
         snapshots: Vec::new(),
     };
     let (mut limit, mut loss_before) = (f64::INFINITY, f64::NAN);
@@ -140,7 +168,11 @@ fn train_one(problem: &Problem, start: Start, supply: &dyn Supply) -> Option<End
             }
             let from = (t % batches) as usize * batch;
             let chosen = &order[from..(from + batch).min(n)];
-            let weight = if problem.loss.averages() { n as f64 / chosen.len() as f64 } else { 1.0 };
+            let weight = if problem.loss.averages() {
+                n as f64 / chosen.len() as f64
+            } else {
+                1.0
+            };
             of_point = vec![0.0; n];
             chosen.iter().for_each(|&i| of_point[i] = weight);
         }
@@ -148,7 +180,11 @@ fn train_one(problem: &Problem, start: Start, supply: &dyn Supply) -> Option<End
         if t == 0 {
             limit = (DIVERGED * loss.max(1.0)).min(f64::MAX);
         }
-        let here = || Snapshot { step: t, loss, weights: w.clone() };
+        let here = || Snapshot {
+            step: t,
+            loss,
+            weights: w.clone(),
+        };
         if problem.grid.binary_search(&t).is_ok() {
             end.losses.push(loss);
         }
@@ -205,7 +241,10 @@ fn train_one(problem: &Problem, start: Start, supply: &dyn Supply) -> Option<End
                 w[p] -= m * step;
             }
         }
-        let same = w.iter().zip(&before).all(|(a, b)| a.to_bits() == b.to_bits());
+        let same = w
+            .iter()
+            .zip(&before)
+            .all(|(a, b)| a.to_bits() == b.to_bits());
         // The fast engine looks for a motionless step only where the loss repeats.
         if problem.method == Method::Gd && same && loss.to_bits() == loss_before.to_bits() {
             let below = loss < problem.loss_below;
@@ -213,7 +252,11 @@ fn train_one(problem: &Problem, start: Start, supply: &dyn Supply) -> Option<End
                 Some(step) if below => Outcome::Below { step },
                 _ => Outcome::Fixed { step: t },
             };
-            end.last = Snapshot { step: t, loss, weights: w };
+            end.last = Snapshot {
+                step: t,
+                loss,
+                weights: w,
+            };
             return Some(end);
         }
         loss_before = loss;

@@ -5,8 +5,14 @@ use crate::engine::Problem;
 use crate::linalg::largest_eigenvalue;
 
 /// H v for the Hessian H of L = s Σ r² in the effective weights, exactly, by differentiating the
-/// backward pass along v (Pearlmutter 1994). `r` are the residuals [N], `v` is flat.
-pub fn hessian_times(problem: &Problem, weights: &[f64], at: &Tangent, r: &[f64], v: &[f64]) -> Vec<f64> {
+/// backward pass along v (Pearlmutter 1994). `r` are the residuals `[N]`, `v` is flat.
+pub fn hessian_times(
+    problem: &Problem,
+    weights: &[f64],
+    at: &Tangent,
+    r: &[f64],
+    v: &[f64],
+) -> Vec<f64> {
     let layers = problem.sizes.len() - 1;
     let n = r.len();
     let two_s = 2.0 * problem.loss.factor(n);
@@ -15,7 +21,11 @@ pub fn hessian_times(problem: &Problem, weights: &[f64], at: &Tangent, r: &[f64]
     for l in 0..layers {
         let (w, _) = layer(problem, weights, l);
         let (vw, vb) = layer(problem, v, l);
-        let mut dz = if vb.is_empty() { vec![0.0; n * problem.sizes[l + 1]] } else { vb.repeat(n) };
+        let mut dz = if vb.is_empty() {
+            vec![0.0; n * problem.sizes[l + 1]]
+        } else {
+            vb.repeat(n)
+        };
         times_transposed(&at.inputs[l], vw, problem.sizes[l], &mut dz);
         if l > 0 {
             times_transposed(&da_all[l], w, problem.sizes[l], &mut dz);
@@ -35,16 +45,25 @@ pub fn hessian_times(problem: &Problem, weights: &[f64], at: &Tangent, r: &[f64]
         let range = problem.tensors[per_layer * l].range();
         let gradient = &mut out[range];
         for p in 0..n {
-            let (a, da) = (&at.inputs[l][p * fan_in..][..fan_in], &da_all[l][p * fan_in..][..fan_in]);
+            let (a, da) = (
+                &at.inputs[l][p * fan_in..][..fan_in],
+                &da_all[l][p * fan_in..][..fan_in],
+            );
             for (j, row) in gradient.chunks_exact_mut(fan_in).enumerate() {
                 let (d, dd) = (delta[p * fan_out + j], d_delta[p * fan_out + j]);
-                row.iter_mut().zip(a).zip(da).for_each(|((g, a), da)| *g += dd * a + d * da);
+                row.iter_mut()
+                    .zip(a)
+                    .zip(da)
+                    .for_each(|((g, a), da)| *g += dd * a + d * da);
             }
         }
         if problem.bias {
             let range = problem.tensors[per_layer * l + 1].range();
             for row in d_delta.chunks_exact(fan_out) {
-                out[range.clone()].iter_mut().zip(row).for_each(|(g, d)| *g += d);
+                out[range.clone()]
+                    .iter_mut()
+                    .zip(row)
+                    .for_each(|(g, d)| *g += d);
             }
         }
         if l > 0 {
@@ -68,7 +87,13 @@ pub fn hessian_times(problem: &Problem, weights: &[f64], at: &Tangent, r: &[f64]
 
 /// λmax of the Hessian in the trainable parameters, by Lanczos from `start` (flat; the gradient of
 /// the top kernel mode is a good one).
-pub fn sharpness(problem: &Problem, weights: &[f64], at: &Tangent, r: &[f64], start: &[f64]) -> f64 {
+pub fn sharpness(
+    problem: &Problem,
+    weights: &[f64],
+    at: &Tangent,
+    r: &[f64],
+    start: &[f64],
+) -> f64 {
     let mut scale = vec![1.0; weights.len()];
     for (tensor, m) in problem.tensors.iter().zip(&problem.multipliers) {
         scale[tensor.range()].fill(*m);

@@ -28,7 +28,13 @@ pub fn largest_stable_rate(problem: &Problem, weights: &[f64], x: &[f64]) -> f64
 }
 
 /// Looks at one replicate at several steps, the first of which is its start.
-pub fn look(problem: &Problem, wanted: &[Observable], replicate: u64, set: &Set, path: &[Snapshot]) -> Vec<Look> {
+pub fn look(
+    problem: &Problem,
+    wanted: &[Observable],
+    replicate: u64,
+    set: &Set,
+    path: &[Snapshot],
+) -> Vec<Look> {
     let (mut first_kernel, mut first_residual): (Option<Vec<f64>>, Option<Vec<f64>>) = (None, None);
     let Some(start) = path.first() else {
         return Vec::new();
@@ -37,7 +43,12 @@ pub fn look(problem: &Problem, wanted: &[Observable], replicate: u64, set: &Set,
     path.iter()
         .map(|here| {
             let tangent = Tangent::new(problem, &here.weights, &set.x);
-            let r: Vec<f64> = tangent.outputs.iter().zip(&set.y).map(|(f, y)| f - y).collect();
+            let r: Vec<f64> = tangent
+                .outputs
+                .iter()
+                .zip(&set.y)
+                .map(|(f, y)| f - y)
+                .collect();
             let mut look = Look {
                 replicate,
                 step: here.step,
@@ -62,7 +73,10 @@ pub fn look(problem: &Problem, wanted: &[Observable], replicate: u64, set: &Set,
                             Some(modes(e, first_residual.get_or_insert_with(|| r.clone())));
                         look.eigenvalues = Some(e.values.clone());
                         let first = first_kernel.get_or_insert_with(|| theta.clone());
-                        let moved = theta.iter().zip(first.iter()).map(|(a, b)| (a - b) * (a - b));
+                        let moved = theta
+                            .iter()
+                            .zip(first.iter())
+                            .map(|(a, b)| (a - b) * (a - b));
                         let size: f64 = first.iter().map(|b| b * b).sum();
                         look.kernel_moved = Some((moved.sum::<f64>() / size).sqrt());
                     }
@@ -74,19 +88,29 @@ pub fn look(problem: &Problem, wanted: &[Observable], replicate: u64, set: &Set,
                         };
                         let top = &e.vectors[(n - 1) * n..];
                         let guess = tangent.pull_back(problem, top);
-                        look.sharpness = Some(sharpness(problem, &here.weights, &tangent, &r, &guess));
+                        look.sharpness =
+                            Some(sharpness(problem, &here.weights, &tangent, &r, &guess));
                     }
                     Observable::WeightsMoved => {
                         look.weights_moved = Some(moved(problem, &here.weights, &start.weights));
                     }
                     Observable::DeadUnits => look.dead_units = Some(tangent.dead_units(problem)),
                     Observable::GradientNorm => {
-                        let g = tangent.kernel(problem, &problem.multipliers.iter().map(|m| m * m).collect::<Vec<_>>());
+                        let g = tangent.kernel(
+                            problem,
+                            &problem
+                                .multipliers
+                                .iter()
+                                .map(|m| m * m)
+                                .collect::<Vec<_>>(),
+                        );
                         // ‖∇L‖² = (2 s)² rᵀ J Jᵀ r.
                         let quadratic: f64 = g
                             .chunks_exact(r.len())
                             .zip(&r)
-                            .map(|(row, ri)| ri * row.iter().zip(&r).map(|(g, r)| g * r).sum::<f64>())
+                            .map(|(row, ri)| {
+                                ri * row.iter().zip(&r).map(|(g, r)| g * r).sum::<f64>()
+                            })
                             .sum();
                         look.gradient_norm = Some(2.0 * s * quadratic.max(0.0).sqrt());
                     }
@@ -97,17 +121,28 @@ pub fn look(problem: &Problem, wanted: &[Observable], replicate: u64, set: &Set,
         .collect()
 }
 
-/// The residual in the eigenbasis of a kernel [N].
+/// The residual in the eigenbasis of a kernel `[N]`.
 pub fn modes(e: &Eigen, r: &[f64]) -> Vec<f64> {
-    e.vectors.chunks_exact(r.len()).map(|v| v.iter().zip(r).map(|(v, r)| v * r).sum()).collect()
+    e.vectors
+        .chunks_exact(r.len())
+        .map(|v| v.iter().zip(r).map(|(v, r)| v * r).sum())
+        .collect()
 }
 
 /// ‖W − W₀‖/‖W₀‖ of each weight layer.
 fn moved(problem: &Problem, now: &[f64], start: &[f64]) -> Vec<f64> {
     let of = |range: std::ops::Range<usize>| {
-        let far: f64 = range.clone().map(|i| (now[i] - start[i]) * (now[i] - start[i])).sum();
+        let far: f64 = range
+            .clone()
+            .map(|i| (now[i] - start[i]) * (now[i] - start[i]))
+            .sum();
         let size: f64 = range.map(|i| start[i] * start[i]).sum();
         (far / size).sqrt()
     };
-    problem.tensors.iter().filter(|t| !t.is_bias).map(|t| of(t.range())).collect()
+    problem
+        .tensors
+        .iter()
+        .filter(|t| !t.is_bias)
+        .map(|t| of(t.range()))
+        .collect()
 }

@@ -5,7 +5,7 @@ use crate::engine::Problem;
 /// A network linearised at its weights on N inputs: f(θ + δ) ≈ f(θ) + J δ.
 #[derive(Debug, Clone)]
 pub struct Tangent {
-    /// Outputs [N].
+    /// Outputs `[N]`.
     pub outputs: Vec<f64>,
     /// Input of every weight layer [N, fan_in].
     pub inputs: Vec<Vec<f64>>,
@@ -21,7 +21,11 @@ pub struct Tangent {
 pub(super) fn layer<'a>(problem: &Problem, weights: &'a [f64], l: usize) -> (&'a [f64], &'a [f64]) {
     let per_layer = if problem.bias { 2 } else { 1 };
     let w = &weights[problem.tensors[per_layer * l].range()];
-    let b = if problem.bias { &weights[problem.tensors[per_layer * l + 1].range()] } else { &[][..] };
+    let b = if problem.bias {
+        &weights[problem.tensors[per_layer * l + 1].range()]
+    } else {
+        &[][..]
+    };
     (w, b)
 }
 
@@ -49,7 +53,12 @@ pub(super) fn times(d: &[f64], w: &[f64], fan_in: usize, out: &mut [f64]) {
 pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0; 8];
     let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest: f64 = a8.remainder().iter().zip(b8.remainder()).map(|(a, b)| a * b).sum();
+    let rest: f64 = a8
+        .remainder()
+        .iter()
+        .zip(b8.remainder())
+        .map(|(a, b)| a * b)
+        .sum();
     for (a, b) in a8.zip(b8) {
         for i in 0..8 {
             sums[i] += a[i] * b[i];
@@ -67,7 +76,11 @@ impl Tangent {
         let mut outputs = Vec::new();
         for l in 0..layers {
             let (w, b) = layer(problem, weights, l);
-            let mut z = if b.is_empty() { vec![0.0; n * problem.sizes[l + 1]] } else { b.repeat(n) };
+            let mut z = if b.is_empty() {
+                vec![0.0; n * problem.sizes[l + 1]]
+            } else {
+                b.repeat(n)
+            };
             times_transposed(&inputs[l], w, problem.sizes[l], &mut z);
             if l + 1 == layers {
                 outputs = z;
@@ -82,12 +95,26 @@ impl Tangent {
         let mut deltas = vec![vec![1.0; n]];
         for l in (1..layers).rev() {
             let mut below = vec![0.0; n * problem.sizes[l]];
-            times(&deltas[layers - 1 - l], layer(problem, weights, l).0, problem.sizes[l], &mut below);
-            below.iter_mut().zip(&slopes[l - 1]).for_each(|(d, s)| *d *= s);
+            times(
+                &deltas[layers - 1 - l],
+                layer(problem, weights, l).0,
+                problem.sizes[l],
+                &mut below,
+            );
+            below
+                .iter_mut()
+                .zip(&slopes[l - 1])
+                .for_each(|(d, s)| *d *= s);
             deltas.push(below);
         }
         deltas.reverse();
-        Tangent { outputs, inputs, z: all_z, slopes, deltas }
+        Tangent {
+            outputs,
+            inputs,
+            z: all_z,
+            slopes,
+            deltas,
+        }
     }
 
     /// Θ = Σ over parameters of weight · ∂f_i/∂θ ∂f_j/∂θ [N, N]; one weight for each tensor.
@@ -98,11 +125,21 @@ impl Tangent {
         for (l, (input, delta)) in self.inputs.iter().zip(&self.deltas).enumerate() {
             let (fan_in, fan_out) = (problem.sizes[l], problem.sizes[l + 1]);
             let of_weights = of_tensor[per_layer * l];
-            let of_bias = if problem.bias { of_tensor[per_layer * l + 1] } else { 0.0 };
+            let of_bias = if problem.bias {
+                of_tensor[per_layer * l + 1]
+            } else {
+                0.0
+            };
             for i in 0..n {
                 for j in 0..=i {
-                    let aa = dot(&input[i * fan_in..][..fan_in], &input[j * fan_in..][..fan_in]);
-                    let dd = dot(&delta[i * fan_out..][..fan_out], &delta[j * fan_out..][..fan_out]);
+                    let aa = dot(
+                        &input[i * fan_in..][..fan_in],
+                        &input[j * fan_in..][..fan_in],
+                    );
+                    let dd = dot(
+                        &delta[i * fan_out..][..fan_out],
+                        &delta[j * fan_out..][..fan_out],
+                    );
                     kernel[i * n + j] += dd * (of_weights * aa + of_bias);
                 }
             }
@@ -115,14 +152,18 @@ impl Tangent {
         kernel
     }
 
-    /// Jᵀ v for a vector v [N] over the points, flat.
+    /// Jᵀ v for a vector v `[N]` over the points, flat.
     pub fn pull_back(&self, problem: &Problem, v: &[f64]) -> Vec<f64> {
         let mut flat = Vec::new();
         for (l, (input, delta)) in self.inputs.iter().zip(&self.deltas).enumerate() {
             let (fan_in, fan_out) = (problem.sizes[l], problem.sizes[l + 1]);
             let mut w = vec![0.0; fan_in * fan_out];
             let mut b = vec![0.0; if problem.bias { fan_out } else { 0 }];
-            for ((v, a), d) in v.iter().zip(input.chunks_exact(fan_in)).zip(delta.chunks_exact(fan_out)) {
+            for ((v, a), d) in v
+                .iter()
+                .zip(input.chunks_exact(fan_in))
+                .zip(delta.chunks_exact(fan_out))
+            {
                 for (d, w) in d.iter().zip(w.chunks_exact_mut(fan_in)) {
                     w.iter_mut().zip(a).for_each(|(w, a)| *w += v * d * a);
                 }
@@ -138,7 +179,9 @@ impl Tangent {
     pub fn dead_units(&self, problem: &Problem) -> u64 {
         let dead = |(l, slope): (usize, &Vec<f64>)| {
             let width = problem.sizes[l + 1];
-            (0..width).filter(|j| slope[*j..].iter().step_by(width).all(|s| s.abs() <= 0.0)).count()
+            (0..width)
+                .filter(|j| slope[*j..].iter().step_by(width).all(|s| s.abs() <= 0.0))
+                .count()
         };
         self.slopes.iter().enumerate().map(dead).sum::<usize>() as u64
     }

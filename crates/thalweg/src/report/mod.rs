@@ -35,9 +35,16 @@ impl<'a> Confronted<'a> {
     pub fn new(plan: &'a Plan, records: &'a [Record]) -> Self {
         let both = || plan.cells.iter().zip(records);
         let summaries: Vec<Summary> = both().map(|(c, r)| summarize(c, r)).collect();
-        let findings =
-            both().zip(&summaries).flat_map(|((c, r), s)| findings(c, r, s)).collect();
-        Confronted { plan, records, summaries, findings }
+        let findings = both()
+            .zip(&summaries)
+            .flat_map(|((c, r), s)| findings(c, r, s))
+            .collect();
+        Confronted {
+            plan,
+            records,
+            summaries,
+            findings,
+        }
     }
 
     fn base(&self) -> (&Cell, &Summary) {
@@ -64,7 +71,11 @@ pub fn answer(run: &Confronted<'_>) -> Vec<String> {
     let (cell, summary) = run.base();
     let share = cell.setting.success.share;
     let mut all = vec![words::verdict(summary, share)];
-    all.push(format!("{} {}", words::setting(cell), words::times(summary, cell)));
+    all.push(format!(
+        "{} {}",
+        words::setting(cell),
+        words::times(summary, cell)
+    ));
     if let Some(comparison) = dimension(run.plan) {
         let mut parts = Vec::new();
         let base_dim = cell.dim();
@@ -82,7 +93,9 @@ pub fn answer(run: &Confronted<'_>) -> Vec<String> {
 
 /// The comparison over the input dimension of the base cell, if there is one.
 fn dimension(plan: &Plan) -> Option<&Comparison> {
-    plan.comparisons.iter().find(|c| c.keys == ["data.dim"] && c.members.len() > 1)
+    plan.comparisons
+        .iter()
+        .find(|c| c.keys == ["data.dim"] && c.members.len() > 1)
 }
 
 /// The whole report.
@@ -111,7 +124,10 @@ pub fn page(run: &Confronted<'_>, provenance: &[String]) -> Page {
 fn choice(run: &Confronted<'_>) -> Section {
     let (cell, summary) = run.base();
     let mut blocks = vec![Block::Text(words::setting(cell))];
-    blocks.push(Block::Text(words::verdict(summary, cell.setting.success.share)));
+    blocks.push(Block::Text(words::verdict(
+        summary,
+        cell.setting.success.share,
+    )));
     blocks.push(Block::Text(words::times(summary, cell)));
     blocks.extend(words::standing(run).into_iter().map(Block::Text));
     blocks.push(Block::Figure(Figure {
@@ -126,7 +142,10 @@ fn choice(run: &Confronted<'_>) -> Section {
     if let Some(looked) = &summary.looked {
         blocks.push(Block::Text(words::spectrum(looked)));
     }
-    Section { title: "The choice".into(), blocks }
+    Section {
+        title: "The choice".into(),
+        blocks,
+    }
 }
 
 /// Observed quantiles of the loss beside the kernel's prediction.
@@ -135,8 +154,13 @@ fn losses(cell: &Cell, record: &Record) -> Plot {
     let range = 0..record.grid.len();
     let observed = Line {
         name: "observed".into(),
-        points: range.clone().map(|i| (at(i), record.quantiles[i][1])).collect(),
-        band: range.map(|i| (at(i), record.quantiles[i][0], record.quantiles[i][2])).collect(),
+        points: range
+            .clone()
+            .map(|i| (at(i), record.quantiles[i][1]))
+            .collect(),
+        band: range
+            .map(|i| (at(i), record.quantiles[i][0], record.quantiles[i][2]))
+            .collect(),
         dashed: false,
     };
     let curves: Vec<Vec<f64>> = record
@@ -154,7 +178,12 @@ fn losses(cell: &Cell, record: &Record) -> Plot {
     let mut lines = vec![observed];
     if !curves.is_empty() {
         let points = predicted.collect();
-        lines.push(Line { name: "initial kernel".into(), points, band: Vec::new(), dashed: true });
+        lines.push(Line {
+            name: "initial kernel".into(),
+            points,
+            band: Vec::new(),
+            dashed: true,
+        });
     }
     Plot::Curves {
         lines,
@@ -167,14 +196,21 @@ fn losses(cell: &Cell, record: &Record) -> Plot {
 }
 
 fn column(name: &str, numeric: bool) -> Column {
-    Column { name: name.into(), numeric }
+    Column {
+        name: name.into(),
+        numeric,
+    }
 }
 
 /// One comparison: table, intervals, survival, and what follows from them.
 fn compared(run: &Confronted<'_>, comparison: &Comparison) -> Section {
     let reference = run.reference(comparison);
     let mut members: Vec<usize> = comparison.members.iter().map(|m| m.cell).collect();
-    let mut labels: Vec<Vec<String>> = comparison.members.iter().map(|m| m.values.clone()).collect();
+    let mut labels: Vec<Vec<String>> = comparison
+        .members
+        .iter()
+        .map(|m| m.values.clone())
+        .collect();
     if !members.contains(&reference) {
         members.insert(0, reference);
         let mut values = vec!["(base)".to_string()];
@@ -182,15 +218,36 @@ fn compared(run: &Confronted<'_>, comparison: &Comparison) -> Section {
         labels.insert(0, values);
     }
     let base = members.iter().position(|&m| m == reference);
-    let pairs: Vec<_> = members.iter().map(|&m| pair(&run.records[reference], &run.records[m])).collect();
+    let pairs: Vec<_> = members
+        .iter()
+        .map(|&m| pair(&run.records[reference], &run.records[m]))
+        .collect();
     // The reference itself is no test.
     let tests: Vec<usize> = (0..members.len()).filter(|&i| Some(i) != base).collect();
     let adjusted = holm(&tests.iter().map(|&i| pairs[i].p).collect::<Vec<_>>());
     let p_of = |i: usize| tests.iter().position(|&t| t == i).map(|at| adjusted[at]);
-    let name = |i: usize| labels[i].iter().filter(|l| !l.is_empty()).cloned().collect::<Vec<_>>().join(", ");
+    let name = |i: usize| {
+        labels[i]
+            .iter()
+            .filter(|l| !l.is_empty())
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
 
     let mut columns: Vec<Column> = comparison.keys.iter().map(|k| column(k, false)).collect();
-    for head in ["success", "95 % interval", "median steps", "80 %", "90 %", "multiply-adds to the median", "steps, paired", "p (success)", "predicted median", "most failures"] {
+    for head in [
+        "success",
+        "95 % interval",
+        "median steps",
+        "80 %",
+        "90 %",
+        "multiply-adds to the median",
+        "steps, paired",
+        "p (success)",
+        "predicted median",
+        "most failures",
+    ] {
         columns.push(column(head, head != "most failures"));
     }
     let rows = (0..members.len())
@@ -202,9 +259,17 @@ fn compared(run: &Confronted<'_>, comparison: &Comparison) -> Section {
             row.push(interval(s.success));
             row.extend(s.steps.iter().map(|q| steps(*q, budget)));
             row.push(s.steps[0].map_or("–".into(), |t| number(t as f64 * s.work)));
-            row.push(pairs[i].ratio.filter(|_| Some(i) != base).map_or("–".into(), |(m, band)| {
-                format!("× {} ({}–{})", factor(m), factor(band.low), factor(band.high))
-            }));
+            row.push(pairs[i].ratio.filter(|_| Some(i) != base).map_or(
+                "–".into(),
+                |(m, band)| {
+                    format!(
+                        "× {} ({}–{})",
+                        factor(m),
+                        factor(band.low),
+                        factor(band.high)
+                    )
+                },
+            ));
             row.push(p_of(i).map_or("–".into(), chance));
             row.push(words::predicted_median(s));
             row.push(words::failures(s));
@@ -239,11 +304,16 @@ fn compared(run: &Confronted<'_>, comparison: &Comparison) -> Section {
         x_label: "share of replicates below the loss".into(),
     };
     let stem = slug(&comparison.name);
-    let mut blocks: Vec<Block> =
-        words::comparison(run, &members, &name, reference, &|i| p_of(i)).into_iter().map(Block::Text).collect();
+    let mut blocks: Vec<Block> = words::comparison(run, &members, &name, reference, &|i| p_of(i))
+        .into_iter()
+        .map(Block::Text)
+        .collect();
     blocks.push(Block::Figure(Figure {
         name: format!("{stem}-success"),
-        caption: format!("{}: success probability with Wilson 95 % intervals.", comparison.name),
+        caption: format!(
+            "{}: success probability with Wilson 95 % intervals.",
+            comparison.name
+        ),
         plot: intervals,
     }));
     if let Some(plot) = against_number(run, comparison, &members, &labels) {
@@ -257,31 +327,60 @@ fn compared(run: &Confronted<'_>, comparison: &Comparison) -> Section {
             plot,
         }));
     }
-    let curves = (0..members.len().min(10)).map(|i| (name(i), survival(&run.plan.cells[members[i]], &run.records[members[i]])));
+    let curves = (0..members.len().min(10)).map(|i| {
+        (
+            name(i),
+            survival(&run.plan.cells[members[i]], &run.records[members[i]]),
+        )
+    });
     blocks.push(Block::Figure(Figure {
         name: format!("{stem}-survival"),
-        caption: format!("{}: share of replicates not yet below the loss (Kaplan-Meier).", comparison.name),
-        plot: Plot::Survival { curves: curves.collect(), x_label: "step".into() },
+        caption: format!(
+            "{}: share of replicates not yet below the loss (Kaplan-Meier).",
+            comparison.name
+        ),
+        plot: Plot::Survival {
+            curves: curves.collect(),
+            x_label: "step".into(),
+        },
     }));
     blocks.push(Block::Table(table));
     if comparison.keys.iter().any(|k| k == "data.dim") {
         blocks.push(Block::Table(spectra(run, &members, &name)));
     }
-    Section { title: comparison.name.clone(), blocks }
+    Section {
+        title: comparison.name.clone(),
+        blocks,
+    }
 }
 
 /// Steps against a key whose values are numbers; none if they are not, or few.
-fn against_number(run: &Confronted<'_>, comparison: &Comparison, members: &[usize], labels: &[Vec<String>]) -> Option<Plot> {
+fn against_number(
+    run: &Confronted<'_>,
+    comparison: &Comparison,
+    members: &[usize],
+    labels: &[Vec<String>],
+) -> Option<Plot> {
     // The only key with more than one value.
-    let mut varying = (0..comparison.keys.len())
-        .filter(|&k| comparison.members.iter().any(|m| m.values[k] != comparison.members[0].values[k]));
+    let mut varying = (0..comparison.keys.len()).filter(|&k| {
+        comparison
+            .members
+            .iter()
+            .any(|m| m.values[k] != comparison.members[0].values[k])
+    });
     let key = varying.next().filter(|_| varying.next().is_none())?;
     let mut at: Vec<(f64, usize)> = labels
         .iter()
         .zip(members)
         .filter_map(|(l, &m)| {
             let text = l[key].trim_start_matches("of_limit ");
-            let value: f64 = text.trim_matches(['[', ']']).split(',').next()?.trim().parse().ok()?;
+            let value: f64 = text
+                .trim_matches(['[', ']'])
+                .split(',')
+                .next()?
+                .trim()
+                .parse()
+                .ok()?;
             Some((value, m))
         })
         .collect();
@@ -291,14 +390,19 @@ fn against_number(run: &Confronted<'_>, comparison: &Comparison, members: &[usiz
     at.sort_by(|a, b| a.0.total_cmp(&b.0));
     let line = |name: &str, dashed: bool, of: &dyn Fn(&Summary) -> Option<f64>| Line {
         name: name.into(),
-        points: at.iter().map(|(v, m)| (*v, of(&run.summaries[*m]).unwrap_or(f64::NAN))).collect(),
+        points: at
+            .iter()
+            .map(|(v, m)| (*v, of(&run.summaries[*m]).unwrap_or(f64::NAN)))
+            .collect(),
         band: Vec::new(),
         dashed,
     };
     let quantile = |i: usize| move |s: &Summary| s.steps[i].map(|t| t as f64);
     let mut lines = vec![
         line("median", false, &quantile(0)),
-        line("predicted median", true, &|s| Some(s.looked.as_ref()?.by_start.as_ref()?.steps[0])),
+        line("predicted median", true, &|s| {
+            Some(s.looked.as_ref()?.by_start.as_ref()?.steps[0])
+        }),
         line("80 % quantile", false, &quantile(1)),
     ];
     lines.retain(|l| l.points.iter().any(|(_, y)| y.is_finite()));
@@ -318,12 +422,21 @@ fn survival(cell: &Cell, record: &Record) -> Vec<(f64, f64)> {
         .rows
         .iter()
         .map(|row| match row.hit() {
-            Some(step) => Hit { time: step as f64, censored: false },
+            Some(step) => Hit {
+                time: step as f64,
+                censored: false,
+            },
             // A run that has diverged or stopped moving will never get below.
-            None => Hit { time: budget, censored: true },
+            None => Hit {
+                time: budget,
+                censored: true,
+            },
         })
         .collect();
-    let mut curve: Vec<(f64, f64)> = kaplan_meier(&hits).iter().map(|(t, s, _)| (*t, *s)).collect();
+    let mut curve: Vec<(f64, f64)> = kaplan_meier(&hits)
+        .iter()
+        .map(|(t, s, _)| (*t, *s))
+        .collect();
     let last = curve.last().map_or(1.0, |(_, s)| *s);
     curve.push((budget, last));
     curve
@@ -336,11 +449,24 @@ fn spectra(run: &Confronted<'_>, members: &[usize], name: &dyn Fn(usize) -> Stri
         .enumerate()
         .map(|(i, &m)| {
             let (cell, s) = (&run.plan.cells[m], &run.summaries[m]);
-            let mut row = vec![name(i), words::nearest_pair(cell, s.replicates).map_or("–".into(), number)];
+            let mut row = vec![
+                name(i),
+                words::nearest_pair(cell, s.replicates).map_or("–".into(), number),
+            ];
             match &s.looked {
                 None => row.resize(9, "–".into()),
                 Some(l) => {
-                    row.extend([l.start[0], l.start[1], l.end[0], l.end[1], l.kernel_moved, l.edge].map(number));
+                    row.extend(
+                        [
+                            l.start[0],
+                            l.start[1],
+                            l.end[0],
+                            l.end[1],
+                            l.kernel_moved,
+                            l.edge,
+                        ]
+                        .map(number),
+                    );
                     let by_end = l.by_end.as_ref().map_or(f64::NAN, |f| f.steps[0]);
                     row.push(number(by_end));
                 }
@@ -366,17 +492,23 @@ fn spectra(run: &Confronted<'_>, members: &[usize], name: &dyn Fn(usize) -> Stri
 
 /// Predictions and measurements side by side.
 fn theory(run: &Confronted<'_>) -> Section {
-    let mut blocks: Vec<Block> = words::predictions(run).into_iter().map(Block::Text).collect();
+    let mut blocks: Vec<Block> = words::predictions(run)
+        .into_iter()
+        .map(Block::Text)
+        .collect();
     let mut groups: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
     let shown: Vec<usize> = match dimension(run.plan) {
         Some(c) => c.members.iter().map(|m| m.cell).collect(),
         None => (0..run.plan.cells.len().min(6)).collect(),
     };
     for m in shown.into_iter().take(7) {
-        if let Some(f) = run.summaries[m].looked.as_ref().and_then(|l| l.by_start.as_ref()) {
-            if !f.pairs.is_empty() {
-                groups.push((run.plan.cells[m].describe(), f.pairs.clone()));
-            }
+        if let Some(f) = run.summaries[m]
+            .looked
+            .as_ref()
+            .and_then(|l| l.by_start.as_ref())
+            && !f.pairs.is_empty()
+        {
+            groups.push((run.plan.cells[m].describe(), f.pairs.clone()));
         }
     }
     blocks.push(Block::Figure(Figure {
@@ -400,14 +532,27 @@ fn theory(run: &Confronted<'_>) -> Section {
         })
         .collect();
     blocks.push(Block::Table(Table {
-        caption: "Every prediction against its measurement. A prediction that fails is shown as failed.".into(),
-        columns: [("cell", false), ("what", false), ("measured", true), ("interval", true), ("predicted", true), ("verdict", false), ("source and domain", false)]
-            .map(|(n, numeric)| column(n, numeric))
-            .to_vec(),
+        caption:
+            "Every prediction against its measurement. A prediction that fails is shown as failed."
+                .into(),
+        columns: [
+            ("cell", false),
+            ("what", false),
+            ("measured", true),
+            ("interval", true),
+            ("predicted", true),
+            ("verdict", false),
+            ("source and domain", false),
+        ]
+        .map(|(n, numeric)| column(n, numeric))
+        .to_vec(),
         rows,
         base: None,
     }));
-    Section { title: "Prediction and observation".into(), blocks }
+    Section {
+        title: "Prediction and observation".into(),
+        blocks,
+    }
 }
 
 fn method(run: &Confronted<'_>) -> Section {
@@ -437,9 +582,21 @@ fn method(run: &Confronted<'_>) -> Section {
 
 /// A file stem from a name.
 fn slug(name: &str) -> String {
-    let dashed: String =
-        name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
-    dashed.split('-').filter(|p| !p.is_empty()).collect::<Vec<_>>().join("-")
+    let dashed: String = name
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    dashed
+        .split('-')
+        .filter(|p| !p.is_empty())
+        .collect::<Vec<_>>()
+        .join("-")
 }
 
 /// Writes `report.html`, `figures/*.svg` and the three tables.
@@ -470,7 +627,15 @@ pub fn write(folder: &Path, run: &Confronted<'_>, provenance: &[String]) -> Resu
 /// The figures as one list, for tests and tools.
 pub fn figures(page: &Page) -> Vec<&Figure> {
     let blocks = page.sections.iter().flat_map(|s| &s.blocks);
-    blocks.filter_map(|b| if let Block::Figure(f) = b { Some(f) } else { None }).collect()
+    blocks
+        .filter_map(|b| {
+            if let Block::Figure(f) = b {
+                Some(f)
+            } else {
+                None
+            }
+        })
+        .collect()
 }
 
 /// A compact table of all cells for a terminal.

@@ -14,13 +14,21 @@ pub(super) fn number(v: f64) -> String {
     if v.is_nan() {
         "–".into()
     } else if v.is_infinite() {
-        if v > 0.0 { "never".into() } else { "−∞".into() }
+        if v > 0.0 {
+            "never".into()
+        } else {
+            "−∞".into()
+        }
     } else if size <= 0.0 {
         "0".into()
     } else if (1e-3..1e5).contains(&size) {
         let digits = (2 - size.log10().floor() as i32).max(0) as usize;
         let text = format!("{v:.digits$}");
-        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').into() } else { text }
+        if text.contains('.') {
+            text.trim_end_matches('0').trim_end_matches('.').into()
+        } else {
+            text
+        }
     } else {
         format!("{v:.2e}").replace(".00e", "e")
     }
@@ -56,9 +64,17 @@ pub(super) fn percent(share: f64) -> String {
 pub(super) fn interval(i: Interval) -> String {
     let end = |share: f64| {
         let from_edge = share.min(1.0 - share);
-        let digits = if from_edge <= 0.0 || from_edge >= 0.001 { 1 } else { 2 };
+        let digits = if from_edge <= 0.0 || from_edge >= 0.001 {
+            1
+        } else {
+            2
+        };
         let text = format!("{:.digits$}", 100.0 * share);
-        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
+        if text.contains('.') {
+            text.trim_end_matches('0').trim_end_matches('.').to_string()
+        } else {
+            text
+        }
     };
     format!("{}–{} %", end(i.low), end(i.high))
 }
@@ -70,12 +86,20 @@ pub(super) fn steps(quantile: Option<u64>, budget: u64) -> String {
 
 /// A ratio with two digits after the point, or three significant ones.
 pub(super) fn factor(v: f64) -> String {
-    if (0.1..10.0).contains(&v) { format!("{v:.2}") } else { number(v) }
+    if (0.1..10.0).contains(&v) {
+        format!("{v:.2}")
+    } else {
+        number(v)
+    }
 }
 
 /// A p-value.
 pub(super) fn chance(p: f64) -> String {
-    if p < 1e-4 { "< 0.0001".into() } else { format!("{p:.2}") }
+    if p < 1e-4 {
+        "< 0.0001".into()
+    } else {
+        format!("{p:.2}")
+    }
 }
 
 /// `a, b and c`.
@@ -113,19 +137,38 @@ pub(super) fn setting(cell: &Cell) -> String {
         "Linear regression".to_string()
     } else {
         let widths: Vec<String> = net.hidden.iter().map(usize::to_string).collect();
-        format!("A {} network with hidden layers {}", net.activation.name(), widths.join("-"))
+        format!(
+            "A {} network with hidden layers {}",
+            net.activation.name(),
+            widths.join("-")
+        )
     };
     let init = match &net.init {
         Init::File(file) => format!("weights from `{file}`"),
-        Init::Normal { variance } => format!("normal weights of variance {}/fan_in", number(*variance)),
+        Init::Normal { variance } => {
+            format!("normal weights of variance {}/fan_in", number(*variance))
+        }
         Init::Pytorch => "PyTorch's default initial weights".into(),
-        Init::XavierUniform | Init::XavierNormal | Init::KaimingUniform | Init::KaimingNormal | Init::LecunNormal | Init::Orthogonal => {
-            let name = serde_json::to_value(&net.init).ok().and_then(|v| v.as_str().map(str::to_string));
-            format!("{} initial weights", name.unwrap_or_default().replace('_', " "))
+        Init::XavierUniform
+        | Init::XavierNormal
+        | Init::KaimingUniform
+        | Init::KaimingNormal
+        | Init::LecunNormal
+        | Init::Orthogonal => {
+            let name = serde_json::to_value(&net.init)
+                .ok()
+                .and_then(|v| v.as_str().map(str::to_string));
+            format!(
+                "{} initial weights",
+                name.unwrap_or_default().replace('_', " ")
+            )
         }
     };
     let bias = if net.bias { "" } else { ", no biases" };
-    let gains = net.gains.as_ref().map_or(String::new(), |g| format!(" (times {g:?} by layer)"));
+    let gains = net
+        .gains
+        .as_ref()
+        .map_or(String::new(), |g| format!(" (times {g:?} by layer)"));
     let ntk = match net.parameterization {
         Parameterization::Standard => "",
         Parameterization::Ntk => ", NTK parameterization",
@@ -156,10 +199,19 @@ pub(super) fn setting(cell: &Cell) -> String {
     };
     let of = match (&data.file, data.draw) {
         (Some(file), _) => format!("the {} points of `{file}`", data.points),
-        (None, Draw::Each) => format!("{} {inputs} points in dimension {} with {targets}, drawn anew each time", data.points, data.dim),
-        (None, Draw::Once) => format!("one set of {} {inputs} points in dimension {} with {targets}", data.points, data.dim),
+        (None, Draw::Each) => format!(
+            "{} {inputs} points in dimension {} with {targets}, drawn anew each time",
+            data.points, data.dim
+        ),
+        (None, Draw::Once) => format!(
+            "one set of {} {inputs} points in dimension {} with {targets}",
+            data.points, data.dim
+        ),
     };
-    format!("{layers}, {init}{gains}{bias}{ntk}, {method} at rate {rate}, at most {} steps, on {of}.", count(descent.steps))
+    format!(
+        "{layers}, {init}{gains}{bias}{ntk}, {method} at rate {rate}, at most {} steps, on {of}.",
+        count(descent.steps)
+    )
 }
 
 /// Hitting times in a sentence.
@@ -175,7 +227,11 @@ pub(super) fn times(s: &Summary, cell: &Cell) -> String {
             steps(most, budget)
         ),
         _ if s.successes == 0 => {
-            format!("None gets there within {} steps; the median final loss is {}.", count(budget), number(s.final_loss))
+            format!(
+                "None gets there within {} steps; the median final loss is {}.",
+                count(budget),
+                number(s.final_loss)
+            )
         }
         _ => format!(
             "Fewer than half get there within {} steps; the median final loss is {}.",
@@ -187,7 +243,11 @@ pub(super) fn times(s: &Summary, cell: &Cell) -> String {
 
 /// The most frequent cause of failure with its share of the failures looked at.
 pub(super) fn failures(s: &Summary) -> String {
-    let failed: Vec<&(&str, u64)> = s.causes.iter().filter(|(name, _)| *name != "reached").collect();
+    let failed: Vec<&(&str, u64)> = s
+        .causes
+        .iter()
+        .filter(|(name, _)| *name != "reached")
+        .collect();
     let all: u64 = failed.iter().map(|(_, n)| n).sum();
     match failed.first() {
         _ if s.successes == s.replicates => "–".into(),
@@ -210,16 +270,25 @@ pub(super) fn standing(run: &Confronted<'_>) -> Vec<String> {
         .cells
         .iter()
         .zip(&run.summaries)
-        .filter(|(c, _)| c.setting.data == cell.setting.data && c.setting.success == cell.setting.success)
+        .filter(|(c, _)| {
+            c.setting.data == cell.setting.data && c.setting.success == cell.setting.success
+        })
         .collect();
     if peers.len() < 3 {
         return Vec::new();
     }
-    let reliable: Vec<_> = peers.iter().filter(|(_, s)| s.success.low >= share).collect();
+    let reliable: Vec<_> = peers
+        .iter()
+        .filter(|(_, s)| s.success.low >= share)
+        .collect();
     let failing = peers.iter().filter(|(_, s)| s.success.high < share).count();
     let mut all = vec![format!(
         "Of the {} settings tried on such training sets, {} are reliable (the whole interval above {}), {} are not, {} are undecided.",
-        peers.len(), reliable.len(), percent(share), failing, peers.len() - reliable.len() - failing
+        peers.len(),
+        reliable.len(),
+        percent(share),
+        failing,
+        peers.len() - reliable.len() - failing
     )];
     // What 80 % of the replicates need, in multiply-adds.
     let cost = |s: &Summary| s.steps[1].map_or(f64::INFINITY, |t| t as f64 * s.work);
@@ -244,15 +313,15 @@ pub(super) fn standing(run: &Confronted<'_>) -> Vec<String> {
     }
     let mut by_steps = reliable;
     by_steps.sort_by_key(|(_, s)| s.steps[0].unwrap_or(u64::MAX));
-    if let Some((fastest, s)) = by_steps.first() {
-        if fastest.number != cell.number {
-            all.push(format!(
-                "The fewest steps are taken by `{}`: median {} against {} of the base cell.",
-                fastest.describe(),
-                steps(s.steps[0], fastest.setting.descent.steps),
-                steps(base.steps[0], cell.setting.descent.steps)
-            ));
-        }
+    if let Some((fastest, s)) = by_steps.first()
+        && fastest.number != cell.number
+    {
+        all.push(format!(
+            "The fewest steps are taken by `{}`: median {} against {} of the base cell.",
+            fastest.describe(),
+            steps(s.steps[0], fastest.setting.descent.steps),
+            steps(base.steps[0], cell.setting.descent.steps)
+        ));
     }
     all
 }
@@ -269,7 +338,13 @@ pub(super) fn spectrum(l: &Looked) -> String {
     format!(
         "The tangent kernel starts with λmin {} and λmax {} and ends with {} and {} (medians of {} replicates); it {motion} (relative change {}). \
          At the end η·sharpness/2 is {}.",
-        number(l.start[0]), number(l.start[1]), number(l.end[0]), number(l.end[1]), l.replicates, number(l.kernel_moved), number(l.edge)
+        number(l.start[0]),
+        number(l.start[1]),
+        number(l.end[0]),
+        number(l.end[1]),
+        l.replicates,
+        number(l.kernel_moved),
+        number(l.edge)
     )
 }
 
@@ -279,22 +354,37 @@ pub(super) fn against(run: &Confronted<'_>, number_of: usize) -> String {
     let (cell, s) = (&run.plan.cells[number_of], &run.summaries[number_of]);
     let budget = cell.setting.descent.steps;
     let apart = s.success.high < base.success.low || s.success.low > base.success.high;
-    let better = s.successes as f64 / s.replicates as f64 > base.successes as f64 / base.replicates as f64;
+    let better =
+        s.successes as f64 / s.replicates as f64 > base.successes as f64 / base.replicates as f64;
     let slower = match (s.steps[0], base.steps[0]) {
-        (Some(a), Some(b)) => format!("the median takes {} steps, {} times as many", count(a), factor(a as f64 / b as f64)),
-        (None, Some(b)) => format!("the median is beyond {} steps, more than {} times as many", count(budget), factor(budget as f64 / b as f64)),
+        (Some(a), Some(b)) => format!(
+            "the median takes {} steps, {} times as many",
+            count(a),
+            factor(a as f64 / b as f64)
+        ),
+        (None, Some(b)) => format!(
+            "the median is beyond {} steps, more than {} times as many",
+            count(budget),
+            factor(budget as f64 / b as f64)
+        ),
         _ => "no median to compare".into(),
     };
     let lead = match (apart, better) {
         (true, true) => "better",
         (true, false) => "worse",
-        (false, _) if s.steps[0].unwrap_or(u64::MAX) > base.steps[0].unwrap_or(u64::MAX) => "not less reliable within the budget, but slower",
+        (false, _) if s.steps[0].unwrap_or(u64::MAX) > base.steps[0].unwrap_or(u64::MAX) => {
+            "not less reliable within the budget, but slower"
+        }
         (false, _) => "no worse",
     };
     format!(
         "d = {} instead of {}: {lead}. {} of {} get below ({}, interval {}); {slower}.",
-        cell.dim(), base_cell.dim(), count(s.successes), count(s.replicates),
-        percent(s.successes as f64 / s.replicates as f64), interval(s.success)
+        cell.dim(),
+        base_cell.dim(),
+        count(s.successes),
+        count(s.replicates),
+        percent(s.successes as f64 / s.replicates as f64),
+        interval(s.success)
     )
 }
 
@@ -312,7 +402,10 @@ pub(super) fn nearest_pair(cell: &Cell, replicates: u64) -> Option<f64> {
         }
         best.sqrt()
     };
-    let all: Vec<f64> = (0..replicates.min(400)).map(nearest).filter(|v| v.is_finite()).collect();
+    let all: Vec<f64> = (0..replicates.min(400))
+        .map(nearest)
+        .filter(|v| v.is_finite())
+        .collect();
     (!all.is_empty()).then(|| median(&all))
 }
 
@@ -323,17 +416,32 @@ pub(super) fn why_dimension(run: &Confronted<'_>, comparison: &Comparison) -> Ve
     let wanted = [run.plan.cells[0].dim(), 5, 2];
     let shown: Vec<usize> = wanted
         .iter()
-        .filter_map(|d| cells.iter().copied().find(|&c| run.plan.cells[c].dim() == *d))
+        .filter_map(|d| {
+            cells
+                .iter()
+                .copied()
+                .find(|&c| run.plan.cells[c].dim() == *d)
+        })
         .collect();
-    let (Some(&high), Some(&low)) = (shown.first(), shown.last()) else { return Vec::new() };
-    let (Some(a), Some(b)) = (&run.summaries[high].looked, &run.summaries[low].looked) else { return Vec::new() };
+    let (Some(&high), Some(&low)) = (shown.first(), shown.last()) else {
+        return Vec::new();
+    };
+    let (Some(a), Some(b)) = (&run.summaries[high].looked, &run.summaries[low].looked) else {
+        return Vec::new();
+    };
     let (dh, dl) = (run.plan.cells[high].dim(), run.plan.cells[low].dim());
     if dh == dl {
         return Vec::new();
     }
     let pairs: Vec<String> = shown
         .iter()
-        .filter_map(|&c| Some(format!("{} at d = {}", number(nearest_pair(&run.plan.cells[c], 400)?), run.plan.cells[c].dim())))
+        .filter_map(|&c| {
+            Some(format!(
+                "{} at d = {}",
+                number(nearest_pair(&run.plan.cells[c], 400)?),
+                run.plan.cells[c].dim()
+            ))
+        })
         .collect();
     let small = a.start[0] / b.start[0].max(f64::MIN_POSITIVE);
     let large = b.start[1] / a.start[1];
@@ -346,7 +454,11 @@ pub(super) fn why_dimension(run: &Confronted<'_>, comparison: &Comparison) -> Ve
         factor(large)
     )];
     if b.edge.is_finite() && a.edge.is_finite() {
-        let edge = if b.edge > 0.95 { "at the edge of stability, so a larger rate is not available" } else { "below the edge of stability" };
+        let edge = if b.edge > 0.95 {
+            "at the edge of stability, so a larger rate is not available"
+        } else {
+            "below the edge of stability"
+        };
         all.push(format!(
             "The initial kernel is not the whole story: it moves by {} (d = {dh}) and {} (d = {dl}) of its norm, and λmin grows {} and {} times on the way. \
              At d = {dl} the slow part of training runs {edge} (median η·sharpness/2 = {}).",
@@ -367,37 +479,61 @@ pub(super) fn comparison(
     let share = run.plan.cells[reference].setting.success.share;
     let of = |i: usize| &run.summaries[members[i]];
     let all = || 0..members.len();
-    let named = |indices: Vec<usize>| list(&indices.into_iter().map(|i| format!("`{}`", name(i))).collect::<Vec<_>>());
+    let named = |indices: Vec<usize>| {
+        list(
+            &indices
+                .into_iter()
+                .map(|i| format!("`{}`", name(i)))
+                .collect::<Vec<_>>(),
+        )
+    };
     let reached: Vec<usize> = all().filter(|&i| of(i).success.low >= share).collect();
     let missed: Vec<usize> = all().filter(|&i| of(i).success.high < share).collect();
-    let open: Vec<usize> = all().filter(|i| !reached.contains(i) && !missed.contains(i)).collect();
+    let open: Vec<usize> = all()
+        .filter(|i| !reached.contains(i) && !missed.contains(i))
+        .collect();
     let mut text = Vec::new();
     let mut first = match (reached.len(), missed.len()) {
-        (n, 0) if n == members.len() => format!("All {n} reach {} with their whole interval.", percent(share)),
+        (n, 0) if n == members.len() => format!(
+            "All {n} reach {} with their whole interval.",
+            percent(share)
+        ),
         (0, n) if n == members.len() => format!("None of the {n} reaches {}.", percent(share)),
-        _ => format!("{} reach {} with their whole interval; {} do not.", named(reached.clone()), percent(share), named(missed)),
+        _ => format!(
+            "{} reach {} with their whole interval; {} do not.",
+            named(reached.clone()),
+            percent(share),
+            named(missed)
+        ),
     };
     if !open.is_empty() && open.len() < members.len() {
-        first.push_str(&format!(" Undecided at this number of replicates: {}.", named(open)));
+        first.push_str(&format!(
+            " Undecided at this number of replicates: {}.",
+            named(open)
+        ));
     }
     text.push(first);
     let timed: Vec<usize> = all().filter(|&i| of(i).steps[0].is_some()).collect();
     let fastest = timed.iter().copied().min_by_key(|&i| of(i).steps[0]);
     let slowest = timed.iter().copied().max_by_key(|&i| of(i).steps[0]);
-    if let (Some(a), Some(b)) = (fastest, slowest) {
-        if a != b {
-            let (ta, tb) = (of(a).steps[0].unwrap_or(0), of(b).steps[0].unwrap_or(0));
-            text.push(format!(
+    if let (Some(a), Some(b)) = (fastest, slowest)
+        && a != b
+    {
+        let (ta, tb) = (of(a).steps[0].unwrap_or(0), of(b).steps[0].unwrap_or(0));
+        text.push(format!(
                 "Fastest in the median is `{}` with {} steps; slowest of those that have one `{}` with {} ({} times).",
                 name(a), count(ta), name(b), count(tb), factor(tb as f64 / (ta as f64).max(1.0))
             ));
-        }
     }
     let significant: Vec<usize> = all().filter(|&i| p(i).is_some_and(|p| p < 0.05)).collect();
     if !significant.is_empty() {
         let rate = |i: usize| of(i).successes as f64 / of(i).replicates as f64;
-        let at = members.iter().position(|&m| m == reference).map_or(0.0, rate);
-        let (better, worse): (Vec<usize>, Vec<usize>) = significant.into_iter().partition(|&i| rate(i) > at);
+        let at = members
+            .iter()
+            .position(|&m| m == reference)
+            .map_or(0.0, rate);
+        let (better, worse): (Vec<usize>, Vec<usize>) =
+            significant.into_iter().partition(|&i| rate(i) > at);
         let mut parts = Vec::new();
         if !worse.is_empty() {
             parts.push(format!("less often successful: {}", named(worse)));
@@ -405,19 +541,33 @@ pub(super) fn comparison(
         if !better.is_empty() {
             parts.push(format!("more often: {}", named(better)));
         }
-        let against = members.iter().position(|&m| m == reference).map_or("the base cell".into(), |i| format!("`{}`", name(i)));
-        text.push(format!("Against {against} on the same draws (Holm-corrected p < 0.05), {}.", parts.join("; ")));
+        let against = members
+            .iter()
+            .position(|&m| m == reference)
+            .map_or("the base cell".into(), |i| format!("`{}`", name(i)));
+        text.push(format!(
+            "Against {against} on the same draws (Holm-corrected p < 0.05), {}.",
+            parts.join("; ")
+        ));
     }
     // Why those that fail do.
     let mut why: Vec<String> = Vec::new();
     for i in all().filter(|&i| of(i).success.high < share) {
         if let Some((cause, n)) = of(i).causes.iter().find(|(c, _)| *c != "reached") {
-            let looked: u64 = of(i).causes.iter().filter(|(c, _)| *c != "reached").map(|(_, n)| n).sum();
+            let looked: u64 = of(i)
+                .causes
+                .iter()
+                .filter(|(c, _)| *c != "reached")
+                .map(|(_, n)| n)
+                .sum();
             why.push(format!("`{}` {cause} ({n} of {looked})", name(i)));
         }
     }
     if !why.is_empty() {
-        text.push(format!("Main cause among the failures looked at: {}.", why.join("; ")));
+        text.push(format!(
+            "Main cause among the failures looked at: {}.",
+            why.join("; ")
+        ));
     }
     text
 }
@@ -427,7 +577,11 @@ pub(super) fn predictions(run: &Confronted<'_>) -> Vec<String> {
     let of = |v: Verdict| run.findings.iter().filter(|f| f.verdict == v).count();
     let mut all = vec![format!(
         "{} predictions were confronted: {} hold, {} fail, {} are out of the theory's domain, {} have too few measurements.",
-        run.findings.len(), of(Verdict::Holds), of(Verdict::Fails), of(Verdict::OutOfDomain), of(Verdict::Underpowered)
+        run.findings.len(),
+        of(Verdict::Holds),
+        of(Verdict::Fails),
+        of(Verdict::OutOfDomain),
+        of(Verdict::Underpowered)
     )];
     // Lazy and rich: does the ratio go with the motion of the kernel?
     let cells: Vec<(f64, f64)> = run
@@ -436,7 +590,8 @@ pub(super) fn predictions(run: &Confronted<'_>) -> Vec<String> {
         .filter_map(|s| {
             let l = s.looked.as_ref()?;
             let (ratio, _) = l.by_start.as_ref()?.ratio?;
-            (ratio > 0.0 && l.kernel_moved.is_finite()).then(|| (l.kernel_moved, ratio.ln().abs().exp()))
+            (ratio > 0.0 && l.kernel_moved.is_finite())
+                .then(|| (l.kernel_moved, ratio.ln().abs().exp()))
         })
         .collect();
     let (lazy, rich): (Vec<_>, Vec<_>) = cells.iter().partition(|(moved, _)| *moved < 0.5);
@@ -451,8 +606,12 @@ pub(super) fn predictions(run: &Confronted<'_>) -> Vec<String> {
     let (base, s) = run.base();
     if let Some(f) = s.looked.as_ref().and_then(|l| l.by_start.as_ref()) {
         let regime = match f.ratio {
-            Some((m, _)) if (0.8..=1.25).contains(&m) => "agree: training is close to linear (the lazy regime)",
-            Some((m, _)) if m < 0.8 => "disagree: the network learns features and is faster than its initial kernel",
+            Some((m, _)) if (0.8..=1.25).contains(&m) => {
+                "agree: training is close to linear (the lazy regime)"
+            }
+            Some((m, _)) if m < 0.8 => {
+                "disagree: the network learns features and is faster than its initial kernel"
+            }
             Some(_) => "disagree: the network is slower than its initial kernel",
             None => "cannot be compared: too few replicates have both",
         };

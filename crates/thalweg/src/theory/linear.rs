@@ -25,9 +25,9 @@ pub struct Linear<'a> {
     pub loss_factor: f64,
     /// η.
     pub rate: f64,
-    /// λ_k of Θ [N].
+    /// λ_k of Θ `[N]`.
     pub eigenvalues: &'a [f64],
-    /// c_k, the initial residual in the eigenbasis [N].
+    /// c_k, the initial residual in the eigenbasis `[N]`.
     pub coefficients: &'a [f64],
 }
 
@@ -93,7 +93,11 @@ impl Linear<'_> {
         let top = self.eigenvalues.iter().copied().fold(0.0, f64::max);
         // Eigenvalues below round-off of the largest are not known to differ from 0.
         let noise = top * self.eigenvalues.len() as f64 * f64::EPSILON;
-        let still = self.eigenvalues.iter().zip(self.coefficients).filter(|(l, _)| **l <= noise);
+        let still = self
+            .eigenvalues
+            .iter()
+            .zip(self.coefficients)
+            .filter(|(l, _)| **l <= noise);
         let floor = self.loss_factor * still.map(|(_, c)| c * c).sum::<f64>();
         if !(self.rate < self.largest_stable_rate()) {
             return Steps::Unstable;
@@ -146,7 +150,12 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(of: &'a Linear<'a>) -> Self {
-        Walk { of, step: 0, r: of.coefficients.to_vec(), v: vec![0.0; of.coefficients.len()] }
+        Walk {
+            of,
+            step: 0,
+            r: of.coefficients.to_vec(),
+            v: vec![0.0; of.coefficients.len()],
+        }
     }
 
     fn advance(&mut self) {
@@ -176,17 +185,30 @@ mod tests {
     const C: [f64; 3] = [1.0, -2.0, 0.5];
 
     fn linear(rule: Rule, rate: f64) -> Linear<'static> {
-        Linear { rule, loss_factor: 1.0, rate, eigenvalues: &L, coefficients: &C }
+        Linear {
+            rule,
+            loss_factor: 1.0,
+            rate,
+            eigenvalues: &L,
+            coefficients: &C,
+        }
     }
 
     /// The closed form against the recursion (β = 0 is gradient descent).
     #[test]
     fn closed_form_is_the_recursion() {
         let (a, b) = (linear(Rule::Descent, 0.1), linear(Rule::Momentum(0.0), 0.1));
-        for (a, b) in a.losses(&[0, 1, 5, 50]).iter().zip(b.losses(&[0, 1, 5, 50])) {
+        for (a, b) in a
+            .losses(&[0, 1, 5, 50])
+            .iter()
+            .zip(b.losses(&[0, 1, 5, 50]))
+        {
             assert!((a - b).abs() <= 1e-12 * b);
         }
-        assert_eq!(a.steps_below(1e-8, 1_000_000), b.steps_below(1e-8, 1_000_000));
+        assert_eq!(
+            a.steps_below(1e-8, 1_000_000),
+            b.steps_below(1e-8, 1_000_000)
+        );
     }
 
     /// Each rule's loss stays bounded just below its limit and grows just above.
@@ -194,15 +216,26 @@ mod tests {
     fn the_largest_stable_rate_is_the_edge() {
         for rule in [Rule::Descent, Rule::Momentum(0.9), Rule::Nesterov(0.9)] {
             let limit = linear(rule, 0.1).largest_stable_rate();
-            assert!(linear(rule, 0.99 * limit).losses(&[20_000])[0] < 1e-8, "{rule:?}");
-            assert!(linear(rule, 1.01 * limit).losses(&[20_000])[0] > 1e8, "{rule:?}");
-            assert_eq!(linear(rule, 1.01 * limit).steps_below(1e-8, 100), Steps::Unstable);
+            assert!(
+                linear(rule, 0.99 * limit).losses(&[20_000])[0] < 1e-8,
+                "{rule:?}"
+            );
+            // Not a number once it has overflowed.
+            let far = linear(rule, 1.01 * limit).losses(&[20_000])[0];
+            assert!(!(far <= 1e8), "{rule:?}");
+            assert_eq!(
+                linear(rule, 1.01 * limit).steps_below(1e-8, 100),
+                Steps::Unstable
+            );
         }
     }
 
     #[test]
     fn a_mode_without_kernel_holds_the_loss_at_its_floor() {
-        let flat = Linear { eigenvalues: &[0.0, 1.0, 2.0], ..linear(Rule::Descent, 0.1) };
+        let flat = Linear {
+            eigenvalues: &[0.0, 1.0, 2.0],
+            ..linear(Rule::Descent, 0.1)
+        };
         assert_eq!(flat.steps_below(1e-8, 100), Steps::Never { floor: 1.0 });
     }
 }

@@ -42,14 +42,19 @@ fn cell(net: &str, method: &str, precision: &str, more: &str) -> thalweg::plan::
 fn losses(engine: &dyn Engine, cell: &thalweg::plan::Cell, threads: usize) -> Vec<Vec<f64>> {
     let problem: Problem = cell.problem();
     let ends = train(engine, &problem, starts(cell, 37), threads);
-    ends.into_iter().map(|e| [e.losses, e.last.weights, vec![e.best_loss]].concat()).collect()
+    ends.into_iter()
+        .map(|e| [e.losses, e.last.weights, vec![e.best_loss]].concat())
+        .collect()
 }
 
 /// 37 replicates: no multiple of any lane count. Every net with gradient descent and every rule
 /// with one net, each loss of the grid and each final weight.
 #[test]
 fn every_engine_agrees_with_the_reference() {
-    let cases = NETS.iter().map(|n| (*n, METHODS[0])).chain(METHODS.iter().map(|m| (NETS[0], *m)));
+    let cases = NETS
+        .iter()
+        .map(|n| (*n, METHODS[0]))
+        .chain(METHODS.iter().map(|m| (NETS[0], *m)));
     for (net, method) in cases.chain([(NETS[6], METHODS[3]), (NETS[6], METHODS[1])]) {
         for loss in ["sum", "half_mean"] {
             let cell = cell(net, method, "f64", &format!("loss = \"{loss}\""));
@@ -58,7 +63,10 @@ fn every_engine_agrees_with_the_reference() {
                 for (r, (a, b)) in right.iter().zip(losses(&cpu, &cell, 1)).enumerate() {
                     for (a, b) in a.iter().zip(&b) {
                         let far = (a - b).abs() / a.abs().max(1e-3);
-                        assert!(far < 1e-10, "{name}, {net}, {method}, replicate {r}: {a} {b}");
+                        assert!(
+                            far < 1e-10,
+                            "{name}, {net}, {method}, replicate {r}: {a} {b}"
+                        );
                     }
                 }
             }
@@ -70,10 +78,16 @@ fn every_engine_agrees_with_the_reference() {
 #[test]
 fn every_instruction_set_gives_the_same_bits() {
     for precision in ["f32", "f64"] {
-        for (net, method) in NETS.iter().map(|n| (*n, METHODS[0])).chain(METHODS.map(|m| (NETS[0], m))) {
+        for (net, method) in NETS
+            .iter()
+            .map(|n| (*n, METHODS[0]))
+            .chain(METHODS.map(|m| (NETS[0], m)))
+        {
             let cell = cell(net, method, precision, "");
-            let all: Vec<_> =
-                Cpu::all().into_iter().map(|(name, cpu)| (name, losses(&cpu, &cell, 1))).collect();
+            let all: Vec<_> = Cpu::all()
+                .into_iter()
+                .map(|(name, cpu)| (name, losses(&cpu, &cell, 1)))
+                .collect();
             for (name, other) in &all[1..] {
                 assert_eq!(all[0].1, *other, "{} and {name}: {net}, {method}", all[0].0);
             }
@@ -84,7 +98,12 @@ fn every_instruction_set_gives_the_same_bits() {
 /// Threads, the company in a group, the order of arrival: nothing but the cell and the number.
 #[test]
 fn a_replicate_does_not_feel_its_neighbours() {
-    let cell = cell(NETS[0], METHODS[0], "f32", "stop = \"below\"\n[success]\nloss_below = 0.5");
+    let cell = cell(
+        NETS[0],
+        METHODS[0],
+        "f32",
+        "stop = \"below\"\n[success]\nloss_below = 0.5",
+    );
     let problem = cell.problem();
     let engine = Cpu::detect();
     let together = train(&engine, &problem, starts(&cell, 37), 1);
@@ -108,7 +127,10 @@ fn a_replicate_that_diverges_is_a_result() {
     for engine in [&Reference as &dyn Engine, &Cpu::detect()] {
         let ends = train(engine, &problem, all.clone(), 1);
         assert!(matches!(ends[5].outcome, Outcome::Diverged { step } if step < 60));
-        assert!(ends.iter().all(|e| e.replicate == 5 || e.outcome == Outcome::Spent));
+        assert!(
+            ends.iter()
+                .all(|e| e.replicate == 5 || e.outcome == Outcome::Spent)
+        );
     }
 }
 
@@ -128,7 +150,11 @@ fn a_dead_relu_net_is_fixed_not_spent() {
     }
     for engine in [&Reference as &dyn Engine, &Cpu::detect()] {
         for end in train(engine, &problem, all.clone(), 1) {
-            assert!(matches!(end.outcome, Outcome::Fixed { step } if step < 2000), "{:?}", end.outcome);
+            assert!(
+                matches!(end.outcome, Outcome::Fixed { step } if step < 2000),
+                "{:?}",
+                end.outcome
+            );
             let y = &all[end.replicate as usize].y;
             let mean = y.iter().sum::<f64>() / 6.0;
             let floor: f64 = y.iter().map(|y| (y - mean) * (y - mean)).sum();

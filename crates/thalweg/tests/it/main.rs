@@ -1,6 +1,11 @@
 //! The laws that the library keeps.
 
+mod arrows;
 mod engines;
+mod keeping;
+mod laws;
+mod parity;
+mod studies;
 
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
@@ -17,14 +22,26 @@ fn plan(text: &str) -> Plan {
 }
 
 fn source(text: &str) -> Source {
-    Source { name: "test.toml".into(), text: text.into(), folder: ".".into() }
+    Source {
+        name: "test.toml".into(),
+        text: text.into(),
+        folder: ".".into(),
+    }
 }
 
 /// The record of a study's base cell.
 fn record(text: &str, engine: &dyn Engine, threads: usize) -> Record {
     let stop = AtomicBool::new(false);
-    run::train(&plan(text).cells[0], engine, threads, &Control { stop: &stop, tell: &|_| {} })
-        .expect("nothing stops it")
+    run::train(
+        &plan(text).cells[0],
+        engine,
+        threads,
+        &Control {
+            stop: &stop,
+            tell: &|_| {},
+        },
+    )
+    .expect("nothing stops it")
 }
 
 /// Replicates handed out in order and taken back.
@@ -46,9 +63,17 @@ impl Supply for List {
 }
 
 /// Trains these replicates; how they ended, by number.
-fn train(engine: &dyn Engine, problem: &Problem, mut starts: Vec<Start>, threads: usize) -> Vec<End> {
+fn train(
+    engine: &dyn Engine,
+    problem: &Problem,
+    mut starts: Vec<Start>,
+    threads: usize,
+) -> Vec<End> {
     starts.reverse();
-    let list = List { starts: Mutex::new(starts), ends: Mutex::new(Vec::new()) };
+    let list = List {
+        starts: Mutex::new(starts),
+        ends: Mutex::new(Vec::new()),
+    };
     engine.train(problem, &list, threads);
     let mut ends = list.ends.into_inner().expect("no panic");
     ends.sort_by_key(|e| e.replicate);

@@ -16,7 +16,9 @@ pub struct Cpu {
 impl Cpu {
     /// With the best instructions this processor has.
     pub fn detect() -> Cpu {
-        Cpu { level: Level::new() }
+        Cpu {
+            level: Level::new(),
+        }
     }
 
     /// One engine for each instruction set that this processor has, by name, the best one first.
@@ -30,7 +32,10 @@ impl Cpu {
         ];
         #[cfg(not(target_arch = "x86_64"))]
         let levels = [("best", Some(best))];
-        levels.into_iter().filter_map(|(name, level)| Some((name, Cpu { level: level? }))).collect()
+        levels
+            .into_iter()
+            .filter_map(|(name, level)| Some((name, Cpu { level: level? })))
+            .collect()
     }
 
     /// The name of the instruction set.
@@ -49,7 +54,7 @@ impl Cpu {
                 return on(simd, problem, supply);
             }
             if let Some(simd) = Level::baseline().as_sse2() {
-                return on(simd, problem, supply);
+                on(simd, problem, supply);
             }
         }
         #[cfg(not(target_arch = "x86_64"))]

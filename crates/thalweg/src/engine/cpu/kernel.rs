@@ -6,6 +6,11 @@
 //! tile: the bits do not depend on tile or lane count. When a replicate ends, the next one takes its
 //! lane at once.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "tiles read like the formula; their lengths are constants"
+)]
+
 use fearless_simd::{Select, Simd, SimdMask};
 
 use super::lane::{self, Activate, Lane, Real};
@@ -29,7 +34,7 @@ struct Lanes<S: Simd, V: Lane<S>> {
     pace: Vec<V>,
     /// β₁^t and β₂^t.
     decay: [V; 2],
-    /// [N, d] and [N].
+    /// [N, d] and `[N]`.
     x: Vec<V>,
     y: Vec<V>,
     /// Activations and φ' of each hidden layer [N, h].
@@ -38,9 +43,9 @@ struct Lanes<S: Simd, V: Lane<S>> {
     /// ∂L/∂z over 2 s of two neighbouring layers [N, h].
     delta: Vec<V>,
     below: Vec<V>,
-    /// Residuals [N].
+    /// Residuals `[N]`.
     r: Vec<V>,
-    /// Weight of each point in the mini-batch [N].
+    /// Weight of each point in the mini-batch `[N]`.
     in_batch: Vec<V>,
     loss: V,
     loss_before: V,
@@ -69,8 +74,8 @@ pub(super) fn drive<S: Simd, V: Lane<S>>(simd: S, problem: &Problem, supply: &dy
     let mut seats: Vec<Option<Seat>> = (0..width).map(|_| None).collect();
     let mut clock = 0u64;
     let mut active = 0u64;
-    for lane in 0..width {
-        active |= lanes.seat(problem, supply, &mut seats[lane], lane, clock);
+    for (lane, seat) in seats.iter_mut().enumerate() {
+        active |= lanes.seat(problem, supply, seat, lane, clock);
     }
     let threshold = V::of(simd, problem.loss_below);
     let mut due = next_due(&seats, problem);
@@ -90,7 +95,11 @@ pub(super) fn drive<S: Simd, V: Lane<S>>(simd: S, problem: &Problem, supply: &dy
             let better = lanes.loss.simd_lt(lanes.best);
             let improved = better.to_bitmask();
             lanes.best = better.select(lanes.loss, lanes.best);
-            let scheduled = if clock >= due { due_now(&seats, problem, clock) } else { 0 };
+            let scheduled = if clock >= due {
+                due_now(&seats, problem, clock)
+            } else {
+                0
+            };
             let mut work = (below | wild | scheduled | watched(&seats)) & fresh;
             fresh = 0;
             while work != 0 {
@@ -129,7 +138,7 @@ pub(super) fn drive<S: Simd, V: Lane<S>>(simd: S, problem: &Problem, supply: &dy
             Method::Sgd { .. } => {
                 let full = [lanes.r.as_mut_slice(), lanes.in_batch.as_mut_slice()];
                 let [r, weights] = full;
-                r.iter_mut().zip(weights.iter()).for_each(|(r, w)| *r = *r * *w);
+                r.iter_mut().zip(weights.iter()).for_each(|(r, w)| *r *= *w);
                 lanes.backward::<true>(problem);
             }
             Method::Momentum { .. } | Method::Nesterov { .. } | Method::Adam { .. } => {
@@ -162,15 +171,24 @@ fn real<S: Simd, V: Lane<S>>(v: f64) -> V::Element {
 
 /// The largest finite number in that arithmetic.
 fn largest<S: Simd, V: Lane<S>>() -> f64 {
-    if size_of::<V::Element>() == 4 { f64::from(f32::MAX) } else { f64::MAX }
+    if size_of::<V::Element>() == 4 {
+        f64::from(f32::MAX)
+    } else {
+        f64::MAX
+    }
 }
 
 /// Lanes that want to be looked at after every step.
 fn watched(seats: &[Option<Seat>]) -> u64 {
     let wanted = |s: &&Option<Seat>| {
-        s.as_ref().is_some_and(|s| s.start.keep_best || s.start.keep_losses)
+        s.as_ref()
+            .is_some_and(|s| s.start.keep_best || s.start.keep_losses)
     };
-    seats.iter().enumerate().filter(|(_, s)| wanted(s)).fold(0, |m, (lane, _)| m | 1 << lane)
+    seats
+        .iter()
+        .enumerate()
+        .filter(|(_, s)| wanted(s))
+        .fold(0, |m, (lane, _)| m | 1 << lane)
 }
 
 impl Seat {
@@ -184,12 +202,21 @@ impl Seat {
 }
 
 fn next_due(seats: &[Option<Seat>], problem: &Problem) -> u64 {
-    seats.iter().flatten().map(|s| s.due(problem)).min().unwrap_or(u64::MAX)
+    seats
+        .iter()
+        .flatten()
+        .map(|s| s.due(problem))
+        .min()
+        .unwrap_or(u64::MAX)
 }
 
 fn due_now(seats: &[Option<Seat>], problem: &Problem, clock: u64) -> u64 {
     let due = |s: &Option<Seat>| s.as_ref().is_some_and(|s| s.due(problem) <= clock);
-    seats.iter().enumerate().filter(|(_, s)| due(s)).fold(0, |m, (lane, _)| m | 1 << lane)
+    seats
+        .iter()
+        .enumerate()
+        .filter(|(_, s)| due(s))
+        .fold(0, |m, (lane, _)| m | 1 << lane)
 }
 
 impl<S: Simd, V: Lane<S>> Lanes<S, V> {
@@ -242,26 +269,33 @@ impl<S: Simd, V: Lane<S>> Lanes<S, V> {
             return 0;
         };
         let load = |to: &mut [V], from: &[f64]| {
-            to.iter_mut().zip(from).for_each(|(v, &value)| v.as_mut_slice()[lane] = real::<S, V>(value));
+            to.iter_mut()
+                .zip(from)
+                .for_each(|(v, &value)| v.as_mut_slice()[lane] = real::<S, V>(value));
         };
         load(&mut self.w, &start.weights);
         load(&mut self.x, &start.x);
         load(&mut self.y, &start.y);
         for state in [&mut self.first, &mut self.second] {
-            state.iter_mut().for_each(|v| v.as_mut_slice()[lane] = real::<S, V>(0.0));
+            state
+                .iter_mut()
+                .for_each(|v| v.as_mut_slice()[lane] = real::<S, V>(0.0));
         }
         let s = problem.loss.factor(problem.points);
         for (i, pace) in self.pace.iter_mut().enumerate() {
             let (m, factor) = (problem.multipliers[i], problem.rate_factors[i]);
             let pace_of = match problem.method {
                 Method::Adam { .. } => start.rate * factor * m,
-                Method::Gd | Method::Momentum { .. } | Method::Nesterov { .. } | Method::Sgd { .. } => {
-                    start.rate * factor * m * m * 2.0 * s
-                }
+                Method::Gd
+                | Method::Momentum { .. }
+                | Method::Nesterov { .. }
+                | Method::Sgd { .. } => start.rate * factor * m * m * 2.0 * s,
             };
             pace.as_mut_slice()[lane] = real::<S, V>(-pace_of);
         }
-        self.decay.iter_mut().for_each(|d| d.as_mut_slice()[lane] = real::<S, V>(1.0));
+        self.decay
+            .iter_mut()
+            .for_each(|d| d.as_mut_slice()[lane] = real::<S, V>(1.0));
         self.loss_before.as_mut_slice()[lane] = real::<S, V>(f64::NAN);
         self.best.as_mut_slice()[lane] = real::<S, V>(f64::INFINITY);
         self.limit.as_mut_slice()[lane] = real::<S, V>(f64::INFINITY);
@@ -273,10 +307,21 @@ impl<S: Simd, V: Lane<S>> Lanes<S, V> {
             losses: Vec::new(),
             all_losses: Vec::new(),
             best: None,
-            last: Snapshot { step: 0, loss: f64::NAN, weights: Vec::new() },
+            last: Snapshot {
+                step: 0,
+                loss: f64::NAN,
+                weights: Vec::new(),
+            },
             snapshots: Vec::new(),
         };
-        *seat = Some(Seat { start, end, born: clock, grid_at: 0, snapshot_at: 0, order: Vec::new() });
+        *seat = Some(Seat {
+            start,
+            end,
+            born: clock,
+            grid_at: 0,
+            snapshot_at: 0,
+            order: Vec::new(),
+        });
         1 << lane
     }
 
@@ -353,13 +398,19 @@ impl<S: Simd, V: Lane<S>> Lanes<S, V> {
 
     /// Sets the weight of every point in the mini-batch of this step.
     #[inline(never)]
-    fn draw_batches(&mut self, problem: &Problem, seats: &mut [Option<Seat>], clock: u64, batch: usize) {
+    fn draw_batches(
+        &mut self,
+        problem: &Problem,
+        seats: &mut [Option<Seat>],
+        clock: u64,
+        batch: usize,
+    ) {
         let n = problem.points;
         let batches = n.div_ceil(batch) as u64;
         for (lane, seat) in seats.iter_mut().enumerate() {
             let Some(seat) = seat else { continue };
             let step = clock - seat.born;
-            if step % batches == 0 {
+            if step.is_multiple_of(batches) {
                 let epoch = step / batches;
                 let mut random =
                     stream(seat.start.seed, seat.start.replicate, Purpose::Noise, epoch);
@@ -367,9 +418,17 @@ impl<S: Simd, V: Lane<S>> Lanes<S, V> {
             }
             let from = (step % batches) as usize * batch;
             let chosen = &seat.order[from..(from + batch).min(n)];
-            let weight = if problem.loss.averages() { n as f64 / chosen.len() as f64 } else { 1.0 };
-            self.in_batch.iter_mut().for_each(|v| v.as_mut_slice()[lane] = real::<S, V>(0.0));
-            chosen.iter().for_each(|&i| self.in_batch[i].as_mut_slice()[lane] = real::<S, V>(weight));
+            let weight = if problem.loss.averages() {
+                n as f64 / chosen.len() as f64
+            } else {
+                1.0
+            };
+            self.in_batch
+                .iter_mut()
+                .for_each(|v| v.as_mut_slice()[lane] = real::<S, V>(0.0));
+            chosen
+                .iter()
+                .for_each(|&i| self.in_batch[i].as_mut_slice()[lane] = real::<S, V>(weight));
         }
     }
 
@@ -384,19 +443,38 @@ impl<S: Simd, V: Lane<S>> Lanes<S, V> {
         for l in 0..layers {
             let (fan_in, fan_out) = (problem.sizes[l], problem.sizes[l + 1]);
             let weights = &self.w[problem.tensors[per_layer * l].range()];
-            let bias: &[V] =
-                if problem.bias { &self.w[problem.tensors[per_layer * l + 1].range()] } else { &[] };
+            let bias: &[V] = if problem.bias {
+                &self.w[problem.tensors[per_layer * l + 1].range()]
+            } else {
+                &[]
+            };
             let (before, after) = self.a.split_at_mut(l);
             let input = if l == 0 { &self.x } else { &before[l - 1] };
-            let z = if l + 1 == layers { &mut self.r } else { &mut after[0] };
-            cover(&mut Forward::<S, V> { input, weights, bias, simd, fan_in, fan_out, z }, n, fan_out);
+            let z = if l + 1 == layers {
+                &mut self.r
+            } else {
+                &mut after[0]
+            };
+            cover(
+                &mut Forward::<S, V> {
+                    input,
+                    weights,
+                    bias,
+                    simd,
+                    fan_in,
+                    fan_out,
+                    z,
+                },
+                n,
+                fan_out,
+            );
             if l + 1 < layers {
                 activate::<S, V>(problem.activation, &mut after[0], &mut self.slope[l]);
             }
         }
         let mut sum = zero;
         for (r, y) in self.r.iter_mut().zip(&self.y) {
-            *r = *r - *y;
+            *r -= *y;
             sum = r.mul_add_precise(*r, sum);
         }
         self.loss = sum * V::of(simd, problem.loss.factor(n));
@@ -420,22 +498,58 @@ impl<S: Simd, V: Lane<S>> Lanes<S, V> {
                 let slope = &self.slope[l - 1];
                 let weights = &self.w[at.clone()];
                 let below = &mut self.below[..n * fan_in];
-                cover(&mut Backward::<S, V> { delta, weights, slope, simd, fan_in, fan_out, below }, n, fan_in);
+                cover(
+                    &mut Backward::<S, V> {
+                        delta,
+                        weights,
+                        slope,
+                        simd,
+                        fan_in,
+                        fan_out,
+                        below,
+                    },
+                    n,
+                    fan_in,
+                );
             }
             let input = if l == 0 { &self.x } else { &self.a[l - 1] };
             let pace = self.pace[per_layer * l];
-            let to = if STEP { &mut self.w[at] } else { &mut self.g[at] };
-            cover(&mut Gradient::<S, V, STEP> { delta, input, simd, pace, fan_in, fan_out, to }, fan_out, fan_in);
+            let to = if STEP {
+                &mut self.w[at]
+            } else {
+                &mut self.g[at]
+            };
+            cover(
+                &mut Gradient::<S, V, STEP> {
+                    delta,
+                    input,
+                    simd,
+                    pace,
+                    fan_in,
+                    fan_out,
+                    to,
+                },
+                fan_out,
+                fan_in,
+            );
             if problem.bias {
                 let at = problem.tensors[per_layer * l + 1].range();
                 let pace = self.pace[per_layer * l + 1];
-                let to = if STEP { &mut self.w[at] } else { &mut self.g[at] };
+                let to = if STEP {
+                    &mut self.w[at]
+                } else {
+                    &mut self.g[at]
+                };
                 for (j, to) in to.iter_mut().enumerate() {
                     let mut g = zero;
                     for row in delta.chunks_exact(fan_out) {
-                        g = g + row[j];
+                        g += row[j];
                     }
-                    *to = if STEP { pace.mul_add_precise(g, *to) } else { g };
+                    *to = if STEP {
+                        pace.mul_add_precise(g, *to)
+                    } else {
+                        g
+                    };
                 }
             }
             std::mem::swap(&mut self.delta, &mut self.below);
@@ -448,7 +562,10 @@ impl<S: Simd, V: Lane<S>> Lanes<S, V> {
     fn apply_descent(&mut self, problem: &Problem) -> u64 {
         let mut moved = 0;
         for (tensor, pace) in problem.tensors.iter().zip(&self.pace) {
-            for (w, g) in self.w[tensor.range()].iter_mut().zip(&self.g[tensor.range()]) {
+            for (w, g) in self.w[tensor.range()]
+                .iter_mut()
+                .zip(&self.g[tensor.range()])
+            {
                 let new = pace.mul_add_precise(*g, *w);
                 moved |= !new.simd_eq(*w).to_bitmask();
                 *w = new;
@@ -472,7 +589,11 @@ impl<S: Simd, V: Lane<S>> Lanes<S, V> {
                         let g = self.g[p];
                         let mean = beta.mul_add_precise(self.first[p], g);
                         self.first[p] = mean;
-                        let step = if nesterov { beta.mul_add_precise(mean, g) } else { mean };
+                        let step = if nesterov {
+                            beta.mul_add_precise(mean, g)
+                        } else {
+                            mean
+                        };
                         self.w[p] = pace.mul_add_precise(step, self.w[p]);
                     }
                 }
@@ -480,12 +601,16 @@ impl<S: Simd, V: Lane<S>> Lanes<S, V> {
             Method::Adam { betas, eps } => {
                 let s = problem.loss.factor(problem.points);
                 let one = of(1.0);
-                self.decay[0] = self.decay[0] * of(betas[0]);
-                self.decay[1] = self.decay[1] * of(betas[1]);
+                self.decay[0] *= of(betas[0]);
+                self.decay[1] *= of(betas[1]);
                 let to_mean = one / (one - self.decay[0]);
                 let to_root = (one - self.decay[1]).sqrt();
-                let (rest1, beta2, rest2, eps) =
-                    (of(1.0 - betas[0]), of(betas[1]), of(1.0 - betas[1]), of(eps));
+                let (rest1, beta2, rest2, eps) = (
+                    of(1.0 - betas[0]),
+                    of(betas[1]),
+                    of(1.0 - betas[1]),
+                    of(eps),
+                );
                 for (i, tensor) in problem.tensors.iter().enumerate() {
                     let scale = of(2.0 * s * problem.multipliers[i]);
                     let pace = self.pace[i] * to_mean;
@@ -661,7 +786,10 @@ impl<S: Simd, V: Lane<S>, const STEP: bool> Tiles for Gradient<'_, S, V, STEP> {
     fn tile<const P: usize, const Q: usize>(&mut self, j: usize, k: usize) {
         let zero = V::of(self.simd, 0.0);
         let mut acc = [[zero; Q]; P];
-        let rows = self.delta.chunks_exact(self.fan_out).zip(self.input.chunks_exact(self.fan_in));
+        let rows = self
+            .delta
+            .chunks_exact(self.fan_out)
+            .zip(self.input.chunks_exact(self.fan_in));
         for (delta, input) in rows {
             let (d, a) = (&delta[j..j + P], &input[k..k + Q]);
             for p in 0..P {
@@ -673,7 +801,11 @@ impl<S: Simd, V: Lane<S>, const STEP: bool> Tiles for Gradient<'_, S, V, STEP> {
         for p in 0..P {
             let to = &mut self.to[(j + p) * self.fan_in + k..][..Q];
             for q in 0..Q {
-                to[q] = if STEP { self.pace.mul_add_precise(acc[p][q], to[q]) } else { acc[p][q] };
+                to[q] = if STEP {
+                    self.pace.mul_add_precise(acc[p][q], to[q])
+                } else {
+                    acc[p][q]
+                };
             }
         }
     }

@@ -372,12 +372,6 @@ pub(crate) trait Lane<S: Simd>: SimdFloat<S, Element: Real> {
         (s, complement, e)
     }
 
-    /// `1/(1 + e^{-x})`. 2.9 ulp (f32), 2.4 ulp (f64).
-    #[inline(always)]
-    fn sigmoid(self) -> Self {
-        self.sigmoid_parts().0
-    }
-
     /// `max(x, 0) + ln(1 + e)`, given `e = e^{-|x|}`.
     #[inline(always)]
     fn softplus_from(self, e: Self) -> Self {
@@ -388,12 +382,6 @@ pub(crate) trait Lane<S: Simd>: SimdFloat<S, Element: Real> {
         let v = w * w;
         let ln_1p = (w * v).fma(v.poly(Self::Element::LN_1P), w);
         self.simd_gt(zero).select(self, zero) + ln_1p
-    }
-
-    /// `ln(1 + e^x)`. 2.9 ulp (f32), 2.2 ulp (f64).
-    #[inline(always)]
-    fn softplus(self) -> Self {
-        self.softplus_from((-self.abs()).exp())
     }
 
     /// `e^{a^2} erfc(a)` for `1 <= a <= ERFC_END`, and some finite number for smaller `a >= 0`.
@@ -420,12 +408,6 @@ pub(crate) trait Lane<S: Simd>: SimdFloat<S, Element: Real> {
         let near = x * square.poly(Self::Element::ERF);
         let far = gauss.fnma(a.erfcx(), one).copysign(x);
         (a.simd_lt(one).select(near, far), gauss)
-    }
-
-    /// `erf x = 2/sqrt(pi) * integral of e^{-t^2} from 0 to x`. 2.5 ulp (f32), 1.5 ulp (f64).
-    #[inline(always)]
-    fn erf(self) -> Self {
-        self.erf_and_gauss().0
     }
 
     /// The normal distribution function of `x` and `e^{-x^2/2}`. Accurate in the left tail too.
@@ -504,12 +486,6 @@ fn sin_cos_far<R: Real>(x: &[R], s: &mut [R], c: &mut [R]) {
 pub(crate) trait Activate {
     /// `f(z)` and `f'(z)`.
     fn value_and_slope<S: Simd, V: Lane<S>>(z: V) -> (V, V);
-
-    /// `f(z)`.
-    #[inline(always)]
-    fn value<S: Simd, V: Lane<S>>(z: V) -> V {
-        Self::value_and_slope(z).0
-    }
 }
 
 /// `z`.

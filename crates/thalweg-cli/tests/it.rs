@@ -1,0 +1,746 @@
+//! The program as its user sees it: what it prints, what it leaves behind, how it ends.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Two cells of five small networks: a fraction of a second.
+const SMALL: &str = r#"title = "A small study"
+seed = 7
+replicates = 5
+
+[data]
+points = 4
+dim = 3
+
+[net]
+hidden = [4]
+activation = "tanh"
+
+[descent]
+rate = 0.05
+steps = 100
+
+[success]
+loss_below = 1e-8
+
+[[compare]]
+name = "activation"
+"net.activation" = ["relu"]
+"#;
+
+/// A folder of its own, with the study `study.toml` in it.
+struct Work(tempfile::TempDir);
+
+impl Work {
+    fn new(study: &str) -> Work {
+        let work = Work(tempfile::tempdir().expect("a temporary folder"));
+        work.write("study.toml", study.as_bytes());
+        work
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.path(name), bytes).expect("a file can be written");
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_thalweg"));
+        command
+            .args(arguments)
+            .current_dir(self.0.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn thalweg(&self, arguments: &[&str]) -> Seen {
+        Seen::of(
+            &self
+                .command(arguments)
+                .output()
+                .expect("the program starts"),
+        )
+    }
+
+    /// Files of a folder by name, sorted.
+    fn list(&self, folder: &str) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(self.path(folder)) else {
+            return Vec::new();
+        };
+        let name = |e: std::io::Result<fs::DirEntry>| {
+            e.expect("a folder can be listed")
+                .file_name()
+                .into_string()
+                .expect("names are UTF-8")
+        };
+        let mut names: Vec<String> = entries.map(name).collect();
+        names.sort();
+        names
+    }
+
+    /// The finished cells of the run folder `out`.
+    fn records(&self) -> Vec<PathBuf> {
+        let names = self
+            .list("out/cells")
+            .into_iter()
+            .filter(|n| n.ends_with(".record"));
+        names.map(|n| self.path("out/cells").join(n)).collect()
+    }
+
+    /// Starts the program and waits until its first cell is on disk.
+    fn until_a_cell_is_finished(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let begun = Instant::now();
+        while self.records().is_empty() {
+            let ended = child.try_wait().expect("the program can be waited for");
+            assert!(
+                ended.is_none(),
+                "it ended before a cell was finished: {ended:?}"
+            );
+            if begun.elapsed() > Duration::from_secs(60) {
+                child.kill().expect("the program can be killed");
+                panic!("no cell was finished in a minute");
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child
+    }
+}
+
+/// What came of a command.
+#[derive(Debug)]
+struct Seen {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Seen {
+    fn of(output: &Output) -> Seen {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("output is UTF-8");
+        let seen = Seen {
+            code: output.status.code(),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        };
+        assert!(!seen.err.contains("panicked"), "{}", seen.err);
+        seen
+    }
+
+    /// It did what it was asked to and had nothing to complain about.
+    fn good(self) -> Seen {
+        assert_eq!(
+            (self.code, self.err.as_str()),
+            (Some(0), ""),
+            "{}",
+            self.out
+        );
+        self
+    }
+
+    /// It ended with this code and said why on standard error only.
+    fn bad(self, code: i32) -> Seen {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        assert_eq!(self.out, "");
+        assert!(self.err.starts_with("error: "), "{}", self.err);
+        self
+    }
+}
+
+fn modified(path: &Path) -> std::time::SystemTime {
+    fs::metadata(path)
+        .and_then(|m| m.modified())
+        .expect("a record has a time")
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+// ---------------------------------------------------------------------------------------------
+// What it is
+
+#[test]
+fn help_lists_the_commands() {
+    let seen = Work::new("").thalweg(&["--help"]).good();
+    for command in ["run", "plan", "explain", "report", "studies", "weights"] {
+        let line = format!("\n  {command} ");
+        assert!(seen.out.contains(&line), "no `{command}` in\n{}", seen.out);
+    }
+}
+
+#[test]
+fn built_in_studies_are_the_files_of_the_repository() {
+    let work = Work::new("");
+    let list = work.thalweg(&["studies", "list"]).good();
+    assert_eq!(list.out, work.thalweg(&["studies"]).good().out);
+    for name in ["assignment", "notebook"] {
+        assert!(
+            list.out.lines().any(|l| l.starts_with(name)),
+            "{}",
+            list.out
+        );
+        let file = fs::read_to_string(repository().join(format!("studies/{name}.toml")));
+        let file = file.expect("the repository has the study");
+        assert_eq!(work.thalweg(&["studies", "show", name]).good().out, file);
+    }
+}
+
+#[test]
+fn the_schema_of_studies_is_json() {
+    let seen = Work::new("").thalweg(&["studies", "schema"]).good();
+    let schema: serde_json::Value = serde_json::from_str(&seen.out).expect("JSON");
+    assert!(schema["properties"]["descent"].is_object());
+}
+
+/// Every study in the documentation is one: its TOML blocks are planned as they stand.
+#[test]
+fn studies_in_the_documentation_can_be_planned() {
+    for page in ["README.md", "docs/study-file.md"] {
+        let text = fs::read_to_string(repository().join(page)).expect("the page is there");
+        let blocks: Vec<&str> = text
+            .split("```toml\n")
+            .skip(1)
+            .filter_map(|b| b.split("```").next())
+            .collect();
+        assert!(!blocks.is_empty(), "{page} shows no study");
+        for block in blocks {
+            let work = Work::new(block);
+            let seen = work.thalweg(&["plan", "study.toml", "--json", "--replicates", "2"]);
+            assert_eq!(seen.code, Some(0), "{page}: {}\n{block}", seen.err);
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// A run
+
+#[test]
+fn a_run_prints_its_answer_and_leaves_the_run_folder() {
+    let work = Work::new(SMALL);
+    let seen = work.thalweg(&["run", "study.toml", "--out", "out"]).good();
+    assert!(seen.out.starts_with("A small study\n"), "{}", seen.out);
+    assert!(seen.out.contains("of 5 replicates"), "{}", seen.out);
+    let table: Vec<&str> = seen
+        .out
+        .lines()
+        .skip_while(|l| !l.starts_with("  cell "))
+        .collect();
+    assert!(
+        table.len() > 3 && table[0].contains("success"),
+        "{}",
+        seen.out
+    );
+    assert!(table[1].starts_with("  base "), "{}", table[1]);
+    assert!(table[2].contains("activation = relu "), "{}", table[2]);
+    assert_eq!(seen.out.lines().last(), Some("Report: out/report.html"));
+
+    assert_eq!(
+        work.list("out"),
+        [
+            "cells",
+            "cells.parquet",
+            "curves.parquet",
+            "figures",
+            "plan.json",
+            "replicates.parquet",
+            "report.html",
+            "study.toml",
+            "weights",
+        ]
+    );
+    assert_eq!(work.read("out/study.toml"), SMALL.as_bytes());
+    let plan: serde_json::Value =
+        serde_json::from_slice(&work.read("out/plan.json")).expect("JSON");
+    assert_eq!(plan["cells"].as_array().map(Vec::len), Some(2));
+    assert_eq!(work.records().len(), 2);
+    assert!(
+        work.list("out/weights")
+            .contains(&"cell-000-replicate-000.safetensors".to_string())
+    );
+    assert!(work.list("out/figures").iter().all(|f| f.ends_with(".svg")));
+    assert!(!work.list("out/figures").is_empty());
+    for table in ["replicates.parquet", "curves.parquet", "cells.parquet"] {
+        assert!(
+            work.read(&format!("out/{table}")).starts_with(b"PAR1"),
+            "{table}"
+        );
+    }
+    let page = String::from_utf8(work.read("out/report.html")).expect("the report is UTF-8");
+    assert!(page.contains("A small study") && page.trim_end().ends_with("</html>"));
+}
+
+#[test]
+fn a_second_run_finds_the_cells_and_says_the_same() {
+    let work = Work::new(SMALL);
+    let run = ["run", "study.toml", "--out", "out"];
+    let first = work.thalweg(&run).good();
+    let times: Vec<_> = work.records().iter().map(|r| modified(r)).collect();
+    let second = work.thalweg(&run).good();
+    assert_eq!(first.out, second.out);
+    assert_eq!(
+        times,
+        work.records()
+            .iter()
+            .map(|r| modified(r))
+            .collect::<Vec<_>>()
+    );
+    let third = work
+        .thalweg(&["run", "study.toml", "--out", "out", "--fresh"])
+        .good();
+    assert_eq!(first.out, third.out);
+    let fresh = work
+        .records()
+        .iter()
+        .zip(&times)
+        .all(|(r, t)| modified(r) > *t);
+    assert!(fresh, "--fresh kept a cell");
+}
+
+#[test]
+fn a_changed_study_trains_what_changed_and_nothing_else() {
+    let work = Work::new(SMALL);
+    work.thalweg(&["run", "study.toml", "--out", "out"]).good();
+    let before: Vec<_> = work
+        .records()
+        .iter()
+        .map(|r| (r.clone(), modified(r)))
+        .collect();
+    work.write(
+        "study.toml",
+        SMALL
+            .replace("[\"relu\"]", "[\"relu\", \"gelu\"]")
+            .as_bytes(),
+    );
+    work.thalweg(&["run", "study.toml", "--out", "out"]).good();
+    assert_eq!(work.records().len(), 3);
+    assert!(
+        before.iter().all(|(r, t)| modified(r) == *t),
+        "a cell was trained twice"
+    );
+}
+
+#[test]
+fn check_fails_if_the_share_is_missed() {
+    let work = Work::new(SMALL);
+    let run =
+        |set: &str| work.thalweg(&["run", "study.toml", "--out", "out", "--check", "--set", set]);
+    let missed = run("success.loss_below=1e-30");
+    assert_eq!(missed.code, Some(3), "{}", missed.err);
+    assert!(
+        missed.out.contains("Report: "),
+        "the answer is told all the same"
+    );
+    run("success.loss_below=1e3").good();
+}
+
+#[test]
+fn json_is_json() {
+    let work = Work::new(SMALL);
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        let seen = work.thalweg(arguments).good();
+        serde_json::from_str(&seen.out).unwrap_or_else(|e| panic!("{arguments:?}: {e}"))
+    };
+    assert!(json(&["run", "study.toml", "--out", "out", "--json"]).is_object());
+    assert!(json(&["report", "out", "--json"]).is_object());
+    assert_eq!(
+        json(&["plan", "study.toml", "--json"])
+            .as_array()
+            .map(Vec::len),
+        Some(2)
+    );
+    assert_eq!(json(&["explain", "out", "--json"])["same_bits"], true);
+    let weights = "out/weights/cell-000-replicate-000.safetensors";
+    assert_eq!(
+        json(&["weights", weights, "--json"])["0.weight"]["shape"],
+        serde_json::json!([4, 3])
+    );
+}
+
+#[test]
+fn a_plan_trains_nothing() {
+    let work = Work::new(SMALL);
+    let seen = work.thalweg(&["plan", "study.toml"]).good();
+    assert!(
+        seen.out.contains("2 cells") && seen.out.contains("nothing is trained"),
+        "{}",
+        seen.out
+    );
+    assert_eq!(work.list("."), ["study.toml"]);
+}
+
+#[test]
+fn threads_change_no_bit() {
+    let work = Work::new(&SMALL.replace("replicates = 5", "replicates = 40"));
+    for n in ["1", "2"] {
+        let out = format!("out{n}");
+        work.thalweg(&["run", "study.toml", "--out", &out, "--threads", n])
+            .good();
+    }
+    for table in ["replicates.parquet", "curves.parquet"] {
+        let (one, two) = (
+            work.read(&format!("out1/{table}")),
+            work.read(&format!("out2/{table}")),
+        );
+        assert!(one == two, "{table} depends on the number of threads");
+    }
+}
+
+#[test]
+fn explain_replays_the_recorded_bits() {
+    let work = Work::new(SMALL);
+    work.thalweg(&["run", "study.toml", "--out", "out"]).good();
+    for cell in ["0", "1"] {
+        let seen = work
+            .thalweg(&["explain", "out", "--cell", cell, "--replicate", "3"])
+            .good();
+        assert!(
+            seen.out.contains("the same bits as recorded"),
+            "{}",
+            seen.out
+        );
+        assert!(seen.out.contains("\nwhy\n- "), "{}", seen.out);
+    }
+}
+
+#[test]
+fn weights_are_printed_by_their_names_in_pytorch() {
+    let work = Work::new(SMALL);
+    work.thalweg(&["run", "study.toml", "--out", "out"]).good();
+    let seen = work
+        .thalweg(&["weights", "out/weights/cell-000-replicate-000.safetensors"])
+        .good();
+    let names: Vec<&str> = seen.out.lines().filter(|l| !l.starts_with(' ')).collect();
+    assert_eq!(
+        names,
+        [
+            "0.weight [4, 3]",
+            "0.bias [4]",
+            "2.weight [1, 4]",
+            "2.bias [1]"
+        ]
+    );
+}
+
+// ---------------------------------------------------------------------------------------------
+// What goes wrong
+
+#[test]
+fn an_unknown_key_is_pointed_at() {
+    let work = Work::new("title = \"t\"\n[net]\nhiden = [4]\n");
+    let seen = work.thalweg(&["run", "study.toml", "--out", "out"]).bad(2);
+    insta::assert_snapshot!(seen.err, @r"
+    error: unknown field `hiden`, expected one of `hidden`, `activation`, `bias`, `parameterization`, `init`, `bias_init`, `gains`
+     --> study.toml:3:1
+      |
+    3 | hiden = [4]
+      | ^^^^^
+
+    hint: did you mean `hidden`?
+    ");
+    assert_eq!(
+        work.list("out"),
+        [""; 0],
+        "a wrong study leaves nothing behind"
+    );
+}
+
+#[test]
+fn a_value_of_the_wrong_type_is_pointed_at() {
+    let seen = Work::new("[data]\npoints = \"twenty\"\n")
+        .thalweg(&["plan", "study.toml"])
+        .bad(2);
+    insta::assert_snapshot!(seen.err, @r#"
+    error: invalid type: string "twenty", expected usize
+     --> study.toml:2:10
+      |
+    2 | points = "twenty"
+      |          ^^^^^^^^
+    "#);
+}
+
+#[test]
+fn an_impossible_value_is_pointed_at() {
+    let seen = Work::new("[descent]\nsteps = 10\nrate = -1.0\n")
+        .thalweg(&["run", "study.toml"])
+        .bad(2);
+    insta::assert_snapshot!(seen.err, @r"
+    error: the rate -1 must be positive and finite
+     --> study.toml:3:8
+      |
+    3 | rate = -1.0
+      |        ^^^^
+
+    hint: `0.01`, or `{ of_limit = 0.5 }` for half the largest stable rate
+    ");
+}
+
+#[test]
+fn a_mistake_in_a_comparison_is_pointed_at() {
+    let study = SMALL.replace("[\"relu\"]", "[\"relu\", \"tanhh\"]");
+    let seen = Work::new(&study).thalweg(&["run", "study.toml"]).bad(2);
+    insta::assert_snapshot!(seen.err, @r#"
+    error: in the comparison `activation`: unknown variant `tanhh`, expected one of `identity`, `relu`, `leaky_relu`, `abs`, `tanh`, `sigmoid`, `erf`, `gelu`, `silu`, `softplus`, `sin`, `cos`
+      --> study.toml:22:29
+       |
+    22 | "net.activation" = ["relu", "tanhh"]
+       |                             ^^^^^^^
+
+    hint: did you mean `tanh`?
+    "#);
+}
+
+#[test]
+fn text_that_is_no_toml_is_pointed_at() {
+    let seen = Work::new("title = \"t\n")
+        .thalweg(&["run", "study.toml"])
+        .bad(2);
+    assert!(seen.err.contains(" --> study.toml:1:"), "{}", seen.err);
+}
+
+#[test]
+fn a_wrong_setting_on_the_command_line_is_named() {
+    let work = Work::new(SMALL);
+    let seen = work
+        .thalweg(&["run", "study.toml", "--set", "data.dimm=5"])
+        .bad(2);
+    assert!(
+        seen.err.contains("`dimm`") && seen.err.contains("did you mean `dim`?"),
+        "{}",
+        seen.err
+    );
+    let seen = work
+        .thalweg(&["run", "study.toml", "--set", "data.dim"])
+        .bad(2);
+    assert!(
+        seen.err.contains("`data.dim` is not `key=value`"),
+        "{}",
+        seen.err
+    );
+    assert_eq!(work.list("."), ["study.toml"]);
+}
+
+#[test]
+fn an_unknown_name_is_answered_with_what_there_is() {
+    let work = Work::new(SMALL);
+    work.thalweg(&["run", "study.toml", "--out", "out"]).good();
+    let hint = |arguments: &[&str]| {
+        let seen = work.thalweg(arguments).bad(2);
+        seen.err
+            .split_once("hint: ")
+            .map(|(_, hint)| hint.trim_end().to_string())
+            .expect("a hint")
+    };
+    assert_eq!(hint(&["run", "notbook"]), "did you mean `notebook`?");
+    assert_eq!(
+        hint(&["run", "no.toml"]),
+        "built-in studies: assignment, notebook"
+    );
+    assert_eq!(
+        hint(&["studies", "show", "no"]),
+        "built-in studies: assignment, notebook"
+    );
+    assert_eq!(
+        hint(&["run", "study.toml", "--engine", "gpu"]),
+        "engines: cpu, reference"
+    );
+    assert_eq!(
+        hint(&["explain", "out", "--replicate", "5"]),
+        "cell 0 has replicates 0 to 4"
+    );
+    assert_eq!(
+        hint(&["explain", "out", "--cell", "99"]),
+        "the run has cells 0 to 1; `cells.parquet` lists them"
+    );
+}
+
+#[test]
+fn wrong_usage_ends_with_2() {
+    let work = Work::new(SMALL);
+    work.thalweg(&["train"]).bad(2);
+    work.thalweg(&["run", "study.toml", "--threads", "0"])
+        .bad(2);
+    work.thalweg(&["run", "study.toml", "--replicates", "0"])
+        .bad(2);
+}
+
+#[test]
+fn a_pickle_is_refused_with_a_way_out() {
+    let work = Work::new("");
+    work.write(
+        "model.pth",
+        b"\x80\x04\x95\x00\x00\x00\x00\x00\x00\x00\x00.",
+    );
+    let seen = work.thalweg(&["weights", "model.pth"]).bad(1);
+    assert!(
+        seen.err.contains("`model.pth` is a Python pickle"),
+        "{}",
+        seen.err
+    );
+    assert!(
+        seen.err.contains("hint: ") && seen.err.contains("weights_only=True"),
+        "{}",
+        seen.err
+    );
+}
+
+/// What the system said is told once.
+#[test]
+fn a_missing_file_is_named() {
+    let work = Work::new("[data]\nfile = \"points.csv\"\n");
+    for (arguments, file) in [
+        (vec!["weights", "no.safetensors"], "no.safetensors"),
+        (vec!["run", "study.toml"], "points.csv"),
+        (vec!["report", "no"], "no/study.toml"),
+        (vec!["explain", "no"], "no/study.toml"),
+    ] {
+        let seen = work.thalweg(&arguments).bad(1);
+        assert!(
+            seen.err.contains(&format!("cannot read `{file}`")),
+            "{}",
+            seen.err
+        );
+        assert_eq!(seen.err.matches("os error").count(), 1, "{}", seen.err);
+    }
+}
+
+#[test]
+fn a_damaged_record_is_named_with_a_way_out() {
+    let work = Work::new(SMALL);
+    work.thalweg(&["run", "study.toml", "--out", "out"]).good();
+    let record = work.records().remove(0);
+    let mut bytes = fs::read(&record).expect("a record can be read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&record, &bytes).expect("a record can be written");
+    let name = record
+        .file_name()
+        .and_then(|n| n.to_str())
+        .expect("names are UTF-8");
+    for arguments in [
+        vec!["run", "study.toml", "--out", "out"],
+        vec!["report", "out"],
+    ] {
+        let seen = work.thalweg(&arguments).bad(1);
+        assert!(
+            seen.err.contains(name) && seen.err.contains("is damaged"),
+            "{}",
+            seen.err
+        );
+        assert!(seen.err.contains("hint: delete it"), "{}", seen.err);
+    }
+    fs::remove_file(&record).expect("a record can be removed");
+    work.thalweg(&["run", "study.toml", "--out", "out"]).good();
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let work = Work::new(SMALL);
+    work.write("file", b"");
+    let seen = work
+        .thalweg(&["run", "study.toml", "--out", "file/out"])
+        .bad(1);
+    assert!(
+        seen.err.contains("cannot create `file/out`"),
+        "{}",
+        seen.err
+    );
+}
+
+/// A limit on the size of files stands for a full disk: the record does not fit, the error says so,
+/// and no half of it is left.
+#[cfg(unix)]
+#[test]
+fn a_record_that_does_not_fit_leaves_nothing_behind() {
+    let work = Work::new(&SMALL.replace("replicates = 5", "replicates = 500"));
+    let mut sh = Command::new("sh");
+    sh.args([
+        "-c",
+        "trap '' XFSZ; ulimit -f 16; exec \"$0\" run study.toml --out out",
+    ]);
+    sh.arg(env!("CARGO_BIN_EXE_thalweg"))
+        .current_dir(work.0.path());
+    let seen = Seen::of(&sh.output().expect("a shell")).bad(1);
+    assert!(
+        seen.err.contains("cannot write `out/cells/"),
+        "{}",
+        seen.err
+    );
+    assert_eq!(work.list("out/cells"), ["home"]);
+    work.thalweg(&["run", "study.toml", "--out", "out"]).good();
+}
+
+// ---------------------------------------------------------------------------------------------
+// Being stopped
+
+/// A base cell that is finished at once, then one with that many steps to go.
+fn two_cells(steps: &str) -> Work {
+    let long = format!("[[compare]]\nname = \"long\"\n\"descent.steps\" = [{steps}]\n");
+    let head = SMALL
+        .split("[[compare]]")
+        .next()
+        .expect("it has a comparison");
+    let never = "rate = 1e-6\nprecision = \"f64\"\nstop = \"never\"";
+    Work::new(&(head.replace("rate = 0.05", never) + &long))
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_run_goes_on_with_what_is_finished() {
+    let work = two_cells("3_000_000");
+    let run = ["run", "study.toml", "--out", "out", "--threads", "1"];
+    let mut child = work.until_a_cell_is_finished(&run);
+    child.kill().expect("the program can be killed");
+    assert_eq!(
+        child.wait().expect("it ended").code(),
+        None,
+        "it was killed"
+    );
+    let records = work.records();
+    assert_eq!(records.len(), 1, "the long cell is not finished");
+    let before = modified(&records[0]);
+    assert!(work.list("out/cells").iter().all(|n| !n.contains("tmp")));
+    work.thalweg(&run).good();
+    assert_eq!(work.records().len(), 2);
+    assert_eq!(
+        modified(&records[0]),
+        before,
+        "the finished cell was trained again"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_keeps_what_is_finished() {
+    let work = two_cells("100_000_000_000");
+    let mut child = work.until_a_cell_is_finished(&["run", "study.toml", "--out", "out"]);
+    let interrupt = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(interrupt.expect("there is `kill`").success());
+    let begun = Instant::now();
+    while child.try_wait().expect("it can be waited for").is_none() {
+        if begun.elapsed() > Duration::from_secs(30) {
+            child.kill().expect("the program can be killed");
+            panic!("it did not stop");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let seen = Seen::of(&child.wait_with_output().expect("it ended")).bad(1);
+    insta::assert_snapshot!(seen.err, @r"
+    error: stopped: 1 of 2 cells are finished and kept
+
+    hint: the same command goes on from here
+    ");
+    assert_eq!(work.records().len(), 1);
+}

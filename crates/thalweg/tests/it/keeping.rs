@@ -1,0 +1,334 @@
+//! What is on disk: runs that are stopped go on, damaged files are named, weights come back.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use safetensors::tensor::{Dtype, TensorView};
+use thalweg::engine::cpu::Cpu;
+use thalweg::error::Error;
+use thalweg::plan::{Cell, Plan};
+use thalweg::record::{Kept, Record};
+use thalweg::report::Confronted;
+use thalweg::run::{self, Control, Event};
+use thalweg::{store, tables};
+
+use crate::{plan, record};
+
+const STUDY: &str = "replicates = 6\n[data]\npoints = 5\ndim = 3\n[net]\nhidden = [4]\n\
+    [descent]\nsteps = 300\nrate = 0.02\n[look]\nreplicates = 2\n\
+    [[compare]]\nname = \"dim\"\n\"data.dim\" = [1, 2, 4]\n";
+
+/// Runs in a folder, stopped at the end of so many cells; with it, which cells were found.
+fn run_until(plan: &Plan, folder: &Path, cells: usize) -> (Result<Vec<Record>, Error>, Vec<bool>) {
+    let (stop, done) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let found = std::sync::Mutex::new(Vec::new());
+    let tell = |event: Event<'_>| match event {
+        Event::Cell { found: is, .. } => found.lock().expect("no panic").push(is),
+        Event::Done(_) if done.fetch_add(1, Ordering::Relaxed) + 1 == cells => {
+            stop.store(true, Ordering::Relaxed);
+        }
+        Event::Done(_) | Event::Replicate | Event::Steps(_) => {}
+    };
+    let result = run::run(
+        plan,
+        &Cpu::detect(),
+        2,
+        folder,
+        &Control {
+            stop: &stop,
+            tell: &tell,
+        },
+    );
+    (result, found.into_inner().expect("no panic"))
+}
+
+fn run_all(plan: &Plan, folder: &Path) -> (Vec<Record>, Vec<bool>) {
+    let (result, found) = run_until(plan, folder, usize::MAX);
+    let mut records = result.expect("nothing stops it");
+    records.iter_mut().for_each(|r| r.seconds = 0.0);
+    (records, found)
+}
+
+/// Everything that is written of a run, as text: NaN is equal to itself.
+fn all_tables(plan: &Plan, records: &[Record]) -> String {
+    format!(
+        "{records:?}\n{:?}",
+        tables::all(&Confronted::new(plan, records))
+    )
+}
+
+fn temp() -> tempfile::TempDir {
+    tempfile::tempdir().expect("there is room for a folder")
+}
+
+/// A cell depends on its setting and its numbers alone, so a run in two parts is the run in one.
+#[test]
+fn a_run_that_is_stopped_goes_on_where_it_was() {
+    let (plan, whole, parts) = (plan(STUDY), temp(), temp());
+    let (stopped, _) = run_until(&plan, parts.path(), 2);
+    assert!(
+        matches!(stopped, Err(Error::Stopped { done: 2, cells: 4 })),
+        "{stopped:?}"
+    );
+    // What a killed writer leaves behind is not taken for a record.
+    fs::write(parts.path().join("cells/.tmpAbC123"), b"thalweg1 half").expect("it can be written");
+    let (resumed, found) = run_all(&plan, parts.path());
+    assert_eq!(found, [true, true, false, false]);
+    let (at_once, found) = run_all(&plan, whole.path());
+    assert_eq!(found, [false; 4]);
+    assert_eq!(all_tables(&plan, &resumed), all_tables(&plan, &at_once));
+    assert_eq!(run_all(&plan, parts.path()).1, [true; 4]);
+}
+
+#[test]
+fn a_changed_study_trains_what_changed_and_nothing_else() {
+    let folder = temp();
+    run_all(&plan(STUDY), folder.path());
+    let titled = plan(&format!("title = \"another\"\n{STUDY}"));
+    assert_eq!(run_all(&titled, folder.path()).1, [true; 4]);
+    let longer = plan(&STUDY.replace("[1, 2, 4]", "[1, 2, 4, 5]"));
+    assert_eq!(
+        run_all(&longer, folder.path()).1,
+        [true, true, true, true, false]
+    );
+    let faster = plan(&STUDY.replace("0.02", "0.03"));
+    assert_eq!(run_all(&faster, folder.path()).1, [false; 4]);
+    assert!(
+        store::load(folder.path(), &faster.cells[0], "reference")
+            .expect("it is whole")
+            .is_none()
+    );
+}
+
+/// The checksum sees every bit, the magic every version, the length every cut.
+#[test]
+fn a_damaged_record_is_named_and_never_read() {
+    let (plan, folder) = (plan("replicates = 2\n[descent]\nsteps = 5"), temp());
+    run_all(&plan, folder.path());
+    let path = store::record_path(folder.path(), &plan.cells[0], "cpu");
+    let good = fs::read(&path).expect("it is there");
+    let flipped = [0, 7, 8, 39, 40, good.len() / 2, good.len() - 1].map(|at| {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1;
+        bytes
+    });
+    let cut = [0, 5, 8, 20, 40, good.len() / 2, good.len() - 1].map(|n| good[..n].to_vec());
+    for bad in flipped
+        .into_iter()
+        .chain(cut)
+        .chain([[good.as_slice(), &[0]].concat()])
+    {
+        fs::write(&path, &bad).expect("it can be written");
+        let Err(error) = run_until(&plan, folder.path(), usize::MAX).0 else {
+            panic!("{} bytes were taken for a record", bad.len());
+        };
+        assert!(
+            matches!(&error, Error::Damaged { path: p, .. } if *p == path),
+            "{error:?}"
+        );
+        assert!(error.to_string().contains(".record"));
+        assert!(error.hint().is_some_and(|h| h.contains("delete it")));
+    }
+    fs::remove_file(&path).expect("it can be deleted");
+    assert_eq!(run_all(&plan, folder.path()).1, [false]);
+    assert!(
+        fs::read(&path)
+            .expect("it is there again")
+            .starts_with(&good[..8])
+    );
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_an_error_of_the_system() {
+    let temp = temp();
+    let file = temp.path().join("file");
+    fs::write(&file, b"").expect("it can be written");
+    let plan = plan("replicates = 1\n[descent]\nsteps = 1");
+    let (result, _) = run_until(&plan, &file.join("run"), usize::MAX);
+    assert!(matches!(&result, Err(Error::Io { .. })), "{result:?}");
+    let result = store::write(&file.join("run/table"), b"x");
+    assert!(matches!(&result, Err(Error::Io { .. })), "{result:?}");
+}
+
+/// Whole or not at all: what was there is replaced in one step, and no sibling stays.
+#[test]
+fn a_file_is_replaced_whole() {
+    let temp = temp();
+    let path = temp.path().join("deep/er/file");
+    for text in [&b"first"[..], b"second, longer", b""] {
+        store::write(&path, text).expect("it can be written");
+        assert_eq!(fs::read(&path).expect("it is there"), text);
+    }
+    let folder = fs::read_dir(temp.path().join("deep/er")).expect("it is there");
+    assert_eq!(folder.count(), 1);
+}
+
+fn kept(cell: &Cell) -> Kept {
+    let weights: Vec<f64> = (0..cell.weights(0).len())
+        .map(|i| 0.1 + i as f64 / 7.0)
+        .collect();
+    let set = cell.set(0);
+    Kept {
+        replicate: 0,
+        step: 3,
+        loss: 0.5,
+        weights,
+        outputs: set.y.clone(),
+        x: set.x,
+        y: set.y,
+    }
+}
+
+/// Rounded once to the precision of the study, and a study that starts there starts there.
+#[test]
+fn weights_that_were_written_come_back() {
+    for precision in ["f32", "f64"] {
+        let text = format!(
+            "[data]\ndim = 3\n[net]\nhidden = [4, 5]\n[descent]\nprecision = \"{precision}\""
+        );
+        let (cell, folder) = (plan(&text).cells.remove(0), temp());
+        let kept = kept(&cell);
+        let path = store::write_weights(folder.path(), &cell, &kept).expect("it can be written");
+        let back = store::read_weights(&path, &cell.problem().tensors).expect("it can be read");
+        let round = |v: &f64| {
+            if precision == "f32" {
+                f64::from(*v as f32)
+            } else {
+                *v
+            }
+        };
+        assert_eq!(back, kept.weights.iter().map(round).collect::<Vec<f64>>());
+        let names: Vec<String> = store::read_tensors(&path)
+            .expect("it can be read")
+            .into_iter()
+            .map(|t| t.0)
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "0.weight", "0.bias", "2.weight", "2.bias", "4.weight", "4.bias"
+            ]
+        );
+        let init = format!(
+            "init = {{ file = {:?} }}\n[descent]",
+            path.display().to_string()
+        );
+        let again = plan(&text.replace("[descent]", &init)).cells.remove(0);
+        assert_eq!(again.weights(5), back);
+    }
+}
+
+/// The file of a net with one hidden unit in two dimensions, its tensors of these shapes.
+fn file(folder: &Path, tensors: &[(&str, &[usize])]) -> std::path::PathBuf {
+    let bytes = vec![0; 800];
+    let views: HashMap<&str, TensorView<'_>> = tensors
+        .iter()
+        .map(|(name, shape)| {
+            let size = 8 * shape.iter().product::<usize>();
+            (
+                *name,
+                TensorView::new(Dtype::F64, shape.to_vec(), &bytes[..size]).expect("it fits"),
+            )
+        })
+        .collect();
+    let path = folder.join("w.safetensors");
+    fs::write(
+        &path,
+        safetensors::serialize(views, None).expect("it is a file"),
+    )
+    .expect("it can be written");
+    path
+}
+
+#[test]
+fn weights_that_do_not_fit_are_named() {
+    let folder = temp();
+    let tensors = plan("[data]\ndim = 2\n[net]\nhidden = [1]").cells[0]
+        .problem()
+        .tensors;
+    let right: [(&str, &[usize]); 4] = [
+        ("0.weight", &[1, 2]),
+        ("0.bias", &[1]),
+        ("2.weight", &[1, 1]),
+        ("2.bias", &[1]),
+    ];
+    let path = file(folder.path(), &right);
+    assert_eq!(
+        store::read_weights(&path, &tensors).expect("it fits"),
+        [0.0; 5]
+    );
+    let refuse = |path: &Path, words: &str, hint: &str| {
+        let Err(error) = store::read_weights(path, &tensors) else {
+            panic!("{words}: it was read")
+        };
+        assert!(error.to_string().contains(words), "{error}");
+        assert!(
+            error.to_string().contains(&path.display().to_string()),
+            "{error}"
+        );
+        assert!(
+            error.hint().is_some_and(|h| h.contains(hint)),
+            "{:?}",
+            error.hint()
+        );
+    };
+    let needs = "needs 0.weight [1, 2], 0.bias [1]";
+    let mut wrong = right;
+    wrong[0].1 = &[2, 1];
+    refuse(
+        &file(folder.path(), &wrong),
+        "holds `0.weight` of shape [2, 1]",
+        needs,
+    );
+    refuse(
+        &file(folder.path(), &right[..3]),
+        "has no tensor `2.bias`",
+        needs,
+    );
+    let more = [&right[..], &[("4.weight", &[1, 1])]].concat();
+    refuse(
+        &file(folder.path(), &more),
+        "holds `4.weight`, which",
+        needs,
+    );
+    for (name, bytes) in [
+        ("model.pth", &b"anything"[..]),
+        ("zip.safetensors", b"PK\x03\x04...."),
+        ("old.safetensors", b"\x80\x02}q\x00."),
+    ] {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).expect("it can be written");
+        refuse(&path, "is a Python pickle", "s.save_file(");
+    }
+    let path = folder.path().join("text.safetensors");
+    for bytes in [&b"hello world, no tensors here"[..], b"", &[0xff; 64]] {
+        fs::write(&path, bytes).expect("it can be written");
+        refuse(&path, "is no safetensors file", "s.save_file(");
+    }
+}
+
+/// The draws alone decide, in the order of their numbers; neither threads nor blocks do.
+#[test]
+fn a_decided_cell_is_the_beginning_of_the_fixed_one() {
+    let with = |replicates: &str| {
+        format!(
+            "replicates = {replicates}\n[data]\npoints = 3\n[net]\nhidden = [8]\n\
+                 [descent]\nrate = 0.02\nsteps = 3000\n[look]\nreplicates = 0\n"
+        )
+    };
+    let decided = with("{ until_decided = { at_most = 400 } }");
+    let engine = Cpu::detect();
+    let whole = record(&with("400"), &engine, 2);
+    let mut one = record(&decided, &engine, 1);
+    let mut three = record(&decided, &engine, 3);
+    assert!(
+        one.rows.len() < 400 && one.successes() > 0,
+        "{} replicates",
+        one.rows.len()
+    );
+    assert_eq!(one.rows, whole.rows[..one.rows.len()]);
+    (one.seconds, three.seconds) = (0.0, 0.0);
+    assert_eq!(one, three);
+}
