@@ -72,7 +72,7 @@ pub enum Error {
         place: Option<Box<Place>>,
     },
     /// A file that could not be read or written.
-    #[error("cannot {action} `{}`: {source}", path.display())]
+    #[error("cannot {action} `{}`", path.display())]
     Io {
         /// `read`, `write`, …
         action: &'static str,
