@@ -320,9 +320,14 @@ fn compared(run: &Confronted<'_>, comparison: &Comparison) -> Section {
         blocks.push(Block::Figure(Figure {
             name: format!("{stem}-steps"),
             caption: format!(
-                "{}: steps to the loss, median and 80 % quantile observed; dashed, the median that the \
-                 networks' own initial kernels predict.",
-                comparison.name
+                "{}: steps to the loss, median and 80 % quantile observed{}.",
+                comparison.name,
+                match &plot {
+                    Plot::Curves { lines, .. } if lines.iter().any(|l| l.dashed) => {
+                        "; dashed, the median that the networks' own initial kernels predict"
+                    }
+                    _ => "; these rules have no prediction, or it is never",
+                }
             ),
             plot,
         }));
