@@ -26,7 +26,7 @@ impl Progress {
             .sum();
         let bar = ProgressBar::new(total);
         if let Ok(style) =
-            ProgressStyle::with_template("{bar:24} {percent:>3} %  {prefix}  {msg}  {eta} left")
+            ProgressStyle::with_template("{bar:24} {pos}/{len} replicates  {prefix}  {msg}  {eta} left")
         {
             bar.set_style(style);
         }
