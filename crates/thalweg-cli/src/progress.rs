@@ -25,9 +25,9 @@ impl Progress {
             .map(|c| c.setting.replicates.at_most())
             .sum();
         let bar = ProgressBar::new(total);
-        if let Ok(style) =
-            ProgressStyle::with_template("{bar:24} {pos}/{len} replicates  {prefix}  {msg}  {eta} left")
-        {
+        if let Ok(style) = ProgressStyle::with_template(
+            "{bar:24} {pos}/{len} replicates  {prefix}  {msg}  {eta} left",
+        ) {
             bar.set_style(style);
         }
         Progress {
