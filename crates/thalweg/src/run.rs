@@ -95,7 +95,6 @@ pub fn train(
         control,
         next: AtomicU64::new(0),
         until: AtomicU64::new(0),
-        steps: AtomicU64::new(0),
         ended: Mutex::new(BTreeMap::new()),
     };
     let stopped = || control.stop.load(Ordering::Relaxed);
@@ -149,7 +148,6 @@ struct Cohort<'a> {
     control: &'a Control<'a>,
     next: AtomicU64,
     until: AtomicU64,
-    steps: AtomicU64,
     ended: Mutex<BTreeMap<u64, Ended>>,
 }
 
@@ -204,8 +202,12 @@ impl Supply for Cohort<'_> {
         (self.control.tell)(Event::Replicate);
     }
 
-    fn go_on(&self, steps: u64) -> bool {
-        self.steps.fetch_add(steps, Ordering::Relaxed);
+    fn left(&self) -> u64 {
+        let until = self.until.load(Ordering::Relaxed);
+        until.saturating_sub(self.next.load(Ordering::Relaxed))
+    }
+
+    fn go_on(&self, steps: u64, _: u64) -> bool {
         (self.control.tell)(Event::Steps(steps));
         !self.control.stop.load(Ordering::Relaxed)
     }
@@ -362,7 +364,10 @@ impl Supply for Single<'_> {
     fn done(&self, end: End) {
         *self.end.lock().unwrap_or_else(|e| e.into_inner()) = Some(end);
     }
-    fn go_on(&self, _: u64) -> bool {
+    fn left(&self) -> u64 {
+        1
+    }
+    fn go_on(&self, _: u64, _: u64) -> bool {
         !self.stop.load(Ordering::Relaxed)
     }
 }
@@ -408,7 +413,10 @@ impl Supply for Stopwatch<'_> {
         })
     }
     fn done(&self, _: End) {}
-    fn go_on(&self, steps: u64) -> bool {
+    fn left(&self) -> u64 {
+        u64::MAX
+    }
+    fn go_on(&self, steps: u64, _: u64) -> bool {
         self.steps.fetch_add(steps, Ordering::Relaxed);
         self.begun.elapsed().as_secs_f64() < self.seconds
     }

@@ -113,8 +113,11 @@ pub trait Supply: Sync {
     fn next(&self) -> Option<Start>;
     /// Takes one that ended.
     fn done(&self, end: End);
-    /// Told now and then how many replicate-steps were made; false to stop at once.
-    fn go_on(&self, steps: u64) -> bool;
+    /// How many are left to hand out.
+    fn left(&self) -> u64;
+    /// Told now and then how many replicate-steps were made, and for how many there was room;
+    /// false to stop at once.
+    fn go_on(&self, steps: u64, room: u64) -> bool;
 }
 
 /// Something that can train a stream of replicates.

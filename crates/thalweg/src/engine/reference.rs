@@ -156,7 +156,7 @@ fn train_one(problem: &Problem, start: Start, supply: &dyn Supply) -> Option<End
     let (mut limit, mut loss_before) = (f64::INFINITY, f64::NAN);
     let mut order = Vec::new();
     for t in 0.. {
-        if t % 256 == 255 && !supply.go_on(256) {
+        if t % 256 == 255 && !supply.go_on(256, 256) {
             return None;
         }
         let mut of_point = vec![1.0; n];

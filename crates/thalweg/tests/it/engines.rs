@@ -95,6 +95,28 @@ fn every_instruction_set_gives_the_same_bits() {
     }
 }
 
+/// Lanes are replicates in a group and units in a network trained on its own; the sums are the same.
+#[test]
+fn a_network_on_its_own_gives_the_bits_of_a_group() {
+    let wide = "hidden = [67, 33]\nactivation = \"tanh\"";
+    let three = "hidden = [16, 17, 32]\nactivation = \"cos\"";
+    let more = [wide, three];
+    let nets = NETS.iter().chain(&more).map(|n| (*n, METHODS[0]));
+    for (net, method) in nets.chain(METHODS.map(|m| (three, m))) {
+        for precision in ["f32", "f64"] {
+            let cell = cell(net, method, precision, "stop = \"never\"");
+            let problem = cell.problem();
+            for (name, cpu) in Cpu::all() {
+                let together = train(&cpu, &problem, starts(&cell, 37), 1);
+                for one in [0, 36] {
+                    let alone = train(&cpu, &problem, vec![starts(&cell, 37)[one].clone()], 1);
+                    assert_eq!(together[one..=one], alone[..], "{name}, {net}, {method}");
+                }
+            }
+        }
+    }
+}
+
 /// Threads, the company in a group, the order of arrival: nothing but the cell and the number.
 #[test]
 fn a_replicate_does_not_feel_its_neighbours() {
@@ -148,8 +170,14 @@ fn a_dead_relu_net_is_fixed_not_spent() {
         start.weights[..8].fill(0.0);
         start.weights[8..12].fill(-1.0);
     }
-    for engine in [&Reference as &dyn Engine, &Cpu::detect()] {
-        for end in train(engine, &problem, all.clone(), 1) {
+    // One at a time, and enough of them for a group.
+    let many = all.iter().cycle().take(20).cloned().collect::<Vec<_>>();
+    for (engine, starts) in [
+        (&Reference as &dyn Engine, &all),
+        (&Cpu::detect(), &all),
+        (&Cpu::detect(), &many),
+    ] {
+        for end in train(engine, &problem, starts.clone(), 1) {
             assert!(
                 matches!(end.outcome, Outcome::Fixed { step } if step < 2000),
                 "{:?}",

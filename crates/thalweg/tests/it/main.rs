@@ -57,7 +57,10 @@ impl Supply for List {
     fn done(&self, end: End) {
         self.ends.lock().expect("no panic").push(end);
     }
-    fn go_on(&self, _: u64) -> bool {
+    fn left(&self) -> u64 {
+        self.starts.lock().expect("no panic").len() as u64
+    }
+    fn go_on(&self, _: u64, _: u64) -> bool {
         true
     }
 }

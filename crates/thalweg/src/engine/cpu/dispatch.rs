@@ -2,7 +2,10 @@
 
 use fearless_simd::{Level, Simd};
 
+use super::group::Group;
 use super::kernel;
+use super::lane::Lane;
+use super::single::Single;
 use crate::descent::Precision;
 use crate::engine::{Engine, Problem, Supply};
 
@@ -44,36 +47,54 @@ impl Cpu {
         debug.split('(').next().unwrap_or(&debug).to_lowercase()
     }
 
-    fn drive(&self, problem: &Problem, supply: &dyn Supply) {
+    fn drive(&self, problem: &Problem, supply: &dyn Supply, share: u64) {
         #[cfg(target_arch = "x86_64")]
         {
             if let Some(simd) = self.level.as_avx512() {
-                return on(simd, problem, supply);
+                return on(simd, problem, supply, share);
             }
             if let Some(simd) = self.level.as_avx2() {
-                return on(simd, problem, supply);
+                return on(simd, problem, supply, share);
             }
             if let Some(simd) = Level::baseline().as_sse2() {
-                on(simd, problem, supply);
+                on(simd, problem, supply, share);
             }
         }
         #[cfg(not(target_arch = "x86_64"))]
-        fearless_simd::dispatch!(self.level, simd => on(simd, problem, supply));
+        fearless_simd::dispatch!(self.level, simd => on(simd, problem, supply, share));
     }
 }
 
 /// Everything called from here is inlined, so that all of it is compiled for the instruction set.
 #[inline(always)]
-fn on<S: Simd>(simd: S, problem: &Problem, supply: &dyn Supply) {
+fn on<S: Simd>(simd: S, problem: &Problem, supply: &dyn Supply, share: u64) {
     match problem.precision {
         Precision::F32 => simd.vectorize(
             #[inline(always)]
-            || kernel::drive::<S, S::f32s>(simd, problem, supply),
+            || train::<S, S::f32s>(simd, problem, supply, share),
         ),
         Precision::F64 => simd.vectorize(
             #[inline(always)]
-            || kernel::drive::<S, S::f64s>(simd, problem, supply),
+            || train::<S, S::f64s>(simd, problem, supply, share),
         ),
+    }
+}
+
+/// Bytes of weights and activations up to which a group of replicates runs from the second cache.
+const CACHE: usize = 3 << 19;
+
+/// Chooses who shares a vector: replicates, or the units of one network. The bits are the same.
+#[inline(always)]
+fn train<S: Simd, V: Lane<S>>(simd: S, problem: &Problem, supply: &dyn Supply, share: u64) {
+    let parameters = problem.tensors.last().map_or(0, |t| t.range().end);
+    let units: usize = problem.sizes.iter().sum();
+    let bytes = (parameters + 3 * units * problem.points) * V::LEN * size_of::<V::Element>();
+    let lanes = V::LEN as u64;
+    if 2 * share <= lanes || bytes > CACHE {
+        kernel::drive::<S, V, Single<S, V>>(simd, problem, supply, 1);
+    } else {
+        let width = share.min(lanes) as usize;
+        kernel::drive::<S, V, Group<S, V>>(simd, problem, supply, width);
     }
 }
 
@@ -83,9 +104,13 @@ impl Engine for Cpu {
     }
 
     fn train(&self, problem: &Problem, supply: &dyn Supply, threads: usize) {
+        // Shares of the same size: no thread takes all lanes and leaves the others idle.
+        let left = supply.left();
+        let threads = left.clamp(1, threads.max(1) as u64);
+        let share = left.div_ceil(threads);
         std::thread::scope(|scope| {
-            for _ in 0..threads.max(1) {
-                scope.spawn(|| self.drive(problem, supply));
+            for _ in 0..threads {
+                scope.spawn(|| self.drive(problem, supply, share));
             }
         });
     }

@@ -1,54 +1,36 @@
-//! Forward pass, backward pass and step, written once over lanes; who sits in which lane.
+//! Who sits in which lane, how long, and what its losses mean; the arithmetic is a [`Body`]'s.
 //!
-//! A vector holds the same number of every replicate in the group, so all three products are the
-//! same loop with the roles of rows, columns and the summed index exchanged, and no width needs
-//! padding. Each sum runs in increasing order of its index with one rounding a term, whatever the
-//! tile: the bits do not depend on tile or lane count. When a replicate ends, the next one takes its
-//! lane at once.
-
-#![allow(
-    clippy::needless_range_loop,
-    reason = "tiles read like the formula; their lengths are constants"
-)]
+//! When a replicate ends, the next one takes its seat at once.
 
 use fearless_simd::{Select, Simd, SimdMask};
 
-use super::lane::{self, Activate, Lane, Real};
+use super::lane::{Lane, Real};
 use crate::descent::Method;
 use crate::engine::{DIVERGED, End, Problem, Snapshot, Start, Supply};
-use crate::net::Activation;
 use crate::record::Outcome;
 use crate::seed::{Purpose, stream};
 
-/// The numbers of a group of replicates. Arrays are row-major, the lane innermost.
-struct Lanes<S: Simd, V: Lane<S>> {
-    simd: S,
-    /// Effective weights, flat.
-    w: Vec<V>,
-    /// Gradient over 2 s, flat; used where the step is not fused into the backward pass.
-    g: Vec<V>,
-    /// First and second running means of the rule, flat.
-    first: Vec<V>,
-    second: Vec<V>,
-    /// −(rate · factor · multiplier² · 2 s) of each tensor; for Adam −(rate · factor · multiplier).
-    pace: Vec<V>,
-    /// β₁^t and β₂^t.
-    decay: [V; 2],
-    /// [N, d] and `[N]`.
-    x: Vec<V>,
-    y: Vec<V>,
-    /// Activations and φ' of each hidden layer [N, h].
-    a: Vec<Vec<V>>,
-    slope: Vec<Vec<V>>,
-    /// ∂L/∂z over 2 s of two neighbouring layers [N, h].
-    delta: Vec<V>,
-    below: Vec<V>,
-    /// Residuals `[N]`.
-    r: Vec<V>,
-    /// Weight of each point in the mini-batch `[N]`.
-    in_batch: Vec<V>,
+/// The networks in training: the arithmetic of a step. Seats are lanes of the loss.
+pub(super) trait Body<S: Simd, V: Lane<S>> {
+    /// Room for the networks of a problem.
+    fn new(simd: S, problem: &Problem) -> Self;
+    /// Seats a replicate.
+    fn load(&mut self, problem: &Problem, lane: usize, start: &Start);
+    /// The effective weights of a seat, flat.
+    fn weights(&self, problem: &Problem, lane: usize, to: &mut Vec<f64>);
+    /// The weight of a point in a seat's mini-batch.
+    fn put_in_batch(&mut self, lane: usize, point: usize, weight: f64);
+    /// Activations and residuals of the present weights; the loss.
+    fn forward(&mut self, problem: &Problem) -> V;
+    /// Gradient and step. Of the seats in `repeated`, those in which no bit of a weight changed.
+    fn step(&mut self, problem: &Problem, repeated: u64) -> u64;
+}
+
+/// A body and the losses of its seats.
+struct Table<V, B> {
+    body: B,
     loss: V,
-    loss_before: V,
+    before: V,
     best: V,
     limit: V,
 }
@@ -66,99 +48,80 @@ struct Seat {
     order: Vec<usize>,
 }
 
-/// Trains replicates from the supply until there is none left.
+/// Trains replicates from the supply, so many at a time, until there is none left.
 #[inline(always)]
-pub(super) fn drive<S: Simd, V: Lane<S>>(simd: S, problem: &Problem, supply: &dyn Supply) {
-    let width = V::LEN;
-    let mut lanes = Lanes::<S, V>::new(simd, problem);
-    let mut seats: Vec<Option<Seat>> = (0..width).map(|_| None).collect();
+pub(super) fn drive<S: Simd, V: Lane<S>, B: Body<S, V>>(
+    simd: S,
+    problem: &Problem,
+    supply: &dyn Supply,
+    width: usize,
+) {
+    let mut table = Table::<V, B>::new(simd, problem);
+    let mut seats: Vec<Option<Seat>> = (0..width.min(V::LEN)).map(|_| None).collect();
     let mut clock = 0u64;
-    let mut active = 0u64;
-    for (lane, seat) in seats.iter_mut().enumerate() {
-        active |= lanes.seat(problem, supply, seat, lane, clock);
-    }
-    let threshold = V::of(simd, problem.loss_below);
+    // The lanes that are taken, and those that want to be looked at after every step.
+    let (mut active, mut always) = table.fill(problem, supply, &mut seats, clock);
     let mut due = next_due(&seats, problem);
+    let threshold = V::of(simd, problem.loss_below);
+    let mut made = 0;
     while active != 0 {
-        if clock % 256 == 255 && !supply.go_on(256 * u64::from(active.count_ones())) {
-            return;
-        }
         if let Method::Sgd { batch } = problem.method {
-            lanes.draw_batches(problem, &mut seats, clock, batch);
+            table.draw_batches(problem, &mut seats, clock, batch);
         }
-        // The lanes that have not been judged at this clock.
-        let mut fresh = active;
-        loop {
-            lanes.forward(problem);
-            let below = lanes.loss.simd_lt(threshold).to_bitmask();
-            let wild = !lanes.loss.simd_le(lanes.limit).to_bitmask();
-            let better = lanes.loss.simd_lt(lanes.best);
-            let improved = better.to_bitmask();
-            lanes.best = better.select(lanes.loss, lanes.best);
-            let scheduled = if clock >= due {
-                due_now(&seats, problem, clock)
-            } else {
-                0
-            };
-            let mut work = (below | wild | scheduled | watched(&seats)) & fresh;
-            fresh = 0;
-            while work != 0 {
-                let lane = work.trailing_zeros() as usize;
-                work &= work - 1;
-                let bit = 1 << lane;
-                let (wild, improved) = (wild & bit != 0, improved & bit != 0);
-                if lanes.judge(problem, &mut seats[lane], lane, clock, wild, improved) {
-                    if let Some(seat) = seats[lane].take() {
-                        supply.done(seat.end);
-                    }
-                    let taken = lanes.seat(problem, supply, &mut seats[lane], lane, clock);
-                    active = active & !bit | taken;
-                    fresh |= taken;
-                }
-            }
-            if fresh == 0 {
-                break;
-            }
-            due = clock;
-            if let Method::Sgd { batch } = problem.method {
-                lanes.draw_batches(problem, &mut seats, clock, batch);
+        table.loss = table.body.forward(problem);
+        let below = table.loss.simd_lt(threshold).to_bitmask();
+        let wild = !table.loss.simd_le(table.limit).to_bitmask();
+        let better = table.loss.simd_lt(table.best);
+        let improved = better.to_bitmask();
+        table.best = better.select(table.loss, table.best);
+        let mut work = below | wild | always;
+        if clock >= due {
+            work |= due_now(&seats, problem, clock);
+        }
+        work &= active;
+        let mut ended = 0;
+        while work != 0 {
+            let lane = work.trailing_zeros() as usize;
+            let bit = 1 << lane;
+            work &= !bit;
+            let (wild, improved) = (wild & bit != 0, improved & bit != 0);
+            if table.judge(problem, &mut seats[lane], lane, clock, wild, improved) {
+                ended |= bit;
             }
         }
         if clock >= due {
             due = next_due(&seats, problem);
         }
-        let repeated = lanes.loss.simd_eq(lanes.loss_before).to_bitmask() & active;
-        let mut motionless = 0;
-        match problem.method {
-            Method::Gd if repeated == 0 => lanes.backward::<true>(problem),
-            Method::Gd => {
-                lanes.backward::<false>(problem);
-                motionless = repeated & !lanes.apply_descent(problem);
-            }
-            Method::Sgd { .. } => {
-                let full = [lanes.r.as_mut_slice(), lanes.in_batch.as_mut_slice()];
-                let [r, weights] = full;
-                r.iter_mut().zip(weights.iter()).for_each(|(r, w)| *r *= *w);
-                lanes.backward::<true>(problem);
-            }
-            Method::Momentum { .. } | Method::Nesterov { .. } | Method::Adam { .. } => {
-                lanes.backward::<false>(problem);
-                lanes.apply_rule(problem);
-            }
-        }
-        lanes.loss_before = lanes.loss;
-        let now = clock;
-        clock += 1;
+        let repeated = table.loss.simd_eq(table.before).to_bitmask() & active & !ended;
+        let mut motionless = table.body.step(problem, repeated);
+        table.before = table.loss;
+        made += u64::from(active.count_ones());
+        ended |= motionless;
         while motionless != 0 {
             let lane = motionless.trailing_zeros() as usize;
             motionless &= motionless - 1;
-            if let Some(mut seat) = seats[lane].take() {
-                lanes.close(problem, &mut seat, lane, now, true);
-                supply.done(seat.end);
+            if let Some(seat) = &mut seats[lane] {
+                table.close(problem, seat, lane, clock, true);
             }
-            active &= !(1 << lane);
-            active |= lanes.seat(problem, supply, &mut seats[lane], lane, clock);
-            due = clock;
+        }
+        clock += 1;
+        if ended != 0 {
+            for lane in 0..seats.len() {
+                if ended & 1 << lane != 0
+                    && let Some(seat) = seats[lane].take()
+                {
+                    supply.done(seat.end);
+                }
+            }
+            // The step above went over the lanes that ended; the next replicates begin after it.
+            (active, always) = table.fill(problem, supply, &mut seats, clock);
+            due = next_due(&seats, problem);
+        }
+        if clock.is_multiple_of(256) || active == 0 {
+            let room = 256 * seats.len() as u64;
+            if !supply.go_on(std::mem::take(&mut made), room) {
+                return;
+            }
         }
     }
 }
@@ -176,19 +139,6 @@ fn largest<S: Simd, V: Lane<S>>() -> f64 {
     } else {
         f64::MAX
     }
-}
-
-/// Lanes that want to be looked at after every step.
-fn watched(seats: &[Option<Seat>]) -> u64 {
-    let wanted = |s: &&Option<Seat>| {
-        s.as_ref()
-            .is_some_and(|s| s.start.keep_best || s.start.keep_losses)
-    };
-    seats
-        .iter()
-        .enumerate()
-        .filter(|(_, s)| wanted(s))
-        .fold(0, |m, (lane, _)| m | 1 << lane)
 }
 
 impl Seat {
@@ -219,84 +169,58 @@ fn due_now(seats: &[Option<Seat>], problem: &Problem, clock: u64) -> u64 {
         .fold(0, |m, (lane, _)| m | 1 << lane)
 }
 
-impl<S: Simd, V: Lane<S>> Lanes<S, V> {
-    fn new(simd: S, problem: &Problem) -> Self {
+impl<V, B> Table<V, B> {
+    fn new<S: Simd>(simd: S, problem: &Problem) -> Self
+    where
+        V: Lane<S>,
+        B: Body<S, V>,
+    {
         let zero = V::of(simd, 0.0);
-        let parameters = problem.tensors.last().map_or(0, |t| t.start + t.len());
-        let hidden = &problem.sizes[1..problem.sizes.len() - 1];
-        let n = problem.points;
-        let widest = hidden.iter().copied().max().unwrap_or(0).max(1);
-        let state = |wanted: bool| vec![zero; if wanted { parameters } else { 0 }];
-        let adam = matches!(problem.method, Method::Adam { .. });
-        let means = match problem.method {
-            Method::Gd | Method::Sgd { .. } => false,
-            Method::Momentum { .. } | Method::Nesterov { .. } | Method::Adam { .. } => true,
-        };
-        Lanes {
-            simd,
-            w: state(true),
-            g: state(true),
-            first: state(means),
-            second: state(adam),
-            pace: vec![zero; problem.tensors.len()],
-            decay: [zero; 2],
-            x: vec![zero; n * problem.sizes[0]],
-            y: vec![zero; n],
-            a: hidden.iter().map(|h| vec![zero; n * h]).collect(),
-            slope: hidden.iter().map(|h| vec![zero; n * h]).collect(),
-            delta: vec![zero; n * widest],
-            below: vec![zero; n * widest],
-            r: vec![zero; n],
-            in_batch: vec![zero; n],
+        Table {
+            body: B::new(simd, problem),
             loss: zero,
-            loss_before: zero,
+            before: zero,
             best: zero,
             limit: zero,
         }
     }
 
-    /// Puts the next replicate of the supply in an empty lane; the lane's bit if there was one.
+    /// Puts the next replicates of the supply in the empty seats. The lanes that are taken, and those
+    /// of them that want to be looked at after every step.
     #[inline(never)]
-    fn seat(
+    fn fill<S: Simd>(
         &mut self,
         problem: &Problem,
         supply: &dyn Supply,
-        seat: &mut Option<Seat>,
-        lane: usize,
+        seats: &mut [Option<Seat>],
         clock: u64,
-    ) -> u64 {
-        let Some(start) = supply.next() else {
-            return 0;
-        };
-        let load = |to: &mut [V], from: &[f64]| {
-            to.iter_mut()
-                .zip(from)
-                .for_each(|(v, &value)| v.as_mut_slice()[lane] = real::<S, V>(value));
-        };
-        load(&mut self.w, &start.weights);
-        load(&mut self.x, &start.x);
-        load(&mut self.y, &start.y);
-        for state in [&mut self.first, &mut self.second] {
-            state
-                .iter_mut()
-                .for_each(|v| v.as_mut_slice()[lane] = real::<S, V>(0.0));
+    ) -> (u64, u64)
+    where
+        V: Lane<S>,
+        B: Body<S, V>,
+    {
+        let (mut taken, mut always) = (0, 0);
+        for (lane, seat) in seats.iter_mut().enumerate() {
+            if seat.is_none() {
+                *seat = supply
+                    .next()
+                    .map(|start| self.seat(problem, start, lane, clock));
+            }
+            if let Some(seat) = seat {
+                taken |= 1 << lane;
+                always |= u64::from(seat.start.keep_best || seat.start.keep_losses) << lane;
+            }
         }
-        let s = problem.loss.factor(problem.points);
-        for (i, pace) in self.pace.iter_mut().enumerate() {
-            let (m, factor) = (problem.multipliers[i], problem.rate_factors[i]);
-            let pace_of = match problem.method {
-                Method::Adam { .. } => start.rate * factor * m,
-                Method::Gd
-                | Method::Momentum { .. }
-                | Method::Nesterov { .. }
-                | Method::Sgd { .. } => start.rate * factor * m * m * 2.0 * s,
-            };
-            pace.as_mut_slice()[lane] = real::<S, V>(-pace_of);
-        }
-        self.decay
-            .iter_mut()
-            .for_each(|d| d.as_mut_slice()[lane] = real::<S, V>(1.0));
-        self.loss_before.as_mut_slice()[lane] = real::<S, V>(f64::NAN);
+        (taken, always)
+    }
+
+    fn seat<S: Simd>(&mut self, problem: &Problem, start: Start, lane: usize, clock: u64) -> Seat
+    where
+        V: Lane<S>,
+        B: Body<S, V>,
+    {
+        self.body.load(problem, lane, &start);
+        self.before.as_mut_slice()[lane] = real::<S, V>(f64::NAN);
         self.best.as_mut_slice()[lane] = real::<S, V>(f64::INFINITY);
         self.limit.as_mut_slice()[lane] = real::<S, V>(f64::INFINITY);
         let end = End {
@@ -314,20 +238,19 @@ impl<S: Simd, V: Lane<S>> Lanes<S, V> {
             },
             snapshots: Vec::new(),
         };
-        *seat = Some(Seat {
+        Seat {
             start,
             end,
             born: clock,
             grid_at: 0,
             snapshot_at: 0,
             order: Vec::new(),
-        });
-        1 << lane
+        }
     }
 
     /// What the loss of one lane at this clock means; whether the replicate ended.
     #[inline(never)]
-    fn judge(
+    fn judge<S: Simd>(
         &mut self,
         problem: &Problem,
         seat: &mut Option<Seat>,
@@ -335,7 +258,11 @@ impl<S: Simd, V: Lane<S>> Lanes<S, V> {
         clock: u64,
         wild: bool,
         improved: bool,
-    ) -> bool {
+    ) -> bool
+    where
+        V: Lane<S>,
+        B: Body<S, V>,
+    {
         let Some(seat) = seat else {
             return false;
         };
@@ -353,11 +280,14 @@ impl<S: Simd, V: Lane<S>> Lanes<S, V> {
             seat.end.all_losses.push(loss);
         }
         if seat.start.snapshots.get(seat.snapshot_at) == Some(&step) {
-            seat.end.snapshots.push(self.snapshot(lane, step));
+            let snapshot = self.snapshot(problem, lane, step, Vec::new());
+            seat.end.snapshots.push(snapshot);
             seat.snapshot_at += 1;
         }
         if seat.start.keep_best && improved {
-            seat.end.best = Some(self.snapshot(lane, step));
+            let room = seat.end.best.take().map(|best| best.weights);
+            let best = self.snapshot(problem, lane, step, room.unwrap_or_default());
+            seat.end.best = Some(best);
         }
         // The comparison is made in the arithmetic of the run.
         let below = real::<S, V>(loss) < real::<S, V>(problem.loss_below);
@@ -376,9 +306,19 @@ impl<S: Simd, V: Lane<S>> Lanes<S, V> {
     }
 
     /// Fills in how the replicate of a lane ended.
-    fn close(&self, problem: &Problem, seat: &mut Seat, lane: usize, clock: u64, fixed: bool) {
+    fn close<S: Simd>(
+        &self,
+        problem: &Problem,
+        seat: &mut Seat,
+        lane: usize,
+        clock: u64,
+        fixed: bool,
+    ) where
+        V: Lane<S>,
+        B: Body<S, V>,
+    {
         let step = clock - seat.born;
-        seat.end.last = self.snapshot(lane, step);
+        seat.end.last = self.snapshot(problem, lane, step, Vec::new());
         seat.end.best_loss = self.best.as_slice()[lane].to_f64();
         let below = real::<S, V>(seat.end.last.loss) < real::<S, V>(problem.loss_below);
         seat.end.outcome = match seat.end.first_below {
@@ -388,23 +328,37 @@ impl<S: Simd, V: Lane<S>> Lanes<S, V> {
         };
     }
 
-    fn snapshot(&self, lane: usize, step: u64) -> Snapshot {
+    fn snapshot<S: Simd>(
+        &self,
+        problem: &Problem,
+        lane: usize,
+        step: u64,
+        mut weights: Vec<f64>,
+    ) -> Snapshot
+    where
+        V: Lane<S>,
+        B: Body<S, V>,
+    {
+        self.body.weights(problem, lane, &mut weights);
         Snapshot {
             step,
             loss: self.loss.as_slice()[lane].to_f64(),
-            weights: self.w.iter().map(|v| v.as_slice()[lane].to_f64()).collect(),
+            weights,
         }
     }
 
     /// Sets the weight of every point in the mini-batch of this step.
     #[inline(never)]
-    fn draw_batches(
+    fn draw_batches<S: Simd>(
         &mut self,
         problem: &Problem,
         seats: &mut [Option<Seat>],
         clock: u64,
         batch: usize,
-    ) {
+    ) where
+        V: Lane<S>,
+        B: Body<S, V>,
+    {
         let n = problem.points;
         let batches = n.div_ceil(batch) as u64;
         for (lane, seat) in seats.iter_mut().enumerate() {
@@ -423,416 +377,10 @@ impl<S: Simd, V: Lane<S>> Lanes<S, V> {
             } else {
                 1.0
             };
-            self.in_batch
-                .iter_mut()
-                .for_each(|v| v.as_mut_slice()[lane] = real::<S, V>(0.0));
-            chosen
-                .iter()
-                .for_each(|&i| self.in_batch[i].as_mut_slice()[lane] = real::<S, V>(weight));
-        }
-    }
-
-    /// Activations, residuals and loss of the present weights.
-    #[inline(always)]
-    fn forward(&mut self, problem: &Problem) {
-        let simd = self.simd;
-        let n = problem.points;
-        let per_layer = if problem.bias { 2 } else { 1 };
-        let layers = problem.sizes.len() - 1;
-        let zero = V::of(simd, 0.0);
-        for l in 0..layers {
-            let (fan_in, fan_out) = (problem.sizes[l], problem.sizes[l + 1]);
-            let weights = &self.w[problem.tensors[per_layer * l].range()];
-            let bias: &[V] = if problem.bias {
-                &self.w[problem.tensors[per_layer * l + 1].range()]
-            } else {
-                &[]
-            };
-            let (before, after) = self.a.split_at_mut(l);
-            let input = if l == 0 { &self.x } else { &before[l - 1] };
-            let z = if l + 1 == layers {
-                &mut self.r
-            } else {
-                &mut after[0]
-            };
-            cover(
-                &mut Forward::<S, V> {
-                    input,
-                    weights,
-                    bias,
-                    simd,
-                    fan_in,
-                    fan_out,
-                    z,
-                },
-                n,
-                fan_out,
-            );
-            if l + 1 < layers {
-                activate::<S, V>(problem.activation, &mut after[0], &mut self.slope[l]);
+            for i in 0..n {
+                let weight = if chosen.contains(&i) { weight } else { 0.0 };
+                self.body.put_in_batch(lane, i, weight);
             }
         }
-        let mut sum = zero;
-        for (r, y) in self.r.iter_mut().zip(&self.y) {
-            *r -= *y;
-            sum = r.mul_add_precise(*r, sum);
-        }
-        self.loss = sum * V::of(simd, problem.loss.factor(n));
-    }
-
-    /// Backward pass. If `STEP`, gradient descent steps each weight as soon as its gradient is
-    /// known; else the gradient over 2 s is left in `g`.
-    #[inline(always)]
-    fn backward<const STEP: bool>(&mut self, problem: &Problem) {
-        let simd = self.simd;
-        let n = problem.points;
-        let per_layer = if problem.bias { 2 } else { 1 };
-        let zero = V::of(simd, 0.0);
-        self.delta[..n].copy_from_slice(&self.r);
-        for l in (0..problem.sizes.len() - 1).rev() {
-            let (fan_in, fan_out) = (problem.sizes[l], problem.sizes[l + 1]);
-            let at = problem.tensors[per_layer * l].range();
-            let delta = &self.delta[..n * fan_out];
-            if l > 0 {
-                // Before the step touches these weights.
-                let slope = &self.slope[l - 1];
-                let weights = &self.w[at.clone()];
-                let below = &mut self.below[..n * fan_in];
-                cover(
-                    &mut Backward::<S, V> {
-                        delta,
-                        weights,
-                        slope,
-                        simd,
-                        fan_in,
-                        fan_out,
-                        below,
-                    },
-                    n,
-                    fan_in,
-                );
-            }
-            let input = if l == 0 { &self.x } else { &self.a[l - 1] };
-            let pace = self.pace[per_layer * l];
-            let to = if STEP {
-                &mut self.w[at]
-            } else {
-                &mut self.g[at]
-            };
-            cover(
-                &mut Gradient::<S, V, STEP> {
-                    delta,
-                    input,
-                    simd,
-                    pace,
-                    fan_in,
-                    fan_out,
-                    to,
-                },
-                fan_out,
-                fan_in,
-            );
-            if problem.bias {
-                let at = problem.tensors[per_layer * l + 1].range();
-                let pace = self.pace[per_layer * l + 1];
-                let to = if STEP {
-                    &mut self.w[at]
-                } else {
-                    &mut self.g[at]
-                };
-                for (j, to) in to.iter_mut().enumerate() {
-                    let mut g = zero;
-                    for row in delta.chunks_exact(fan_out) {
-                        g += row[j];
-                    }
-                    *to = if STEP {
-                        pace.mul_add_precise(g, *to)
-                    } else {
-                        g
-                    };
-                }
-            }
-            std::mem::swap(&mut self.delta, &mut self.below);
-        }
-    }
-
-    /// The step of gradient descent from `g`, the same bits as the fused one; the lanes in which a
-    /// weight changed.
-    #[inline(always)]
-    fn apply_descent(&mut self, problem: &Problem) -> u64 {
-        let mut moved = 0;
-        for (tensor, pace) in problem.tensors.iter().zip(&self.pace) {
-            for (w, g) in self.w[tensor.range()]
-                .iter_mut()
-                .zip(&self.g[tensor.range()])
-            {
-                let new = pace.mul_add_precise(*g, *w);
-                moved |= !new.simd_eq(*w).to_bitmask();
-                *w = new;
-            }
-        }
-        moved
-    }
-
-    /// The step of a rule with memory, from `g`.
-    #[inline(always)]
-    fn apply_rule(&mut self, problem: &Problem) {
-        let simd = self.simd;
-        let of = |v: f64| V::of(simd, v);
-        match problem.method {
-            Method::Gd | Method::Sgd { .. } => {}
-            Method::Momentum { beta } | Method::Nesterov { beta } => {
-                let nesterov = matches!(problem.method, Method::Nesterov { .. });
-                let beta = of(beta);
-                for (tensor, pace) in problem.tensors.iter().zip(&self.pace) {
-                    for p in tensor.range() {
-                        let g = self.g[p];
-                        let mean = beta.mul_add_precise(self.first[p], g);
-                        self.first[p] = mean;
-                        let step = if nesterov {
-                            beta.mul_add_precise(mean, g)
-                        } else {
-                            mean
-                        };
-                        self.w[p] = pace.mul_add_precise(step, self.w[p]);
-                    }
-                }
-            }
-            Method::Adam { betas, eps } => {
-                let s = problem.loss.factor(problem.points);
-                let one = of(1.0);
-                self.decay[0] *= of(betas[0]);
-                self.decay[1] *= of(betas[1]);
-                let to_mean = one / (one - self.decay[0]);
-                let to_root = (one - self.decay[1]).sqrt();
-                let (rest1, beta2, rest2, eps) = (
-                    of(1.0 - betas[0]),
-                    of(betas[1]),
-                    of(1.0 - betas[1]),
-                    of(eps),
-                );
-                for (i, tensor) in problem.tensors.iter().enumerate() {
-                    let scale = of(2.0 * s * problem.multipliers[i]);
-                    let pace = self.pace[i] * to_mean;
-                    for p in tensor.range() {
-                        let g = self.g[p] * scale;
-                        let first = rest1.mul_add_precise(g - self.first[p], self.first[p]);
-                        let second = beta2.mul_add_precise(self.second[p], rest2 * g * g);
-                        self.first[p] = first;
-                        self.second[p] = second;
-                        let step = first / (second.sqrt() / to_root + eps);
-                        self.w[p] = pace.mul_add_precise(step, self.w[p]);
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// A product of two matrices computed tile by tile: `P` rows and `Q` columns at (`row`, `column`).
-trait Tiles {
-    /// Bytes in a vector: decides how many accumulators fit the registers.
-    const BYTES: usize;
-    fn tile<const P: usize, const Q: usize>(&mut self, row: usize, column: usize);
-}
-
-/// Covers `rows` × `columns` with tiles: 5 × 4 on 32 registers of 64 bytes, else 5 × 2.
-#[inline(always)]
-fn cover<T: Tiles>(tiles: &mut T, rows: usize, columns: usize) {
-    let mut row = 0;
-    while row + 5 <= rows {
-        across::<T, 5>(tiles, row, columns);
-        row += 5;
-    }
-    while row + 2 <= rows {
-        across::<T, 2>(tiles, row, columns);
-        row += 2;
-    }
-    if row < rows {
-        across::<T, 1>(tiles, row, columns);
-    }
-}
-
-#[inline(always)]
-fn across<T: Tiles, const P: usize>(tiles: &mut T, row: usize, columns: usize) {
-    let mut column = 0;
-    if T::BYTES == 64 {
-        while column + 4 <= columns {
-            tiles.tile::<P, 4>(row, column);
-            column += 4;
-        }
-        if column + 3 == columns {
-            tiles.tile::<P, 3>(row, column);
-            column += 3;
-        }
-    }
-    while column + 2 <= columns {
-        tiles.tile::<P, 2>(row, column);
-        column += 2;
-    }
-    if column < columns {
-        tiles.tile::<P, 1>(row, column);
-    }
-}
-
-/// z[n, j] = b[j] + Σ_k input[n, k] w[j, k].
-struct Forward<'a, S: Simd, V: Lane<S>> {
-    input: &'a [V],
-    weights: &'a [V],
-    bias: &'a [V],
-    simd: S,
-    fan_in: usize,
-    fan_out: usize,
-    z: &'a mut [V],
-}
-
-impl<S: Simd, V: Lane<S>> Tiles for Forward<'_, S, V> {
-    const BYTES: usize = V::LEN * size_of::<V::Element>();
-
-    #[inline(always)]
-    fn tile<const P: usize, const Q: usize>(&mut self, n: usize, j: usize) {
-        let k = self.fan_in;
-        let zero = V::of(self.simd, 0.0);
-        let mut acc = [[zero; Q]; P];
-        if !self.bias.is_empty() {
-            for row in &mut acc {
-                row.copy_from_slice(&self.bias[j..j + Q]);
-            }
-        }
-        let mut inputs: [&[V]; P] = [&[]; P];
-        for p in 0..P {
-            inputs[p] = &self.input[(n + p) * k..][..k];
-        }
-        let mut weights: [&[V]; Q] = [&[]; Q];
-        for q in 0..Q {
-            weights[q] = &self.weights[(j + q) * k..][..k];
-        }
-        for i in 0..k {
-            let mut w = [zero; Q];
-            for q in 0..Q {
-                w[q] = weights[q][i];
-            }
-            for p in 0..P {
-                let a = inputs[p][i];
-                for q in 0..Q {
-                    acc[p][q] = a.mul_add_precise(w[q], acc[p][q]);
-                }
-            }
-        }
-        for p in 0..P {
-            self.z[(n + p) * self.fan_out + j..][..Q].copy_from_slice(&acc[p]);
-        }
-    }
-}
-
-/// below[n, k] = φ'[n, k] Σ_j delta[n, j] w[j, k].
-struct Backward<'a, S: Simd, V: Lane<S>> {
-    delta: &'a [V],
-    weights: &'a [V],
-    slope: &'a [V],
-    simd: S,
-    fan_in: usize,
-    fan_out: usize,
-    below: &'a mut [V],
-}
-
-impl<S: Simd, V: Lane<S>> Tiles for Backward<'_, S, V> {
-    const BYTES: usize = V::LEN * size_of::<V::Element>();
-
-    #[inline(always)]
-    fn tile<const P: usize, const Q: usize>(&mut self, n: usize, k: usize) {
-        let (j_len, k_len) = (self.fan_out, self.fan_in);
-        let zero = V::of(self.simd, 0.0);
-        let mut acc = [[zero; Q]; P];
-        let mut deltas: [&[V]; P] = [&[]; P];
-        for p in 0..P {
-            deltas[p] = &self.delta[(n + p) * j_len..][..j_len];
-        }
-        for (j, row) in self.weights.chunks_exact(k_len).take(j_len).enumerate() {
-            let w = &row[k..k + Q];
-            for p in 0..P {
-                let d = deltas[p][j];
-                for q in 0..Q {
-                    acc[p][q] = d.mul_add_precise(w[q], acc[p][q]);
-                }
-            }
-        }
-        for p in 0..P {
-            let at = (n + p) * k_len + k;
-            let slope = &self.slope[at..at + Q];
-            let below = &mut self.below[at..at + Q];
-            for q in 0..Q {
-                below[q] = acc[p][q] * slope[q];
-            }
-        }
-    }
-}
-
-/// g[j, k] = Σ_n delta[n, j] input[n, k]; w[j, k] += pace · g[j, k] if `STEP`.
-struct Gradient<'a, S: Simd, V: Lane<S>, const STEP: bool> {
-    delta: &'a [V],
-    input: &'a [V],
-    simd: S,
-    pace: V,
-    fan_in: usize,
-    fan_out: usize,
-    to: &'a mut [V],
-}
-
-impl<S: Simd, V: Lane<S>, const STEP: bool> Tiles for Gradient<'_, S, V, STEP> {
-    const BYTES: usize = V::LEN * size_of::<V::Element>();
-
-    #[inline(always)]
-    fn tile<const P: usize, const Q: usize>(&mut self, j: usize, k: usize) {
-        let zero = V::of(self.simd, 0.0);
-        let mut acc = [[zero; Q]; P];
-        let rows = self
-            .delta
-            .chunks_exact(self.fan_out)
-            .zip(self.input.chunks_exact(self.fan_in));
-        for (delta, input) in rows {
-            let (d, a) = (&delta[j..j + P], &input[k..k + Q]);
-            for p in 0..P {
-                for q in 0..Q {
-                    acc[p][q] = d[p].mul_add_precise(a[q], acc[p][q]);
-                }
-            }
-        }
-        for p in 0..P {
-            let to = &mut self.to[(j + p) * self.fan_in + k..][..Q];
-            for q in 0..Q {
-                to[q] = if STEP {
-                    self.pace.mul_add_precise(acc[p][q], to[q])
-                } else {
-                    acc[p][q]
-                };
-            }
-        }
-    }
-}
-
-/// Replaces z by φ(z) and writes φ'(z). The choice is made outside the loop.
-#[inline(always)]
-fn activate<S: Simd, V: Lane<S>>(activation: Activation, z: &mut [V], slope: &mut [V]) {
-    match activation {
-        Activation::Identity => activate_with::<S, V, lane::Identity>(z, slope),
-        Activation::Relu => activate_with::<S, V, lane::Relu>(z, slope),
-        Activation::LeakyRelu => activate_with::<S, V, lane::LeakyRelu>(z, slope),
-        Activation::Abs => activate_with::<S, V, lane::Abs>(z, slope),
-        Activation::Tanh => activate_with::<S, V, lane::Tanh>(z, slope),
-        Activation::Sigmoid => activate_with::<S, V, lane::Sigmoid>(z, slope),
-        Activation::Erf => activate_with::<S, V, lane::Erf>(z, slope),
-        Activation::Gelu => activate_with::<S, V, lane::Gelu>(z, slope),
-        Activation::Silu => activate_with::<S, V, lane::Silu>(z, slope),
-        Activation::Softplus => activate_with::<S, V, lane::Softplus>(z, slope),
-        Activation::Sin => activate_with::<S, V, lane::Sin>(z, slope),
-        Activation::Cos => activate_with::<S, V, lane::Cos>(z, slope),
-    }
-}
-
-#[inline(always)]
-fn activate_with<S: Simd, V: Lane<S>, A: Activate>(z: &mut [V], slope: &mut [V]) {
-    for (z, slope) in z.iter_mut().zip(slope) {
-        (*z, *slope) = A::value_and_slope::<S, V>(*z);
     }
 }

@@ -27,6 +27,10 @@ pub(crate) trait Real: SimdFloatElement + 'static {
     fn of(v: f64) -> Self;
     /// The same number in double precision.
     fn to_f64(self) -> f64;
+    /// `self * b + c`, rounded once.
+    fn fused(self, b: Self, c: Self) -> Self;
+    /// `self - b`.
+    fn minus(self, b: Self) -> Self;
 
     /// Bits of the stored mantissa.
     const MANTISSA: u32;
@@ -78,6 +82,16 @@ impl Real for f32 {
     #[inline(always)]
     fn to_f64(self) -> f64 {
         f64::from(self)
+    }
+
+    #[inline(always)]
+    fn fused(self, b: Self, c: Self) -> Self {
+        self.mul_add(b, c)
+    }
+
+    #[inline(always)]
+    fn minus(self, b: Self) -> Self {
+        self - b
     }
 
     const MANTISSA: u32 = 23;
@@ -160,6 +174,16 @@ impl Real for f64 {
     #[inline(always)]
     fn to_f64(self) -> f64 {
         self
+    }
+
+    #[inline(always)]
+    fn fused(self, b: Self, c: Self) -> Self {
+        self.mul_add(b, c)
+    }
+
+    #[inline(always)]
+    fn minus(self, b: Self) -> Self {
+        self - b
     }
 
     const MANTISSA: u32 = 52;
@@ -486,16 +510,6 @@ fn sin_cos_far<R: Real>(x: &[R], s: &mut [R], c: &mut [R]) {
 pub(crate) trait Activate {
     /// `f(z)` and `f'(z)`.
     fn value_and_slope<S: Simd, V: Lane<S>>(z: V) -> (V, V);
-}
-
-/// `z`.
-pub(crate) struct Identity;
-
-impl Activate for Identity {
-    #[inline(always)]
-    fn value_and_slope<S: Simd, V: Lane<S>>(z: V) -> (V, V) {
-        (z, V::of(z.token(), 1.0))
-    }
 }
 
 /// `max(z, 0)`, with slope 0 at 0.
@@ -882,7 +896,6 @@ mod tests {
             f64::from(x > 0.0)
         }
         let two_over_root_pi = |x: f64| std::f64::consts::FRAC_2_SQRT_PI * libm::exp(-x * x);
-        agree::<Identity>("identity", |x| x, |_| 1.0);
         agree::<Relu>("relu", |x| x.max(0.0), step);
         agree::<LeakyRelu>("leaky_relu", |x| x.max(0.01 * x), |x| 0.01 + 0.99 * step(x));
         agree::<Abs>("abs", f64::abs, f64::signum);
@@ -963,7 +976,6 @@ mod tests {
         at::<Sin>(0.0, 0.0, Some(1.0));
         at::<Sin>(INF, f64::NAN, Some(f64::NAN));
         at::<Cos>(-INF, f64::NAN, Some(f64::NAN));
-        at::<Identity>(f64::NAN, f64::NAN, None);
         at::<Relu>(f64::NAN, f64::NAN, None);
         at::<LeakyRelu>(f64::NAN, f64::NAN, None);
         at::<Abs>(f64::NAN, f64::NAN, None);
@@ -1024,7 +1036,6 @@ mod tests {
             same::<A, f32>(name);
             same::<A, f64>(name);
         }
-        both::<Identity>("identity");
         both::<Relu>("relu");
         both::<LeakyRelu>("leaky_relu");
         both::<Abs>("abs");

@@ -1,7 +1,11 @@
-//! The fast engine for processors: a lane of every vector is a replicate.
+//! The fast engine for processors.
 
 mod dispatch;
+mod group;
 mod kernel;
 mod lane;
+mod rule;
+mod single;
+mod tiles;
 
 pub use dispatch::Cpu;

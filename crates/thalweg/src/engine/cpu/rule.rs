@@ -1,0 +1,161 @@
+//! The update rules, element by element: weights and gradients may lie in any order.
+
+use std::ops::Range;
+
+use fearless_simd::{Simd, SimdMask};
+
+use super::lane::Lane;
+use crate::descent::Method;
+use crate::engine::{Problem, Start};
+
+/// What a rule remembers of the gradients, and its pace.
+pub(super) struct Rule<V> {
+    /// Gradient over 2 s; unused where the step is fused into the backward pass.
+    pub(super) g: Vec<V>,
+    /// First and second running means.
+    first: Vec<V>,
+    second: Vec<V>,
+    /// −(rate · factor · multiplier² · 2 s) of each tensor; for Adam −(rate · factor · multiplier).
+    pub(super) pace: Vec<V>,
+    /// β₁^t and β₂^t.
+    decay: [V; 2],
+}
+
+impl<V: Copy> Rule<V> {
+    pub(super) fn new<S: Simd>(simd: S, problem: &Problem, parameters: usize) -> Rule<V>
+    where
+        V: Lane<S>,
+    {
+        let zero = V::of(simd, 0.0);
+        let state = |wanted: bool| vec![zero; if wanted { parameters } else { 0 }];
+        let (first, second) = match problem.method {
+            Method::Gd | Method::Sgd { .. } => (false, false),
+            Method::Momentum { .. } | Method::Nesterov { .. } => (true, false),
+            Method::Adam { .. } => (true, true),
+        };
+        Rule {
+            g: state(true),
+            first: state(first),
+            second: state(second),
+            pace: vec![zero; problem.tensors.len()],
+            decay: [zero; 2],
+        }
+    }
+
+    /// Forgets what a replicate left in some lanes and takes the pace of the next one.
+    pub(super) fn begin<S: Simd>(&mut self, problem: &Problem, start: &Start, lanes: Range<usize>)
+    where
+        V: Lane<S>,
+    {
+        let set = |v: &mut V, value: f64| {
+            for lane in lanes.clone() {
+                v.as_mut_slice()[lane] = super::lane::Real::of(value);
+            }
+        };
+        for state in [&mut self.first, &mut self.second] {
+            state.iter_mut().for_each(|v| set(v, 0.0));
+        }
+        self.decay.iter_mut().for_each(|v| set(v, 1.0));
+        let s = problem.loss.factor(problem.points);
+        for (i, pace) in self.pace.iter_mut().enumerate() {
+            let (m, factor) = (problem.multipliers[i], problem.rate_factors[i]);
+            let value = match problem.method {
+                Method::Adam { .. } => start.rate * factor * m,
+                Method::Gd
+                | Method::Momentum { .. }
+                | Method::Nesterov { .. }
+                | Method::Sgd { .. } => start.rate * factor * m * m * 2.0 * s,
+            };
+            set(pace, -value);
+        }
+    }
+
+    /// The step of gradient descent from `g`; the lanes in which a weight changed.
+    #[inline(always)]
+    pub(super) fn descend<S: Simd>(
+        &self,
+        w: &mut [V],
+        spans: impl Iterator<Item = Range<usize>>,
+    ) -> u64
+    where
+        V: Lane<S>,
+    {
+        let lanes = u64::MAX >> (64 - V::LEN);
+        let mut moved = 0;
+        for (span, pace) in spans.zip(&self.pace) {
+            for (w, g) in w[span.clone()].iter_mut().zip(&self.g[span]) {
+                let new = pace.mul_add_precise(*g, *w);
+                moved |= !new.simd_eq(*w).to_bitmask();
+                *w = new;
+            }
+        }
+        moved & lanes
+    }
+
+    /// The step of any rule from `g`.
+    #[inline(always)]
+    pub(super) fn step<S: Simd>(
+        &mut self,
+        simd: S,
+        problem: &Problem,
+        w: &mut [V],
+        spans: impl Iterator<Item = Range<usize>>,
+    ) where
+        V: Lane<S>,
+    {
+        let of = |v: f64| V::of(simd, v);
+        match problem.method {
+            Method::Gd | Method::Sgd { .. } => {
+                for (span, pace) in spans.zip(&self.pace) {
+                    for (w, g) in w[span.clone()].iter_mut().zip(&self.g[span]) {
+                        *w = pace.mul_add_precise(*g, *w);
+                    }
+                }
+            }
+            Method::Momentum { beta } | Method::Nesterov { beta } => {
+                let nesterov = matches!(problem.method, Method::Nesterov { .. });
+                let beta = of(beta);
+                for (span, pace) in spans.zip(&self.pace) {
+                    for p in span {
+                        let g = self.g[p];
+                        let mean = beta.mul_add_precise(self.first[p], g);
+                        self.first[p] = mean;
+                        let step = if nesterov {
+                            beta.mul_add_precise(mean, g)
+                        } else {
+                            mean
+                        };
+                        w[p] = pace.mul_add_precise(step, w[p]);
+                    }
+                }
+            }
+            Method::Adam { betas, eps } => {
+                let s = problem.loss.factor(problem.points);
+                let one = of(1.0);
+                self.decay[0] *= of(betas[0]);
+                self.decay[1] *= of(betas[1]);
+                let to_mean = one / (one - self.decay[0]);
+                let to_root = (one - self.decay[1]).sqrt();
+                let (rest1, beta2, rest2, eps) = (
+                    of(1.0 - betas[0]),
+                    of(betas[1]),
+                    of(1.0 - betas[1]),
+                    of(eps),
+                );
+                for (i, span) in spans.enumerate() {
+                    let scale = of(2.0 * s * problem.multipliers[i]);
+                    let pace = self.pace[i] * to_mean;
+                    for p in span {
+                        let g = self.g[p] * scale;
+                        let first = rest1.mul_add_precise(g - self.first[p], self.first[p]);
+                        let second = beta2.mul_add_precise(self.second[p], rest2 * g * g);
+                        self.first[p] = first;
+                        self.second[p] = second;
+                        let step = first / (second.sqrt() / to_root + eps);
+                        w[p] = pace.mul_add_precise(step, w[p]);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,551 @@
+//! One network at a time: a lane is a unit of a layer.
+//!
+//! For fewer replicates than half the lanes, and for networks of which a whole group would not fit the
+//! processor's second cache. Every sum runs over the same terms in the same order as in a group, so
+//! the bits are the same. The price is padding to whole vectors, and a transposed copy of
+//! every inner weight matrix: the forward pass wants units of the layer above side by side, the
+//! backward pass units of the layer below.
+
+#![allow(
+    clippy::needless_range_loop,
+    reason = "tiles read like the formula; their lengths are constants"
+)]
+
+use std::ops::Range;
+
+use fearless_simd::Simd;
+
+use super::kernel::Body;
+use super::lane::{Lane, Real};
+use super::rule::Rule;
+use super::tiles::{Slope, activate};
+use crate::descent::Method;
+use crate::engine::{Problem, Start};
+
+/// Vectors that hold so many numbers.
+fn vectors<S: Simd, V: Lane<S>>(numbers: usize) -> usize {
+    numbers.div_ceil(V::LEN)
+}
+
+/// One network. Matrices are row-major, rows padded with zeros to whole vectors.
+pub(super) struct Single<S: Simd, V: Lane<S>> {
+    simd: S,
+    blocks: Vec<Block>,
+    /// Effective weights, block after block.
+    w: Vec<V>,
+    rule: Rule<V>,
+    /// Transposed copies [fan_in, fan_out] of the inner weight matrices; empty for the first and last.
+    turned: Vec<Vec<V>>,
+    /// [N, d], and `[N]` in the first lane.
+    x: Vec<V>,
+    y: Vec<V>,
+    /// Activations and φ' of each hidden layer [N, h].
+    a: Vec<Vec<V>>,
+    slope: Vec<Vec<V>>,
+    slope_from: Slope,
+    /// ∂L/∂z over 2 s of two neighbouring layers [N, h]; the residuals, in the first lane.
+    delta: Vec<V>,
+    below: Vec<V>,
+    r: Vec<V>,
+    in_batch: Vec<V>,
+}
+
+/// Where a tensor lies. The first weight matrix is kept transposed: nothing but its forward pass is needed.
+struct Block {
+    start: usize,
+    rows: usize,
+    columns: usize,
+    transposed: bool,
+    /// Vectors a row.
+    width: usize,
+}
+
+impl Block {
+    fn range(&self) -> Range<usize> {
+        self.start..self.start + self.rows * self.width
+    }
+}
+
+fn blocks<S: Simd, V: Lane<S>>(problem: &Problem) -> Vec<Block> {
+    let mut start = 0;
+    let last = problem.sizes.len() - 2;
+    let mut all = Vec::new();
+    for tensor in &problem.tensors {
+        let fan_in = tensor.shape.last().copied().unwrap_or(1).max(1);
+        let fan_out = tensor.len() / fan_in;
+        let transposed = !tensor.is_bias && tensor.layer == 0 && last > 0;
+        let (rows, columns) = if transposed {
+            (fan_in, fan_out)
+        } else {
+            (fan_out, fan_in)
+        };
+        let width = vectors::<S, V>(columns);
+        all.push(Block {
+            start,
+            rows,
+            columns,
+            transposed,
+            width,
+        });
+        start += rows * width;
+    }
+    all
+}
+
+/// The left side of a product: its entry for row and summed index.
+#[derive(Clone, Copy)]
+enum Left<'a, V> {
+    /// Entry (row, m).
+    Straight(&'a [V]),
+    /// Entry (m, row).
+    Turned(&'a [V]),
+}
+
+/// out[row, c] = start[c] + Σ_m left(row, m) right[m, c], `terms` of them.
+struct Product<'a, S: Simd, V: Lane<S>> {
+    simd: S,
+    left: Left<'a, V>,
+    /// Vectors a row of the left side.
+    left_width: usize,
+    terms: usize,
+    right: &'a [V],
+    start: &'a [V],
+    /// Vectors a row of the right side and of `out`.
+    width: usize,
+    out: &'a mut [V],
+}
+
+impl<S: Simd, V: Lane<S>> Product<'_, S, V> {
+    #[inline(always)]
+    fn all(mut self, rows: usize) {
+        let wide = V::LEN * size_of::<V::Element>() == 64;
+        let mut column = 0;
+        while column < self.width {
+            let left = self.width - column;
+            column += if wide && left >= 4 {
+                self.down::<5, 4>(rows, column)
+            } else if wide && left == 3 {
+                self.down::<5, 3>(rows, column)
+            } else if left >= 2 && wide {
+                self.down::<10, 2>(rows, column)
+            } else if left >= 2 {
+                self.down::<5, 2>(rows, column)
+            } else {
+                self.down::<10, 1>(rows, column)
+            };
+        }
+    }
+
+    #[inline(always)]
+    fn down<const P: usize, const Q: usize>(&mut self, rows: usize, column: usize) -> usize {
+        let mut row = 0;
+        while row + P <= rows {
+            self.tile::<P, Q>(row, column);
+            row += P;
+        }
+        while row + 2 <= rows {
+            self.tile::<2, Q>(row, column);
+            row += 2;
+        }
+        if row < rows {
+            self.tile::<1, Q>(row, column);
+        }
+        Q
+    }
+
+    #[inline(always)]
+    fn tile<const P: usize, const Q: usize>(&mut self, row: usize, column: usize) {
+        let mut acc = [[V::of(self.simd, 0.0); Q]; P];
+        if !self.start.is_empty() {
+            let start = &self.start[column..column + Q];
+            for p in 0..P {
+                for q in 0..Q {
+                    acc[p][q] = start[q];
+                }
+            }
+        }
+        let mut right = &self.right[column..];
+        match self.left {
+            Left::Straight(left) => {
+                let mut rows: [&[V]; P] = [&[]; P];
+                for p in 0..P {
+                    rows[p] = &left[(row + p) * self.left_width..][..self.left_width];
+                }
+                let mut done = 0;
+                for block in 0..self.left_width {
+                    for lane in 0..V::LEN.min(self.terms - done) {
+                        let mut w = [acc[0][0]; Q];
+                        for q in 0..Q {
+                            w[q] = right[q];
+                        }
+                        for p in 0..P {
+                            let value = V::splat(self.simd, rows[p][block].as_slice()[lane]);
+                            for q in 0..Q {
+                                acc[p][q] = value.mul_add_precise(w[q], acc[p][q]);
+                            }
+                        }
+                        right = right.get(self.width..).unwrap_or(&[]);
+                    }
+                    done = (done + V::LEN).min(self.terms);
+                }
+            }
+            Left::Turned(left) => {
+                let mut left = left;
+                for _ in 0..self.terms {
+                    let mut w = [acc[0][0]; Q];
+                    for q in 0..Q {
+                        w[q] = right[q];
+                    }
+                    for p in 0..P {
+                        let at = row + p;
+                        let value = left[at / V::LEN].as_slice()[at % V::LEN];
+                        let value = V::splat(self.simd, value);
+                        for q in 0..Q {
+                            acc[p][q] = value.mul_add_precise(w[q], acc[p][q]);
+                        }
+                    }
+                    right = right.get(self.width..).unwrap_or(&[]);
+                    left = left.get(self.left_width..).unwrap_or(&[]);
+                }
+            }
+        }
+        for p in 0..P {
+            self.out[(row + p) * self.width + column..][..Q].copy_from_slice(&acc[p]);
+        }
+    }
+}
+
+/// The product as a function of its own: see [`super::tiles::product`].
+#[inline(always)]
+fn product<S: Simd, V: Lane<S>>(product: Product<'_, S, V>, rows: usize) {
+    let simd = product.simd;
+    simd.vectorize(
+        #[inline(always)]
+        || product.all(rows),
+    );
+}
+
+/// Rows become columns, by `log2 L` perfect shuffles.
+#[inline(always)]
+fn transpose<S: Simd, V: Lane<S>, const L: usize>(mut rows: [V; L]) -> [V; L] {
+    let mut stage = 1;
+    while stage < L {
+        let old = rows;
+        for i in 0..L / 2 {
+            (rows[2 * i], rows[2 * i + 1]) = old[i].interleave(old[i + L / 2]);
+        }
+        stage *= 2;
+    }
+    rows
+}
+
+/// to[c, r] = from[r, c], whole vectors.
+#[inline(always)]
+fn turn<S: Simd, V: Lane<S>, const L: usize>(
+    simd: S,
+    from: &[V],
+    rows: usize,
+    columns: usize,
+    to: &mut [V],
+) {
+    let (across, down) = (vectors::<S, V>(columns), vectors::<S, V>(rows));
+    for i in 0..down {
+        for j in 0..across {
+            let mut block = [V::of(simd, 0.0); L];
+            for l in 0..L.min(rows - i * L) {
+                block[l] = from[(i * L + l) * across + j];
+            }
+            let block = transpose::<S, V, L>(block);
+            for l in 0..L.min(columns - j * L) {
+                to[(j * L + l) * down + i] = block[l];
+            }
+        }
+    }
+}
+
+impl<S: Simd, V: Lane<S>> Body<S, V> for Single<S, V> {
+    fn new(simd: S, problem: &Problem) -> Self {
+        let zero = V::of(simd, 0.0);
+        let blocks = blocks::<S, V>(problem);
+        let parameters = blocks.last().map_or(0, |b| b.range().end);
+        let slope_from = Slope::of(problem.activation);
+        let sizes = &problem.sizes;
+        let hidden = &sizes[1..sizes.len() - 1];
+        let n = problem.points;
+        let widest = hidden.iter().copied().max().unwrap_or(0).max(1);
+        let layer = |wanted: bool| {
+            let rows = hidden.iter().map(|&h| n * vectors::<S, V>(h));
+            rows.map(|len| vec![zero; if wanted { len } else { 0 }])
+                .collect()
+        };
+        let inner = |l: usize| l > 0 && l + 2 < sizes.len();
+        let turned = (0..sizes.len() - 1).map(|l| {
+            let len = sizes[l] * vectors::<S, V>(sizes[l + 1]);
+            vec![zero; if inner(l) { len } else { 0 }]
+        });
+        Single {
+            simd,
+            w: vec![zero; parameters],
+            rule: Rule::new(simd, problem, parameters),
+            turned: turned.collect(),
+            blocks,
+            x: vec![zero; n * vectors::<S, V>(sizes[0])],
+            y: vec![zero; n],
+            a: layer(true),
+            slope: layer(slope_from == Slope::Kept),
+            slope_from,
+            delta: vec![zero; n * vectors::<S, V>(widest)],
+            below: vec![zero; n * vectors::<S, V>(widest)],
+            r: vec![zero; n],
+            in_batch: vec![zero; n],
+        }
+    }
+
+    fn load(&mut self, problem: &Problem, _lane: usize, start: &Start) {
+        let put = |to: &mut [V], at: usize, value: f64| {
+            to[at / V::LEN].as_mut_slice()[at % V::LEN] = Real::of(value);
+        };
+        for (block, tensor) in self.blocks.iter().zip(&problem.tensors) {
+            let from = &start.weights[tensor.range()];
+            let to = &mut self.w[block.range()];
+            for row in 0..block.rows {
+                for column in 0..block.columns {
+                    let value = if block.transposed {
+                        from[column * block.rows + row]
+                    } else {
+                        from[row * block.columns + column]
+                    };
+                    put(to, row * block.width * V::LEN + column, value);
+                }
+            }
+        }
+        let d = problem.sizes[0];
+        for (row, from) in start.x.chunks_exact(d).enumerate() {
+            let to = &mut self.x[row * vectors::<S, V>(d)..];
+            from.iter().enumerate().for_each(|(i, &v)| put(to, i, v));
+        }
+        for (to, y) in self.y.iter_mut().zip(&start.y) {
+            put(std::slice::from_mut(to), 0, *y);
+        }
+        self.rule.begin(problem, start, 0..V::LEN);
+        self.turn_all(problem);
+    }
+
+    fn weights(&self, problem: &Problem, _lane: usize, to: &mut Vec<f64>) {
+        to.clear();
+        to.resize(problem.tensors.last().map_or(0, |t| t.range().end), 0.0);
+        for (block, tensor) in self.blocks.iter().zip(&problem.tensors) {
+            let to = &mut to[tensor.range()];
+            for row in 0..block.rows {
+                let from = &self.w[block.start + row * block.width..];
+                for column in 0..block.columns {
+                    let value = from[column / V::LEN].as_slice()[column % V::LEN].to_f64();
+                    let at = if block.transposed {
+                        column * block.rows + row
+                    } else {
+                        row * block.columns + column
+                    };
+                    to[at] = value;
+                }
+            }
+        }
+    }
+
+    fn put_in_batch(&mut self, _lane: usize, point: usize, weight: f64) {
+        self.in_batch[point].as_mut_slice()[0] = Real::of(weight);
+    }
+
+    #[inline(always)]
+    fn forward(&mut self, problem: &Problem) -> V {
+        let simd = self.simd;
+        let n = problem.points;
+        let per_layer = if problem.bias { 2 } else { 1 };
+        let layers = problem.sizes.len() - 1;
+        for l in 0..layers {
+            let (fan_in, fan_out) = (problem.sizes[l], problem.sizes[l + 1]);
+            let weights = &self.w[self.blocks[per_layer * l].range()];
+            let bias: &[V] = if problem.bias {
+                &self.w[self.blocks[per_layer * l + 1].range()]
+            } else {
+                &[]
+            };
+            let (before, after) = self.a.split_at_mut(l);
+            let input = if l == 0 { &self.x } else { &before[l - 1] };
+            if l + 1 == layers {
+                let r = &mut self.r;
+                simd.vectorize(
+                    #[inline(always)]
+                    || outputs::<S, V>(input, weights, bias, fan_in, r),
+                );
+                break;
+            }
+            let a = &mut after[0];
+            let width = vectors::<S, V>(fan_out);
+            product(
+                Product {
+                    simd,
+                    left: Left::Straight(input),
+                    left_width: vectors::<S, V>(fan_in),
+                    terms: fan_in,
+                    right: if l == 0 { weights } else { &self.turned[l] },
+                    start: bias,
+                    width,
+                    out: a,
+                },
+                n,
+            );
+            activate::<S, V>(problem.activation, a, &mut self.slope[l]);
+            if !fan_out.is_multiple_of(V::LEN) {
+                // φ(0) need not be 0: nothing may reach the padding.
+                for row in a.chunks_exact_mut(width) {
+                    row[width - 1].as_mut_slice()[fan_out % V::LEN..].fill(Real::of(0.0));
+                }
+            }
+        }
+        let mut sum = <V::Element as Real>::of(0.0);
+        for (r, y) in self.r.iter_mut().zip(&self.y) {
+            let r = &mut r.as_mut_slice()[0];
+            *r = r.minus(y.as_slice()[0]);
+            sum = r.fused(*r, sum);
+        }
+        V::splat(simd, sum) * V::of(simd, problem.loss.factor(n))
+    }
+
+    #[inline(always)]
+    fn step(&mut self, problem: &Problem, repeated: u64) -> u64 {
+        if let Method::Sgd { .. } = problem.method {
+            for (r, weight) in self.r.iter_mut().zip(&self.in_batch) {
+                *r = *r * *weight;
+            }
+        }
+        self.backward(problem);
+        let spans = self.blocks.iter().map(Block::range);
+        let moved = if repeated != 0 && problem.method == Method::Gd {
+            self.rule.descend(&mut self.w, spans)
+        } else {
+            self.rule.step(self.simd, problem, &mut self.w, spans);
+            1
+        };
+        self.turn_all(problem);
+        if moved == 0 { repeated & 1 } else { 0 }
+    }
+}
+
+/// z[n] = b + Σ_k input[n, k] w[k], in the first lane of `z`.
+#[inline(always)]
+fn outputs<S: Simd, V: Lane<S>>(
+    input: &[V],
+    weights: &[V],
+    bias: &[V],
+    fan_in: usize,
+    z: &mut [V],
+) {
+    let width = vectors::<S, V>(fan_in);
+    let begin = bias
+        .first()
+        .map_or(Real::of(0.0), |bias| bias.as_slice()[0]);
+    // Ten independent sums hide the latency of an addition.
+    for (z, rows) in z.chunks_mut(10).zip(input.chunks(10 * width)) {
+        let mut sums = [begin; 10];
+        for block in 0..width {
+            let w = weights[block].as_slice();
+            for lane in 0..V::LEN.min(fan_in - block * V::LEN) {
+                for p in 0..z.len() {
+                    sums[p] = rows[p * width + block].as_slice()[lane].fused(w[lane], sums[p]);
+                }
+            }
+        }
+        for (z, sum) in z.iter_mut().zip(sums) {
+            z.as_mut_slice()[0] = sum;
+        }
+    }
+}
+
+impl<S: Simd, V: Lane<S>> Single<S, V> {
+    /// Leaves the gradient over 2 s with the rule.
+    #[inline(always)]
+    fn backward(&mut self, problem: &Problem) {
+        let simd = self.simd;
+        let n = problem.points;
+        let per_layer = if problem.bias { 2 } else { 1 };
+        let last = problem.sizes.len() - 2;
+        for l in (0..=last).rev() {
+            let (fan_in, fan_out) = (problem.sizes[l], problem.sizes[l + 1]);
+            let (wide_in, wide_out) = (vectors::<S, V>(fan_in), vectors::<S, V>(fan_out));
+            let delta = if l == last { &self.r } else { &self.delta };
+            let block = &self.blocks[per_layer * l];
+            let input = if l == 0 { &self.x } else { &self.a[l - 1] };
+            if l > 0 {
+                product(
+                    Product {
+                        simd,
+                        left: Left::Straight(delta),
+                        left_width: wide_out,
+                        terms: fan_out,
+                        right: &self.w[block.range()],
+                        start: &[],
+                        width: wide_in,
+                        out: &mut self.below,
+                    },
+                    n,
+                );
+                let below = &mut self.below[..n * wide_in];
+                self.slope_from
+                    .apply(simd, below, &self.a[l - 1], &self.slope[l - 1]);
+            }
+            let g = &mut self.rule.g[block.range()];
+            let (left, left_width, right) = if block.transposed {
+                (input, wide_in, delta)
+            } else {
+                (delta, wide_out, input)
+            };
+            product(
+                Product {
+                    simd,
+                    left: Left::Turned(left),
+                    left_width,
+                    terms: n,
+                    right,
+                    start: &[],
+                    width: block.width,
+                    out: g,
+                },
+                block.rows,
+            );
+            if problem.bias {
+                let g = &mut self.rule.g[self.blocks[per_layer * l + 1].range()];
+                g.fill(V::of(simd, 0.0));
+                for row in delta.chunks_exact(wide_out).take(n) {
+                    for (g, d) in g.iter_mut().zip(row) {
+                        *g += *d;
+                    }
+                }
+            }
+            std::mem::swap(&mut self.delta, &mut self.below);
+        }
+    }
+
+    /// Brings the transposed copies up to date.
+    #[inline(always)]
+    fn turn_all(&mut self, problem: &Problem) {
+        let per_layer = if problem.bias { 2 } else { 1 };
+        let simd = self.simd;
+        for (l, to) in self.turned.iter_mut().enumerate() {
+            if to.is_empty() {
+                continue;
+            }
+            let block = &self.blocks[per_layer * l];
+            let from = &self.w[block.range()];
+            let (rows, columns) = (block.rows, block.columns);
+            simd.vectorize(
+                #[inline(always)]
+                || match V::LEN {
+                    16 => turn::<S, V, 16>(simd, from, rows, columns, to),
+                    8 => turn::<S, V, 8>(simd, from, rows, columns, to),
+                    4 => turn::<S, V, 4>(simd, from, rows, columns, to),
+                    _ => turn::<S, V, 2>(simd, from, rows, columns, to),
+                },
+            );
+        }
+    }
+}
