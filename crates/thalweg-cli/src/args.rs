@@ -30,6 +30,8 @@ pub(crate) enum Command {
     },
     /// Print the named parameters of a safetensors file.
     Weights(Weights),
+    /// Measure how fast this machine trains, against what its processor can do. Exit with 1 below the floors.
+    Bench(Bench),
 }
 
 /// A study, and how it is changed for this run.
@@ -139,4 +141,24 @@ pub(crate) struct Weights {
     /// Print it as JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// Rounds; figures are medians over them.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) rounds: u16,
+    /// About so many seconds for each row and round.
+    #[arg(long, value_name = "S", default_value_t = 0.3, value_parser = seconds)]
+    pub(crate) seconds: f64,
+    /// Print it as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if seconds > 0.0 && seconds <= 60.0 => Ok(seconds),
+        _ => Err("a number of seconds, above 0 and up to 60".into()),
+    }
 }

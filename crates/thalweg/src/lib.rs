@@ -2,6 +2,7 @@
 //!
 #![doc = include_str!("../../../README.md")]
 
+pub mod bench;
 pub mod confront;
 pub mod data;
 pub mod descent;

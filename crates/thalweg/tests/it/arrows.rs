@@ -8,7 +8,7 @@ const SAY: [&str; 7] = ["study", "plan", "net", "data", "descent", "seed", "erro
 
 /// What each room may name besides itself and (but for `stats`, `linalg` and `record`) SAY. An
 /// entry with an item allows that item alone.
-const ARROWS: [(&str, &[&str]); 20] = [
+const ARROWS: [(&str, &[&str]); 21] = [
     ("study", &[]),
     ("plan", &["engine::Problem", "store::read_weights"]),
     ("net", &["stats::normal_quantile"]),
@@ -30,6 +30,7 @@ const ARROWS: [(&str, &[&str]); 20] = [
         "price",
         &["engine", "stats", "record", "observe", "run", "confront"],
     ),
+    ("bench", &["engine", "run", "stats"]),
     (
         "explain",
         &[

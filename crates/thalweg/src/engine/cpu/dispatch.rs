@@ -5,6 +5,7 @@ use fearless_simd::{Level, Simd};
 use super::group::Group;
 use super::kernel;
 use super::lane::Lane;
+use super::limit;
 use super::single::Single;
 use crate::descent::Precision;
 use crate::engine::{Engine, Problem, Supply};
@@ -47,54 +48,131 @@ impl Cpu {
         debug.split('(').next().unwrap_or(&debug).to_lowercase()
     }
 
-    fn drive(&self, problem: &Problem, supply: &dyn Supply, share: u64) {
+    /// Lanes of a vector.
+    pub(crate) fn lanes(&self, precision: Precision) -> usize {
+        self.on(precision, Lanes)
+    }
+
+    /// Floating-point operations a second of fused multiply-adds in registers, by a clock in seconds.
+    pub(crate) fn peak(&self, precision: Precision, clock: fn() -> f64) -> f64 {
+        let begun = clock();
+        let (flops, all) = self.on(precision, MultiplyAdd { rounds: 1 << 20 });
+        std::hint::black_box(all);
+        flops / (clock() - begun)
+    }
+
+    /// Seconds that tanh takes of one number.
+    pub(crate) fn tanh_seconds(&self, precision: Precision, clock: fn() -> f64) -> f64 {
+        let begun = clock();
+        let (numbers, all) = self.on(precision, TanhOf { rounds: 1 << 14 });
+        std::hint::black_box(all);
+        (clock() - begun) / numbers
+    }
+
+    fn on<W: Work>(&self, precision: Precision, work: W) -> W::Output {
         #[cfg(target_arch = "x86_64")]
         {
             if let Some(simd) = self.level.as_avx512() {
-                return on(simd, problem, supply, share);
+                return compiled(simd, precision, work);
             }
             if let Some(simd) = self.level.as_avx2() {
-                return on(simd, problem, supply, share);
+                return compiled(simd, precision, work);
             }
-            if let Some(simd) = Level::baseline().as_sse2() {
-                on(simd, problem, supply, share);
+            match Level::baseline().as_sse2() {
+                Some(simd) => compiled(simd, precision, work),
+                None => unreachable!("every x86-64 processor has SSE2"),
             }
         }
         #[cfg(not(target_arch = "x86_64"))]
-        fearless_simd::dispatch!(self.level, simd => on(simd, problem, supply, share));
+        fearless_simd::dispatch!(self.level, simd => compiled(simd, precision, work))
     }
 }
 
-/// Everything called from here is inlined, so that all of it is compiled for the instruction set.
+/// Something that is compiled for every instruction set and arithmetic. Everything called from
+/// [`compiled`] must be inlined, or vectorized again: or the vectors are lost.
+trait Work {
+    type Output;
+    fn run<S: Simd, V: Lane<S>>(self, simd: S) -> Self::Output;
+}
+
 #[inline(always)]
-fn on<S: Simd>(simd: S, problem: &Problem, supply: &dyn Supply, share: u64) {
-    match problem.precision {
+fn compiled<S: Simd, W: Work>(simd: S, precision: Precision, work: W) -> W::Output {
+    match precision {
         Precision::F32 => simd.vectorize(
             #[inline(always)]
-            || train::<S, S::f32s>(simd, problem, supply, share),
+            || work.run::<S, S::f32s>(simd),
         ),
         Precision::F64 => simd.vectorize(
             #[inline(always)]
-            || train::<S, S::f64s>(simd, problem, supply, share),
+            || work.run::<S, S::f64s>(simd),
         ),
     }
 }
 
-/// Bytes of weights and activations up to which a group of replicates runs from the second cache.
-const CACHE: usize = 3 << 19;
+struct Lanes;
 
-/// Chooses who shares a vector: replicates, or the units of one network. The bits are the same.
-#[inline(always)]
-fn train<S: Simd, V: Lane<S>>(simd: S, problem: &Problem, supply: &dyn Supply, share: u64) {
-    let parameters = problem.tensors.last().map_or(0, |t| t.range().end);
-    let units: usize = problem.sizes.iter().sum();
-    let bytes = (parameters + 3 * units * problem.points) * V::LEN * size_of::<V::Element>();
-    let lanes = V::LEN as u64;
-    if 2 * share <= lanes || bytes > CACHE {
-        kernel::drive::<S, V, Single<S, V>>(simd, problem, supply, 1);
-    } else {
-        let width = share.min(lanes) as usize;
-        kernel::drive::<S, V, Group<S, V>>(simd, problem, supply, width);
+impl Work for Lanes {
+    type Output = usize;
+    fn run<S: Simd, V: Lane<S>>(self, _: S) -> usize {
+        V::LEN
+    }
+}
+
+struct MultiplyAdd {
+    rounds: u64,
+}
+
+impl Work for MultiplyAdd {
+    type Output = (f64, f64);
+    #[inline(always)]
+    fn run<S: Simd, V: Lane<S>>(self, simd: S) -> (f64, f64) {
+        limit::multiply_add::<S, V>(simd, self.rounds)
+    }
+}
+
+struct TanhOf {
+    rounds: u64,
+}
+
+impl Work for TanhOf {
+    type Output = (f64, f64);
+    #[inline(always)]
+    fn run<S: Simd, V: Lane<S>>(self, simd: S) -> (f64, f64) {
+        limit::tanh::<S, V>(simd, self.rounds)
+    }
+}
+
+/// Training from a supply, each thread its share.
+struct Train<'a> {
+    problem: &'a Problem,
+    supply: &'a dyn Supply,
+    share: u64,
+}
+
+/// Bytes of weights and activations up to which a group of replicates runs from the second cache.
+const CACHE: usize = 3 << 20;
+
+impl Work for Train<'_> {
+    type Output = ();
+
+    /// Chooses who shares a vector: replicates, or the units of one network. The bits are the same.
+    #[inline(always)]
+    fn run<S: Simd, V: Lane<S>>(self, simd: S) {
+        let Train {
+            problem,
+            supply,
+            share,
+        } = self;
+        let parameters = problem.tensors.last().map_or(0, |t| t.range().end);
+        let units: usize = problem.sizes.iter().sum();
+        let bytes = (parameters + 3 * units * problem.points) * V::LEN * size_of::<V::Element>();
+        let lanes = V::LEN as u64;
+        if 2 * share <= lanes || bytes > CACHE {
+            kernel::drive::<S, V, Single<S, V>>(simd, problem, supply, 1);
+        } else {
+            let width = share.min(lanes) as usize;
+            kernel::drive::<S, V, Group<S, V>>(simd, problem, supply, width);
+        }
     }
 }
 
@@ -110,7 +188,14 @@ impl Engine for Cpu {
         let share = left.div_ceil(threads);
         std::thread::scope(|scope| {
             for _ in 0..threads {
-                scope.spawn(|| self.drive(problem, supply, share));
+                scope.spawn(|| {
+                    let work = Train {
+                        problem,
+                        supply,
+                        share,
+                    };
+                    self.on(problem.precision, work);
+                });
             }
         });
     }

@@ -4,6 +4,7 @@ mod dispatch;
 mod group;
 mod kernel;
 mod lane;
+mod limit;
 mod rule;
 mod single;
 mod tiles;

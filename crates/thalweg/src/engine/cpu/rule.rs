@@ -92,7 +92,7 @@ impl<V: Copy> Rule<V> {
         moved & lanes
     }
 
-    /// The step of any rule from `g`.
+    /// The step of a rule with memory, from `g`.
     #[inline(always)]
     pub(super) fn step<S: Simd>(
         &mut self,
@@ -105,13 +105,7 @@ impl<V: Copy> Rule<V> {
     {
         let of = |v: f64| V::of(simd, v);
         match problem.method {
-            Method::Gd | Method::Sgd { .. } => {
-                for (span, pace) in spans.zip(&self.pace) {
-                    for (w, g) in w[span.clone()].iter_mut().zip(&self.g[span]) {
-                        *w = pace.mul_add_precise(*g, *w);
-                    }
-                }
-            }
+            Method::Gd | Method::Sgd { .. } => {}
             Method::Momentum { beta } | Method::Nesterov { beta } => {
                 let nesterov = matches!(problem.method, Method::Nesterov { .. });
                 let beta = of(beta);

@@ -101,7 +101,8 @@ enum Left<'a, V> {
     Turned(&'a [V]),
 }
 
-/// out[row, c] = start[c] + Σ_m left(row, m) right[m, c], `terms` of them.
+/// sum[row, c] = start[c] + Σ_m left(row, m) right[m, c], `terms` of them; out = sum, or
+/// out += pace · sum.
 struct Product<'a, S: Simd, V: Lane<S>> {
     simd: S,
     left: Left<'a, V>,
@@ -112,6 +113,7 @@ struct Product<'a, S: Simd, V: Lane<S>> {
     start: &'a [V],
     /// Vectors a row of the right side and of `out`.
     width: usize,
+    pace: Option<V>,
     out: &'a mut [V],
 }
 
@@ -209,8 +211,18 @@ impl<S: Simd, V: Lane<S>> Product<'_, S, V> {
                 }
             }
         }
-        for p in 0..P {
-            self.out[(row + p) * self.width + column..][..Q].copy_from_slice(&acc[p]);
+        let out = &mut self.out[row * self.width + column..];
+        if let Some(pace) = self.pace {
+            for p in 0..P {
+                let out = &mut out[p * self.width..][..Q];
+                for q in 0..Q {
+                    out[q] = pace.mul_add_precise(acc[p][q], out[q]);
+                }
+            }
+        } else {
+            for p in 0..P {
+                out[p * self.width..][..Q].copy_from_slice(&acc[p]);
+            }
         }
     }
 }
@@ -390,6 +402,7 @@ impl<S: Simd, V: Lane<S>> Body<S, V> for Single<S, V> {
                     right: if l == 0 { weights } else { &self.turned[l] },
                     start: bias,
                     width,
+                    pace: None,
                     out: a,
                 },
                 n,
@@ -413,21 +426,32 @@ impl<S: Simd, V: Lane<S>> Body<S, V> for Single<S, V> {
 
     #[inline(always)]
     fn step(&mut self, problem: &Problem, repeated: u64) -> u64 {
-        if let Method::Sgd { .. } = problem.method {
-            for (r, weight) in self.r.iter_mut().zip(&self.in_batch) {
-                *r = *r * *weight;
+        let moved = match problem.method {
+            Method::Gd if repeated == 0 => {
+                self.backward::<true>(problem);
+                true
             }
-        }
-        self.backward(problem);
-        let spans = self.blocks.iter().map(Block::range);
-        let moved = if repeated != 0 && problem.method == Method::Gd {
-            self.rule.descend(&mut self.w, spans)
-        } else {
-            self.rule.step(self.simd, problem, &mut self.w, spans);
-            1
+            Method::Gd => {
+                self.backward::<false>(problem);
+                let spans = self.blocks.iter().map(Block::range);
+                self.rule.descend(&mut self.w, spans) != 0
+            }
+            Method::Sgd { .. } => {
+                for (r, weight) in self.r.iter_mut().zip(&self.in_batch) {
+                    *r = *r * *weight;
+                }
+                self.backward::<true>(problem);
+                true
+            }
+            Method::Momentum { .. } | Method::Nesterov { .. } | Method::Adam { .. } => {
+                self.backward::<false>(problem);
+                let spans = self.blocks.iter().map(Block::range);
+                self.rule.step(self.simd, problem, &mut self.w, spans);
+                true
+            }
         };
         self.turn_all(problem);
-        if moved == 0 { repeated & 1 } else { 0 }
+        if moved { 0 } else { repeated }
     }
 }
 
@@ -462,9 +486,10 @@ fn outputs<S: Simd, V: Lane<S>>(
 }
 
 impl<S: Simd, V: Lane<S>> Single<S, V> {
-    /// Leaves the gradient over 2 s with the rule.
+    /// Backward pass. If `STEP`, gradient descent steps each weight as soon as its gradient is
+    /// known; else the gradient over 2 s is left with the rule.
     #[inline(always)]
-    fn backward(&mut self, problem: &Problem) {
+    fn backward<const STEP: bool>(&mut self, problem: &Problem) {
         let simd = self.simd;
         let n = problem.points;
         let per_layer = if problem.bias { 2 } else { 1 };
@@ -485,6 +510,7 @@ impl<S: Simd, V: Lane<S>> Single<S, V> {
                         right: &self.w[block.range()],
                         start: &[],
                         width: wide_in,
+                        pace: None,
                         out: &mut self.below,
                     },
                     n,
@@ -493,7 +519,6 @@ impl<S: Simd, V: Lane<S>> Single<S, V> {
                 self.slope_from
                     .apply(simd, below, &self.a[l - 1], &self.slope[l - 1]);
             }
-            let g = &mut self.rule.g[block.range()];
             let (left, left_width, right) = if block.transposed {
                 (input, wide_in, delta)
             } else {
@@ -508,16 +533,27 @@ impl<S: Simd, V: Lane<S>> Single<S, V> {
                     right,
                     start: &[],
                     width: block.width,
-                    out: g,
+                    pace: STEP.then_some(self.rule.pace[per_layer * l]),
+                    out: if STEP {
+                        &mut self.w[block.range()]
+                    } else {
+                        &mut self.rule.g[block.range()]
+                    },
                 },
                 block.rows,
             );
             if problem.bias {
-                let g = &mut self.rule.g[self.blocks[per_layer * l + 1].range()];
-                g.fill(V::of(simd, 0.0));
-                for row in delta.chunks_exact(wide_out).take(n) {
-                    for (g, d) in g.iter_mut().zip(row) {
-                        *g += *d;
+                let at = self.blocks[per_layer * l + 1].start;
+                for i in 0..wide_out {
+                    let mut g = V::of(simd, 0.0);
+                    for point in 0..n {
+                        g += delta[point * wide_out + i];
+                    }
+                    if STEP {
+                        let pace = self.rule.pace[per_layer * l + 1];
+                        self.w[at + i] = pace.mul_add_precise(g, self.w[at + i]);
+                    } else {
+                        self.rule.g[at + i] = g;
                     }
                 }
             }
