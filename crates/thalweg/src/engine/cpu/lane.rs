@@ -478,10 +478,13 @@ pub(crate) trait Lane<S: Simd>: SimdFloat<S, Element: Real> {
         let sin_sign = (bits << (top - 1)) & sign;
         let cos_sign = sin_sign ^ odd;
         let swap = Self::from_bits(odd | of(1.0).to_bits()).simd_lt(of(0.0));
-        let mut s = Self::from_bits(swap.select(cos, sin).to_bits() ^ sin_sign);
-        let mut c = Self::from_bits(swap.select(sin, cos).to_bits() ^ cos_sign);
+        let s = Self::from_bits(swap.select(cos, sin).to_bits() ^ sin_sign);
+        let c = Self::from_bits(swap.select(sin, cos).to_bits() ^ cos_sign);
         if self.abs().simd_gt(of(Self::Element::SIN_RANGE)).any_true() {
-            sin_cos_far(self.as_slice(), s.as_mut_slice(), c.as_mut_slice());
+            // Copies: what has its address taken lives in memory on the common path too.
+            let (mut far_s, mut far_c) = (s, c);
+            sin_cos_far(self.as_slice(), far_s.as_mut_slice(), far_c.as_mut_slice());
+            return (far_s, far_c);
         }
         (s, c)
     }
