@@ -283,15 +283,8 @@ fn forecast(cell: &Cell, of: &[(&Row, Prediction)]) -> Option<Forecast> {
 /// The number of a cell.
 pub fn summarize(cell: &Cell, record: &Record) -> Summary {
     let hits = record.hits();
-    let n = record.rows.len() as u64;
+    let n = record.tally.replicates;
     let successes = record.successes();
-    let count = |name: &str| {
-        record
-            .rows
-            .iter()
-            .filter(|r| r.outcome.name() == name)
-            .count() as u64
-    };
     let looks = record.first_and_last_looks();
     let of_row = |r: u64| looks.iter().find(|(l, _)| l.replicate == r).copied();
     let mut causes: Vec<(&'static str, u64)> = Vec::new();
@@ -315,7 +308,7 @@ pub fn summarize(cell: &Cell, record: &Record) -> Summary {
         replicates: n,
         successes,
         success: wilson(successes, n, LEVEL),
-        outcomes: ["below", "spent", "diverged", "fixed"].map(count),
+        outcomes: record.tally.outcomes,
         steps: [0.5, 0.8, 0.9].map(|q| quantile(&hits, q)),
         median_steps: quantile_interval(&hits, 0.5, LEVEL),
         work: (cell.setting.data.points * work) as f64,

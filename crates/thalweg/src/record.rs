@@ -74,6 +74,39 @@ impl Row {
     }
 }
 
+/// Replicates of a cell, the first ones, of which each has a [`Row`]; the others are counted in the
+/// [`Tally`], so that memory does not grow with them.
+pub const ROWS: u64 = 100_000;
+
+/// Replicates of a cell, the first ones, that enter the quantiles of its loss curve.
+pub const CURVES: u64 = 10_000;
+
+/// All replicates of a cell, counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Tally {
+    /// Replicates.
+    pub replicates: u64,
+    /// Below, spent, diverged, fixed.
+    pub outcomes: [u64; 4],
+    /// Replicate-steps made.
+    pub steps: u64,
+}
+
+impl Tally {
+    /// Counts one more.
+    pub fn count(&mut self, row: &Row) {
+        let kind = match row.outcome {
+            Outcome::Below { .. } => 0,
+            Outcome::Spent => 1,
+            Outcome::Diverged { .. } => 2,
+            Outcome::Fixed { .. } => 3,
+        };
+        self.replicates += 1;
+        self.outcomes[kind] += 1;
+        self.steps += row.steps;
+    }
+}
+
 /// What was measured on the weights of one replicate at one step. Asked-for observables only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Look {
@@ -140,14 +173,17 @@ pub struct Record {
     pub engine: String,
     /// Seconds of wall time it took.
     pub seconds: f64,
-    /// All replicates, by number.
+    /// All replicates, counted.
+    #[serde(default)]
+    pub tally: Tally,
+    /// The first [`ROWS`] replicates, by number.
     pub rows: Vec<Row>,
     /// Looks, by replicate, then step.
     pub looks: Vec<Look>,
     /// Steps of the loss quantiles.
     pub grid: Vec<u64>,
-    /// 10, 50 and 90 % quantiles of the loss over all replicates at each step of the grid; ended
-    /// replicates count with their last loss, diverged ones as infinite.
+    /// 10, 50 and 90 % quantiles of the loss over the first [`CURVES`] replicates at each step of the
+    /// grid; ended replicates count with their last loss, diverged ones as infinite.
     pub quantiles: Vec<[f64; 3]>,
     /// Loss curves of the kept replicates.
     pub curves: Vec<Curve>,
@@ -158,17 +194,17 @@ pub struct Record {
 impl Record {
     /// Successes.
     pub fn successes(&self) -> u64 {
-        self.rows.iter().filter(|row| row.reached()).count() as u64
+        self.tally.outcomes[0]
     }
 
-    /// Hitting times by replicate, none where censored.
+    /// Hitting times by replicate, of those that have a row; none where censored.
     pub fn hits(&self) -> Vec<Option<u64>> {
         self.rows.iter().map(Row::hit).collect()
     }
 
     /// Replicate-steps made.
     pub fn steps(&self) -> u64 {
-        self.rows.iter().map(|row| row.steps).sum()
+        self.tally.steps
     }
 
     /// The first look at each replicate that was looked at at the start, and the last one.

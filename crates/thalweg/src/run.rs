@@ -11,7 +11,7 @@ use crate::engine::{End, Engine, Problem, Snapshot, Start, Supply};
 use crate::error::Error;
 use crate::observe;
 use crate::plan::{Cell, Plan};
-use crate::record::{Curve, Kept, Look, Outcome, Record, Row};
+use crate::record::{CURVES, Curve, Kept, Look, Outcome, ROWS, Record, Row, Tally};
 use crate::stats::{ConfidenceSequence, quantile_of};
 use crate::store;
 use crate::study::{At, Losses, Replicates, Weights};
@@ -95,7 +95,8 @@ pub fn train(
         control,
         next: AtomicU64::new(0),
         until: AtomicU64::new(0),
-        ended: Mutex::new(BTreeMap::new()),
+        in_order: matches!(cell.setting.replicates, Replicates::UntilDecided { .. }),
+        ended: Mutex::new(Ends::default()),
     };
     let stopped = || control.stop.load(Ordering::Relaxed);
     match cell.setting.replicates {
@@ -114,13 +115,16 @@ pub fn train(
                     .store((judged + 64).min(at_most), Ordering::Relaxed);
                 engine.train(&problem, &supply, threads);
                 let mut ended = supply.ended.lock().unwrap_or_else(|e| e.into_inner());
-                while let Some(one) = ended.get(&judged) {
+                while let Some(one) = ended.kept.get(&judged) {
                     sequence.push(one.row.reached());
                     judged += 1;
                     if sequence.excludes(cell.setting.success.share).is_some() {
-                        ended.split_off(&judged);
+                        ended.kept.split_off(&judged);
                         break 'more;
                     }
+                }
+                for (_, one) in ended.kept.split_off(&ROWS) {
+                    ended.tally.count(&one.row);
                 }
             }
         }
@@ -141,6 +145,13 @@ struct Ended {
     kept: Option<Kept>,
 }
 
+/// The replicates that ended: the first ones whole, the others counted.
+#[derive(Default)]
+struct Ends {
+    kept: BTreeMap<u64, Ended>,
+    tally: Tally,
+}
+
 /// The replicates of a cell: draws them, takes them back, looks at them.
 struct Cohort<'a> {
     cell: &'a Cell,
@@ -148,7 +159,9 @@ struct Cohort<'a> {
     control: &'a Control<'a>,
     next: AtomicU64,
     until: AtomicU64,
-    ended: Mutex<BTreeMap<u64, Ended>>,
+    /// Every end is kept until it was judged in the order of the numbers.
+    in_order: bool,
+    ended: Mutex<Ends>,
 }
 
 /// The start of a replicate: its training set, initial weights and rate.
@@ -194,11 +207,14 @@ impl Supply for Cohort<'_> {
 
     fn done(&self, end: End) {
         let replicate = end.replicate;
-        let ended = self.take(end);
-        self.ended
-            .lock()
-            .unwrap_or_else(|e| e.into_inner())
-            .insert(replicate, ended);
+        let one = self.take(end);
+        let mut ended = self.ended.lock().unwrap_or_else(|e| e.into_inner());
+        if self.in_order || replicate < ROWS {
+            ended.kept.insert(replicate, one);
+        } else {
+            ended.tally.count(&one.row);
+        }
+        drop(ended);
         (self.control.tell)(Event::Replicate);
     }
 
@@ -218,29 +234,41 @@ impl Cohort<'_> {
         let (cell, problem) = (self.cell, self.problem);
         let replicate = end.replicate;
         let keep = cell.setting.keep;
-        let again = start(cell, problem, replicate);
         let row = Row {
             replicate,
             outcome: end.outcome,
             steps: end.last.step,
             first_below: end.first_below,
-            rate: again.rate,
+            rate: end.rate,
             initial_loss: end.losses.first().copied().unwrap_or(f64::NAN),
             best_loss: end.best_loss,
             final_loss: end.last.loss,
         };
-        let set = crate::data::Set {
-            x: again.x,
-            y: again.y,
-        };
-        let looks = if cell.looks_at(replicate) {
+        let looked = cell.looks_at(replicate);
+        let is_kept = replicate < keep.replicates;
+        if !looked && !is_kept {
+            let losses = if replicate < CURVES {
+                end.losses
+            } else {
+                Vec::new()
+            };
+            return Ended {
+                row,
+                losses,
+                looks: Vec::new(),
+                curve: None,
+                kept: None,
+            };
+        }
+        let set = cell.set(replicate);
+        let looks = if looked {
             let at = &cell.setting.look.at;
             let mut path = Vec::new();
             if at.contains(&At::Start) {
                 path.push(Snapshot {
                     step: 0,
                     loss: row.initial_loss,
-                    weights: again.weights,
+                    weights: cell.weights(replicate),
                 });
             }
             path.extend(end.snapshots);
@@ -261,7 +289,6 @@ impl Cohort<'_> {
         } else {
             Vec::new()
         };
-        let is_kept = replicate < keep.replicates;
         let curve = is_kept.then(|| match keep.losses {
             Losses::All => Curve {
                 replicate,
@@ -308,18 +335,13 @@ impl Cohort<'_> {
 }
 
 /// Puts the replicates together in the order of their numbers.
-fn gather(
-    cell: &Cell,
-    problem: &Problem,
-    engine: &str,
-    ended: BTreeMap<u64, Ended>,
-    begun: Instant,
-) -> Record {
-    let longest = ended.values().map(|e| e.losses.len()).max().unwrap_or(0);
+fn gather(cell: &Cell, problem: &Problem, engine: &str, ends: Ends, begun: Instant) -> Record {
+    let Ends { kept, mut tally } = ends;
+    let first = || kept.range(..CURVES).map(|(_, ended)| ended);
+    let longest = first().map(|e| e.losses.len()).max().unwrap_or(0);
     let quantiles = (0..longest)
         .map(|i| {
-            let at: Vec<f64> = ended
-                .values()
+            let at: Vec<f64> = first()
                 .map(|e| match (e.losses.get(i), e.row.outcome) {
                     (_, Outcome::Diverged { step }) if problem.grid[i] >= step => f64::INFINITY,
                     (Some(loss), _) => *loss,
@@ -333,6 +355,7 @@ fn gather(
         hash: cell.hash.clone(),
         engine: engine.to_string(),
         seconds: 0.0,
+        tally,
         rows: Vec::new(),
         looks: Vec::new(),
         grid: problem.grid[..longest].to_vec(),
@@ -340,12 +363,14 @@ fn gather(
         curves: Vec::new(),
         kept: Vec::new(),
     };
-    for one in ended.into_values() {
+    for one in kept.into_values() {
+        tally.count(&one.row);
         record.rows.push(one.row);
         record.looks.extend(one.looks);
         record.curves.extend(one.curve);
         record.kept.extend(one.kept);
     }
+    record.tally = tally;
     record.seconds = begun.elapsed().as_secs_f64();
     record
 }

@@ -89,6 +89,8 @@ pub struct Snapshot {
 pub struct End {
     /// Its number.
     pub replicate: u64,
+    /// η.
+    pub rate: f64,
     /// How it ended.
     pub outcome: Outcome,
     /// The first step whose loss was below ε.

@@ -140,6 +140,7 @@ fn train_one(problem: &Problem, start: Start, supply: &dyn Supply) -> Option<End
     let (mut first, mut second) = (vec![0.0; w.len()], vec![0.0; w.len()]);
     let mut end = End {
         replicate: start.replicate,
+        rate: start.rate,
         outcome: Outcome::Spent,
         first_below: None,
         best_loss: f64::INFINITY,

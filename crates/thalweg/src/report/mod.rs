@@ -564,7 +564,7 @@ fn method(run: &Confronted<'_>) -> Section {
     let cell = &run.plan.cells[0];
     let seconds: f64 = run.records.iter().map(|r| r.seconds).sum();
     let total: u64 = run.records.iter().map(Record::steps).sum();
-    let replicates: usize = run.records.iter().map(|r| r.rows.len()).sum();
+    let replicates: u64 = run.records.iter().map(|r| r.tally.replicates).sum();
     Section {
         title: "Method".into(),
         blocks: vec![

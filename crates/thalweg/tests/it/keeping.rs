@@ -9,7 +9,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use thalweg::engine::cpu::Cpu;
 use thalweg::error::Error;
 use thalweg::plan::{Cell, Plan};
-use thalweg::record::{Kept, Record};
+use thalweg::record::{Kept, ROWS, Record};
 use thalweg::report::Confronted;
 use thalweg::run::{self, Control, Event};
 use thalweg::{store, tables};
@@ -331,4 +331,25 @@ fn a_decided_cell_is_the_beginning_of_the_fixed_one() {
     assert_eq!(one.rows, whole.rows[..one.rows.len()]);
     (one.seconds, three.seconds) = (0.0, 0.0);
     assert_eq!(one, three);
+}
+
+/// Memory must not grow with the replicates: beyond the rows they are counted, exactly.
+#[test]
+fn replicates_beyond_the_rows_are_counted() {
+    let text = |n: u64| {
+        format!(
+            "replicates = {n}\n[data]\npoints = 2\ndim = 1\n[net]\nhidden = [1]\n[descent]\nrate = 0.1\nsteps = 3\n\
+             precision = \"f64\"\n[success]\nloss_below = 0.3\n[look]\nreplicates = 2\n[keep]\nreplicates = 1"
+        )
+    };
+    let whole = record(&text(ROWS + 500), &Cpu::detect(), 2);
+    assert_eq!(whole.rows.len() as u64, ROWS);
+    assert_eq!(whole.tally.replicates, ROWS + 500);
+    assert_eq!(whole.tally.outcomes.iter().sum::<u64>(), ROWS + 500);
+    let few = record(&text(1000), &Cpu::detect(), 1);
+    assert_eq!(few.rows, whole.rows[..1000]);
+    let share = |r: &Record| r.successes() as f64 / r.tally.replicates as f64;
+    assert!((share(&few) - share(&whole)).abs() < 0.1 && share(&whole) > 0.05);
+    let last = whole.rows.iter().filter(|r| r.reached()).count() as u64;
+    assert!(last <= whole.successes() && whole.successes() <= last + 500);
 }

@@ -225,6 +225,7 @@ impl<V, B> Table<V, B> {
         self.limit.as_mut_slice()[lane] = real::<S, V>(f64::INFINITY);
         let end = End {
             replicate: start.replicate,
+            rate: start.rate,
             outcome: Outcome::Spent,
             first_below: None,
             best_loss: f64::INFINITY,
