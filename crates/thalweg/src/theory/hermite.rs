@@ -77,7 +77,8 @@ impl Expansion {
         // the odd part. The polynomials carry a factor e^(z²/4), so the range is wider than REACH.
         let half: Vec<(f64, f64)> = nodes(spacing(widest), 12.5)
             .filter(|(z, _)| *z >= 0.0)
-            .map(|(z, w)| (z, if z > 0.0 { w } else { 0.5 * w }))
+            // √w on each side of a product keeps everything in range.
+            .map(|(z, w)| (z, if z > 0.0 { w } else { 0.5 * w }.sqrt()))
             .collect();
         let parts: Vec<[[Vec<f64>; 2]; 2]> = variances
             .iter()
@@ -90,9 +91,8 @@ impl Expansion {
                         jet(activation, -deviation * z),
                     );
                     for f in 0..2 {
-                        // √w on each side of a product keeps everything in range.
-                        all[f][0].push(w.sqrt() * (plus[f] + minus[f]));
-                        all[f][1].push(w.sqrt() * (plus[f] - minus[f]));
+                        all[f][0].push(w * (plus[f] + minus[f]));
+                        all[f][1].push(w * (plus[f] - minus[f]));
                     }
                 }
                 all
@@ -111,20 +111,19 @@ impl Expansion {
         };
         let mut series = [begin(0), begin(1)];
         let mut before = vec![0.0; half.len()];
-        let mut now: Vec<f64> = half.iter().map(|(_, w)| w.sqrt()).collect();
+        let mut now: Vec<f64> = half.iter().map(|(_, w)| *w).collect();
         for k in 0..MOST {
+            // All go on until all are done: a pair has as many terms as its shorter series. Looked at
+            // between blocks only, because a symmetric function has every other term 0.
+            if k % BLOCK == 0 && series.iter().flatten().all(Series::done) {
+                break;
+            }
             for (f, of) in series.iter_mut().enumerate() {
                 for (s, p) in of.iter_mut().zip(&parts) {
-                    // Looked at between blocks only: a symmetric function has every other term 0.
-                    if s.terms.len() == k && !(k % BLOCK == 0 && s.done()) {
-                        let term = dot(&p[f][k % 2], &now);
-                        s.rest -= term * term;
-                        s.terms.push(term);
-                    }
+                    let term = dot(&p[f][k % 2], &now);
+                    s.rest -= term * term;
+                    s.terms.push(term);
                 }
-            }
-            if series.iter().flatten().all(|s| s.terms.len() <= k) {
-                break;
             }
             // √(k+1) h_{k+1} = z h_k − √k h_{k−1}.
             let (up, down) = (1.0 / ((k + 1) as f64).sqrt(), (k as f64).sqrt());
@@ -134,6 +133,9 @@ impl Expansion {
                 *new = next;
             }
         }
+        // Below 0 it is round-off.
+        let floor = |s: &mut Series| s.rest = s.rest.max(f64::EPSILON * s.square);
+        series.iter_mut().flatten().for_each(floor);
         let [values, slopes] = series;
         Expansion {
             activation,
@@ -161,17 +163,12 @@ impl Expansion {
         };
         let sum = |s: &[Series]| {
             let (x, y) = (&s[i], &s[j]);
-            let terms = x.terms.len().min(y.terms.len());
-            let left_out = (x.rest_from(terms) * y.rest_from(terms)).max(0.0).sqrt()
-                * libm::pow(rho.abs(), terms as f64);
+            let left_out = (x.rest * y.rest).sqrt() * libm::pow(rho.abs(), x.terms.len() as f64);
             let enough = left_out <= LOSS * (x.square * y.square).sqrt();
             enough.then(|| {
                 // Horner from the smallest term.
-                x.terms[..terms]
-                    .iter()
-                    .zip(&y.terms[..terms])
-                    .rev()
-                    .fold(0.0, |sum, (x, y)| sum * rho + x * y)
+                let terms = x.terms.iter().zip(&y.terms).rev();
+                terms.fold(0.0, |sum, (x, y)| sum * rho + x * y)
             })
         };
         match (sum(&self.values), sum(&self.slopes)) {
@@ -183,12 +180,5 @@ impl Expansion {
                 rho * scale,
             ),
         }
-    }
-}
-
-impl Series {
-    /// The sum of the squares of the terms from `k` on.
-    fn rest_from(&self, k: usize) -> f64 {
-        self.rest.max(0.0) + self.terms[k..].iter().map(|t| t * t).sum::<f64>()
     }
 }
