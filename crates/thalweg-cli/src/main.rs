@@ -2,6 +2,7 @@
 
 mod args;
 mod progress;
+mod theory;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -59,6 +60,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Report(args) => report(args),
         Command::Studies { what } => studies(what),
         Command::Weights(args) => weights(args),
+        Command::Theory { what } => theory::theory(what),
     }
 }
 
