@@ -452,7 +452,11 @@ fn critical_line(act: Activation, most_w: f64, most_b: f64) -> Vec<Vec<(f64, f64
             .filter(|(w, b)| *w <= most_w && *b <= most_b);
         match (at, pieces.last_mut()) {
             (Some(at), Some(piece)) => {
-                if piece.last() != Some(&at) {
+                // Points that a picture cannot tell apart are one.
+                let far = |p: &(f64, f64)| {
+                    (p.0 - at.0).abs() > 2e-3 * most_w || (p.1 - at.1).abs() > 2e-3 * most_b
+                };
+                if piece.last().is_none_or(far) {
                     piece.push(at);
                 }
             }
@@ -570,11 +574,11 @@ fn describe(cell: &Cell, net: &Wide) -> String {
     let layers = match hidden {
         0 => "Linear regression".to_string(),
         1 => format!(
-            "One infinitely wide hidden layer of {}",
+            "Infinitely wide, one hidden layer of {}",
             net.activation.name()
         ),
         n => format!(
-            "{n} infinitely wide hidden layers of {}",
+            "Infinitely wide, {n} hidden layers of {}",
             net.activation.name()
         ),
     };
