@@ -305,8 +305,8 @@ fn phase(args: &Phase) -> Result<()> {
         .fold(0.0, f64::max);
     let most_w = args
         .weights
-        .unwrap_or((1.4 * sw2).max(1.6 * on_axis).max(3.0).min(1e5));
-    let most_b = args.biases.unwrap_or((1.4 * sb2).max(1.0).min(1e5));
+        .unwrap_or((1.4 * sw2).max(1.6 * on_axis).clamp(3.0, 1e5));
+    let most_b = args.biases.unwrap_or((1.4 * sb2).clamp(1.0, 1e5));
     let n = usize::from(args.points);
     let axis =
         |most: f64| -> Vec<f64> { (0..n).map(|i| most * (i as f64 + 0.5) / n as f64).collect() };
