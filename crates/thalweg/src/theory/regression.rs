@@ -3,7 +3,7 @@
 //!
 //! With residual r, loss s Σ r² and kernel Θ on the training set, t steps of rate η turn a network that
 //! starts as a Gaussian process with covariance K into one with mean Θ* A y and covariance K** − Θ* A K* −
-//! (…)ᵀ + Θ* A K A Θ*ᵀ, where A = Θ⁻¹ (1 − (1 − 2 s η Θ)ᵗ): equations 14 to 16 of Lee et al. 2019
+//! (…)ᵀ + Θ* A K A Θ*ᵀ, where A = Θ⁻¹ (1 − (1 − 2 s η Θ)ᵗ): the trained ensemble of Lee et al. 2019
 //! (arXiv:1902.06720), with the discrete propagator in place of e^(−η Θ t).
 
 use crate::linalg::{Eigen, eigen};
@@ -128,7 +128,7 @@ fn transposed(a: &[f64], columns: usize) -> Vec<f64> {
 }
 
 /// The ensemble of networks after training: `train` are the kernels of the training inputs with
-/// themselves, `cross` those of the new inputs [M] with the training inputs, `new` those of the new
+/// themselves, `cross` those of the new inputs `[M, d]` with the training inputs, `new` those of the new
 /// inputs with themselves; `y` are the targets `[N]`.
 ///
 /// # Panics
