@@ -32,6 +32,11 @@ pub(crate) enum Command {
     Weights(Weights),
     /// Measure how fast this machine trains, against what its processor can do. Exit with 1 below the floors.
     Bench(Bench),
+    /// Ask the theory of infinitely wide networks; train nothing.
+    Theory {
+        #[command(subcommand)]
+        what: Theory,
+    },
 }
 
 /// A study, and how it is changed for this run.
@@ -161,4 +166,78 @@ fn seconds(text: &str) -> Result<f64, String> {
         Ok(seconds) if seconds > 0.0 && seconds <= 60.0 => Ok(seconds),
         _ => Err("a number of seconds, above 0 and up to 60".into()),
     }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Theory {
+    /// The Gaussian process (NNGP) and tangent kernel (NTK) of a study's network on given inputs.
+    Kernel(Kernel),
+    /// Order, chaos and the critical line of its activation, and where its layers start.
+    Phase(Phase),
+    /// Steps to the loss and probability of success over random training sets.
+    Steps(Steps),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Kernel {
+    #[command(flatten)]
+    pub(crate) study: StudyArgs,
+    /// Inputs: csv or parquet with columns x0, x1, …, npy [N, d], or npz with `x` [default: those of
+    /// the study's replicate 0].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) inputs: Option<PathBuf>,
+    /// Second inputs: the kernels between both lists.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) with: Option<PathBuf>,
+    /// The replicate whose inputs are taken without `--inputs`.
+    #[arg(long, default_value_t = 0, conflicts_with = "inputs")]
+    pub(crate) replicate: u64,
+    /// Write both matrices: .npz (arrays `x`, `nngp`, `ntk`), .csv (a line a pair) or .json.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print it as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Phase {
+    #[command(flatten)]
+    pub(crate) study: StudyArgs,
+    /// Largest σw² of the map [default: so that the network and the critical line are on it].
+    #[arg(long, value_name = "σw²")]
+    pub(crate) weights: Option<f64>,
+    /// Largest σb² of the map.
+    #[arg(long, value_name = "σb²")]
+    pub(crate) biases: Option<f64>,
+    /// Columns and rows of the map.
+    #[arg(long, default_value_t = 48, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=400))]
+    pub(crate) points: u16,
+    /// Write the map as SVG.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print it as JSON, the map included.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Steps {
+    #[command(flatten)]
+    pub(crate) study: StudyArgs,
+    /// Input dimensions instead of the study's, as `15,5,2`.
+    #[arg(long, value_name = "D,…", value_delimiter = ',')]
+    pub(crate) dim: Vec<usize>,
+    /// Every cell of the study, not the base cell alone.
+    #[arg(long, conflicts_with = "dim")]
+    pub(crate) cells: bool,
+    /// Random training sets.
+    #[arg(long, default_value_t = 400, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub(crate) sets: u64,
+    /// Threads [default: all processors].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) threads: Option<u16>,
+    /// Print it as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }

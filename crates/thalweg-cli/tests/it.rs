@@ -681,6 +681,191 @@ fn a_record_that_does_not_fit_leaves_nothing_behind() {
 }
 
 // ---------------------------------------------------------------------------------------------
+// Theory
+
+/// The unit-normal ReLU network of two hidden layers at (1, 0, 0), (0.6, 0.8, 0), (−0.5, 1, 2).
+const KERNEL: [&str; 9] = [
+    "theory",
+    "kernel",
+    "--inputs",
+    "in.csv",
+    "--set=net.activation=relu",
+    "--set=net.hidden=[8,8]",
+    "--set=net.init={normal={variance=2}}",
+    "--set=net.parameterization=ntk",
+    "--set=net.bias=false",
+];
+
+#[test]
+fn theory_prints_and_writes_the_kernels_of_given_inputs() {
+    let work = Work::new("");
+    work.write("in.csv", b"x0,x1,x2\n1,0,0\n0.6,0.8,0\n-0.5,1,2\n");
+    let seen = work
+        .thalweg(&[&KERNEL[..], &["--out", "k.csv"]].concat())
+        .good();
+    insta::assert_snapshot!(seen.out, @r"
+    Infinitely wide, 2 hidden layers of relu, ntk parameterization.
+
+      layer         σw²         σb²    Θ: weights     Θ: biases
+          1      2.0000           0        2.0000             0
+          2      2.0000           0        2.0000             0
+          3      2.0000           0        2.0000             0
+
+    λmin 0.9457, λmax 10.83, κ 11.45 of the NTK; 3 of 3 eigenvalues are above round-off
+    largest stable rate for this loss: 0.0924
+
+    NNGP
+        0.6666666667    0.4889558572    0.6632913121
+        0.4889558572    0.6666666667    0.8652643516
+        0.6632913121    0.8652643516    3.5000000000
+
+    NTK
+        2.0000000000    1.0296108671    0.7702886681
+        1.0296108671    2.0000000000    1.4149471962
+        0.7702886681    1.4149471962   10.5000000000
+
+    Kernels: k.csv
+    ");
+    let text = String::from_utf8(work.read("k.csv")).expect("text");
+    let line = text.lines().nth(2).expect("a line for each pair");
+    let fields: Vec<&str> = line.split(',').collect();
+    let value = |i: usize| fields[i].parse::<f64>().expect("a number");
+    assert_eq!((fields[0], fields[1]), ("0", "1"));
+    // Known to twelve digits.
+    assert!((value(2) - 0.488955857217).abs() < 1e-11, "{line}");
+    assert!((value(3) - 1.029610867118).abs() < 1e-11, "{line}");
+    let json = work.thalweg(&[&KERNEL[..], &["--json"]].concat()).good();
+    let json: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
+    assert!((json["ntk"][1][2].as_f64().expect("a number") - 1.414947196223).abs() < 1e-11);
+    assert_eq!(json["rank"], 3);
+    // The same inputs back from an npz file: the same kernels, now between two lists.
+    work.thalweg(&[&KERNEL[..], &["--out", "k.npz"]].concat())
+        .good();
+    let mut between = KERNEL.to_vec();
+    between[3] = "k.npz";
+    between.extend(["--with", "in.csv", "--json"]);
+    let cross = work.thalweg(&between).good();
+    let cross: serde_json::Value = serde_json::from_str(&cross.out).expect("JSON");
+    assert_eq!(cross["ntk"], json["ntk"]);
+    assert!(cross["rank"].is_null());
+}
+
+#[test]
+fn theory_maps_order_and_chaos() {
+    let work = Work::new("");
+    let arguments = [
+        "theory",
+        "phase",
+        "--set=net.init={normal={variance=1.7}}",
+        "--set=net.bias_init={normal={std=0.22360679774997896}}",
+        "--set=net.activation=tanh",
+        "--set=net.hidden=[64,64]",
+        "--points=12",
+    ];
+    let seen = work
+        .thalweg(&[&arguments[..], &["--out", "map.svg"]].concat())
+        .good();
+    insta::assert_snapshot!(seen.out, @r"
+    Infinitely wide, 2 hidden layers of tanh, standard parameterization (its NTK keeps the study's
+    widths as weights of the layers).
+
+      layers             σw²       σb²         q*        χ₁        c*        ξq        ξc  phase
+      layers 1–2      1.7000    0.0500     0.5331    0.9867    1.0000    1.5583     74.92  ordered
+
+    layers 1–2: with σb² = 0.0500 tanh is critical at σw² = 1.7610
+
+    q*, c*: where variance and correlation of preactivations go with depth; χ₁ below 1: gradients vanish
+    (order), above 1: they explode (chaos); ξ: layers in which the way there falls by e.
+
+    Map: map.svg
+    ");
+    let svg = String::from_utf8(work.read("map.svg")).expect("text");
+    assert_eq!(svg.matches("crispEdges").count(), 144);
+    assert!(svg.contains("layers 1–2") && svg.contains("χ₁ = 1"));
+    let json = work.thalweg(&[&arguments[..], &["--json"]].concat()).good();
+    let json: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
+    let field = &json["layers"][0]["mean_field"];
+    assert!((field["chi"].as_f64().expect("a number") - 0.9867408090).abs() < 1e-9);
+    assert_eq!(json["map"].as_array().map(Vec::len), Some(144));
+}
+
+#[test]
+fn theory_expects_steps_over_training_sets() {
+    let work = Work::new("");
+    let arguments = [
+        "theory",
+        "steps",
+        "--set=net={hidden=[64,64],activation=\"relu\",init=\"kaiming_normal\"}",
+        "--set=descent={loss=\"half_mean\",rate={of_limit=0.5},steps=1000}",
+        "--dim=15,5",
+        "--sets=50",
+        "--json",
+    ];
+    let seen = work.thalweg(&arguments).good();
+    let json: serde_json::Value = serde_json::from_str(&seen.out).expect("JSON");
+    let median = |i: usize| {
+        json[i]["outlook"]["steps"]["q50"]
+            .as_f64()
+            .expect("a number")
+    };
+    // 274 and 1446 over a thousand sets.
+    assert!((median(0) / 274.0).ln().abs() < 0.15, "{}", median(0));
+    assert!((median(1) / 1446.0).ln().abs() < 0.3, "{}", median(1));
+    assert_eq!(json[1]["label"], "d = 5");
+    let table = work.thalweg(&arguments[..6]).good().out;
+    assert!(
+        table.contains("95 % interval") && table.contains("d = 15"),
+        "{table}"
+    );
+}
+
+#[test]
+fn theory_says_what_it_cannot_answer() {
+    let work = Work::new("");
+    work.write("in.csv", b"x0,x1\n1,2\n");
+    work.write("other.csv", b"x0\n1\n");
+    work.write("bad.csv", b"a,b\n1,2\n");
+    for (arguments, code, says) in [
+        (
+            &["kernel", "--inputs", "none.csv"][..],
+            1,
+            "cannot read `none.csv`",
+        ),
+        (&["kernel", "--inputs", "bad.csv"], 1, "has no column `x0`"),
+        (
+            &["kernel", "--inputs", "in.csv", "--with", "other.csv"],
+            2,
+            "of dimension 1, the first ones have 2",
+        ),
+        (
+            &["kernel", "--inputs", "in.csv", "--out", "k.doc"],
+            2,
+            "cannot be written as `doc`",
+        ),
+        (
+            &["phase", "--set=net.hidden=[]"],
+            2,
+            "without hidden layers",
+        ),
+        (&["phase", "--weights=-1"], 2, "no end of a map"),
+        (
+            &["steps", "--set=descent.method={adam={}}"],
+            2,
+            "no linear theory",
+        ),
+        (&["steps", "--dim=0"], 2, "between 1 and 100000"),
+    ] {
+        let seen = work.thalweg(&[&["theory"], arguments].concat()).bad(code);
+        assert!(seen.err.contains(says), "{arguments:?}: {}", seen.err);
+        assert!(
+            seen.err.contains("hint: ") || says.starts_with("between"),
+            "{}",
+            seen.err
+        );
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
 // Being stopped
 
 /// A base cell that is finished at once, then one with that many steps to go.

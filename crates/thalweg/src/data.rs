@@ -328,6 +328,85 @@ pub fn read(path: &Path) -> Result<Set, Error> {
     })
 }
 
+/// Reads inputs without targets [N, d], and d: the columns `x0`, `x1`, … of a csv or parquet file (others
+/// are ignored), all columns of an npy array, or the array `x` of an npz file.
+///
+/// # Errors
+///
+/// [`Error::Io`] if it cannot be opened, [`Error::Damaged`] if there is no column or row, or a value is
+/// not a finite number.
+pub fn read_inputs(path: &Path) -> Result<(Vec<f64>, usize), Error> {
+    let bad = |message: String| {
+        Error::Damaged {
+        path: path.to_path_buf(),
+        message,
+        hint: "inputs are the columns `x0`, `x1`, … of a csv or parquet file, an npy array [N, d], or \
+               the array `x` of an npz file"
+            .into(),
+    }
+    };
+    let extension = path
+        .extension()
+        .and_then(|e| e.to_str())
+        .unwrap_or_default()
+        .to_lowercase();
+    let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
+    let (x, d) = match extension.as_str() {
+        "csv" | "parquet" => {
+            let (names, rows) = if extension == "csv" {
+                read_csv(file).map_err(bad)?
+            } else {
+                read_parquet(file).map_err(bad)?
+            };
+            let at: Vec<usize> = (0..)
+                .map_while(|j| names.iter().position(|n| *n == format!("x{j}")))
+                .collect();
+            if at.is_empty() {
+                return Err(bad(format!("has no column `x0` but {names:?}")));
+            }
+            let x: Vec<f64> = rows
+                .iter()
+                .flat_map(|row| at.iter().map(|&j| row[j]))
+                .collect();
+            (x, at.len())
+        }
+        "npy" | "npz" => {
+            let reader = std::io::BufReader::new(file);
+            let (shape, x) = if extension == "npy" {
+                read_npy(reader).map_err(bad)?
+            } else {
+                let mut archive = npyz::npz::NpzArchive::new(reader)
+                    .map_err(|e| bad(format!("is no npz archive: {e}")))?;
+                let entry = archive
+                    .by_name("x")
+                    .map_err(|e| bad(format!("cannot be read: {e}")))?
+                    .ok_or_else(|| bad("has no array `x`".into()))?;
+                npy_values(entry).map_err(bad)?
+            };
+            match shape[..] {
+                [_] => (x, 1),
+                [_, d] if d > 0 => (x, d),
+                _ => {
+                    return Err(bad(format!(
+                        "holds an array of shape {shape:?}, not [N, d]"
+                    )));
+                }
+            }
+        }
+        other => return Err(bad(format!("has the unknown extension `{other}`"))),
+    };
+    if x.is_empty() {
+        return Err(bad("has no row".into()));
+    }
+    if let Some(at) = x.iter().position(|v| !v.is_finite()) {
+        return Err(bad(format!(
+            "holds a value that is not a finite number in row {}",
+            at / d + 1
+        )));
+    }
+    Ok((x, d))
+}
+
 type Columns = (Vec<String>, Vec<Vec<f64>>);
 
 fn default_names(columns: usize) -> Vec<String> {

@@ -48,6 +48,32 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     attempt().map_err(Error::io("write", path))
 }
 
+/// Writes named arrays (name, shape, values in C order) as an npz file for `numpy.load`.
+///
+/// # Errors
+///
+/// [`Error::Io`].
+pub fn write_arrays(path: &Path, arrays: &[(&str, &[usize], &[f64])]) -> Result<(), Error> {
+    use npyz::WriterBuilder;
+    let attempt = || -> std::io::Result<Vec<u8>> {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        let mut archive = npyz::npz::NpzWriter::new(&mut bytes);
+        for (name, shape, values) in arrays {
+            let shape: Vec<u64> = shape.iter().map(|n| *n as u64).collect();
+            let mut writer = archive
+                .array(name, Default::default())?
+                .default_dtype()
+                .shape(&shape)
+                .begin_nd()?;
+            writer.extend(values.iter().copied())?;
+            writer.finish()?;
+        }
+        drop(archive);
+        Ok(bytes.into_inner())
+    };
+    write(path, &attempt().map_err(Error::io("write", path))?)
+}
+
 /// The file of a cell's record.
 pub fn record_path(folder: &Path, cell: &Cell, engine: &str) -> PathBuf {
     folder

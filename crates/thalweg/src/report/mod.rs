@@ -3,6 +3,7 @@
 mod axis;
 pub mod html;
 pub mod page;
+pub mod phase;
 pub mod plot;
 mod svg;
 mod words;

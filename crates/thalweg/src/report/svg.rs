@@ -108,6 +108,16 @@ impl Canvas {
         let _ = writeln!(self.body, "<circle cx=\"{x}\" cy=\"{y}\" r=\"{r}\"{more}/>");
     }
 
+    /// What is on another canvas, moved.
+    pub(super) fn group(&mut self, (x, y): (f64, f64), of: &Canvas) {
+        let (x, y) = (number(x), number(y));
+        let _ = writeln!(
+            self.body,
+            "<g transform=\"translate({x} {y})\">\n{}</g>",
+            of.body
+        );
+    }
+
     /// A closed, lightly filled area.
     pub(super) fn area(&mut self, outline: &[(f64, f64)], style: Style) {
         let (d, colour) = (path(outline), style.colour());

@@ -1,4 +1,10 @@
 //! Predictions. This room shares no derivative with the engines or the measurements it is confronted
 //! with: a kernel measured on weights reaches it as plain numbers.
 
+pub mod dual;
+pub mod expect;
+mod hermite;
 pub mod linear;
+pub mod mean_field;
+pub mod ntk;
+pub mod regression;

@@ -24,7 +24,7 @@ const ARROWS: [(&str, &[&str]); 21] = [
         "run",
         &["engine", "linalg", "stats", "record", "observe", "store"],
     ),
-    ("theory", &["linalg"]),
+    ("theory", &["linalg", "stats"]),
     ("confront", &["record", "theory", "linalg", "stats"]),
     (
         "price",

@@ -2,8 +2,11 @@
 
 mod arrows;
 mod engines;
+mod expectations;
+mod infinite;
 mod keeping;
 mod laws;
+mod mean_field;
 mod parity;
 mod studies;
 

@@ -1,0 +1,635 @@
+//! `thalweg theory`: kernels, phases and expected steps of infinitely wide networks.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::args::{Kernel, Phase, Steps, StudyArgs, Theory};
+use crate::{open, print, short, wrap};
+use thalweg::descent::Method;
+use thalweg::linalg::eigen;
+use thalweg::net::Activation;
+use thalweg::plan::Cell;
+use thalweg::report::phase::{PhaseMap, Shade, phase_svg};
+use thalweg::theory::expect::{Outlook, expect};
+use thalweg::theory::mean_field::{self, MeanField, critical, critical_at, mean_field};
+use thalweg::theory::ntk::{Kernels, Layer, Wide};
+use thalweg::theory::regression::largest_rate;
+use thalweg::{Error, Plan};
+
+/// A full kernel of more inputs would not fit into memory beside its eigenproblem.
+const MOST_INPUTS: usize = 8000;
+
+pub(crate) fn theory(what: Theory) -> Result<ExitCode> {
+    match what {
+        Theory::Kernel(args) => kernel(&args)?,
+        Theory::Phase(args) => phase(&args)?,
+        Theory::Steps(args) => steps(&args)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The base cell of the study that the arguments name.
+fn base(args: &StudyArgs) -> Result<Cell> {
+    Ok(Plan::new(&open(args)?)?.cells.swap_remove(0))
+}
+
+fn wide(cell: &Cell, dim: usize) -> Result<Wide, Error> {
+    let rates = cell.setting.descent.layer_rates.as_deref();
+    Wide::new(&cell.setting.net, dim, rates)
+}
+
+fn mistaken(message: String, hint: &str) -> Error {
+    Error::Study {
+        message,
+        hint: Some(hint.into()),
+        place: None,
+    }
+}
+
+// ---- kernel ------------------------------------------------------------------------------------
+
+fn kernel(args: &Kernel) -> Result<()> {
+    let cell = base(&args.study)?;
+    let (x, dim) = match &args.inputs {
+        Some(path) => thalweg::data::read_inputs(path)?,
+        None => (cell.set(args.replicate).x, cell.dim()),
+    };
+    let second = match &args.with {
+        Some(path) => {
+            let (z, other) = thalweg::data::read_inputs(path)?;
+            if other != dim {
+                return Err(mistaken(
+                    format!(
+                        "`{}` has inputs of dimension {other}, the first ones have {dim}",
+                        path.display()
+                    ),
+                    "both lists need the same columns",
+                )
+                .into());
+            }
+            Some(z)
+        }
+        None => None,
+    };
+    let largest = x.len().max(second.as_ref().map_or(0, Vec::len)) / dim;
+    if largest > MOST_INPUTS {
+        return Err(mistaken(
+            format!("{largest} inputs are more than {MOST_INPUTS}: the kernels would not fit into memory"),
+            "take fewer rows, or parts of them with `--inputs` and `--with`",
+        )
+        .into());
+    }
+    let net = wide(&cell, dim)?;
+    let kernels = match &second {
+        Some(z) => net.cross(&x, z, dim),
+        None => net.kernels(&x, dim),
+    };
+    let spectrum = second.is_none().then(|| Spectrum::of(&cell, &kernels));
+    if let Some(path) = &args.out {
+        write_kernels(path, &cell, &net, &kernels, &x, second.as_deref(), dim)?;
+    }
+    if args.json {
+        return print(&serde_json::to_string_pretty(&kernel_json(
+            &cell,
+            &net,
+            &kernels,
+            spectrum.as_ref(),
+        ))?);
+    }
+    print(&wrap(&format!("{}.", describe(&cell, &net)), 100))?;
+    print(&layer_table(&net))?;
+    if let Some(s) = &spectrum {
+        print(&format!(
+            "λmin {}, λmax {}, κ {} of the NTK; {} of {} eigenvalues are above round-off",
+            digits(s.smallest),
+            digits(s.largest),
+            digits(s.condition),
+            s.rank,
+            kernels.rows
+        ))?;
+        print(&format!(
+            "largest stable rate for this loss: {}{}",
+            digits(s.largest_rate),
+            match cell.setting.descent.method {
+                Method::Gd => "",
+                Method::Momentum { .. } => " (with momentum)",
+                Method::Nesterov { .. } | Method::Adam { .. } | Method::Sgd { .. } =>
+                    " (of plain descent)",
+            }
+        ))?;
+    }
+    for (name, matrix) in [("NNGP", &kernels.nngp), ("NTK", &kernels.ntk)] {
+        if kernels.rows.max(kernels.columns) > 8 {
+            break;
+        }
+        print(&format!("\n{name}"))?;
+        for row in matrix.chunks(kernels.columns) {
+            let numbers: Vec<String> = row.iter().map(|v| format!("{v:>16.10}")).collect();
+            print(numbers.join("").trim_end())?;
+        }
+    }
+    match &args.out {
+        Some(path) => print(&format!("\nKernels: {}", path.display())),
+        None if kernels.rows.max(kernels.columns) > 8 => print(&format!(
+            "\nThe matrices are {} by {}: `--out kernels.npz`, .csv or .json writes them, `--json` prints them.",
+            kernels.rows, kernels.columns
+        )),
+        None => Ok(()),
+    }
+}
+
+/// What the eigenvalues of a kernel say.
+struct Spectrum {
+    eigenvalues: Vec<f64>,
+    smallest: f64,
+    largest: f64,
+    condition: f64,
+    rank: usize,
+    largest_rate: f64,
+}
+
+impl Spectrum {
+    fn of(cell: &Cell, kernels: &Kernels) -> Spectrum {
+        let n = kernels.rows;
+        let eigenvalues = eigen(&kernels.ntk, n).values;
+        let smallest = eigenvalues.first().copied().unwrap_or(f64::NAN);
+        let largest = eigenvalues.last().copied().unwrap_or(f64::NAN);
+        let noise = largest * n as f64 * f64::EPSILON;
+        let beta = match cell.setting.descent.method {
+            Method::Momentum { beta } => beta,
+            Method::Gd | Method::Nesterov { .. } | Method::Adam { .. } | Method::Sgd { .. } => 0.0,
+        };
+        Spectrum {
+            smallest,
+            largest,
+            condition: if smallest > noise {
+                largest / smallest
+            } else {
+                f64::INFINITY
+            },
+            rank: eigenvalues.iter().filter(|l| **l > noise).count(),
+            largest_rate: largest_rate(&kernels.ntk, cell.setting.descent.loss.factor(n), beta),
+            eigenvalues,
+        }
+    }
+}
+
+fn matrix(values: &[f64], columns: usize) -> Value {
+    values
+        .chunks(columns.max(1))
+        .map(|row| json!(row))
+        .collect()
+}
+
+fn kernel_json(cell: &Cell, net: &Wide, kernels: &Kernels, spectrum: Option<&Spectrum>) -> Value {
+    json!({
+        "network": describe(cell, net),
+        "layers": net.layers,
+        "nngp": matrix(&kernels.nngp, kernels.columns),
+        "ntk": matrix(&kernels.ntk, kernels.columns),
+        "eigenvalues": spectrum.map(|s| &s.eigenvalues),
+        "condition": spectrum.map(|s| s.condition),
+        "rank": spectrum.map(|s| s.rank),
+        "largest_stable_rate": spectrum.map(|s| s.largest_rate),
+    })
+}
+
+fn write_kernels(
+    path: &Path,
+    cell: &Cell,
+    net: &Wide,
+    kernels: &Kernels,
+    x: &[f64],
+    z: Option<&[f64]>,
+    dim: usize,
+) -> Result<()> {
+    let extension = path
+        .extension()
+        .and_then(|e| e.to_str())
+        .unwrap_or_default();
+    match extension.to_lowercase().as_str() {
+        "npz" => {
+            let shape = [kernels.rows, kernels.columns];
+            let (rows, columns) = ([kernels.rows, dim], [kernels.columns, dim]);
+            let mut arrays: Vec<(&str, &[usize], &[f64])> = vec![
+                ("x", &rows, x),
+                ("nngp", &shape, &kernels.nngp),
+                ("ntk", &shape, &kernels.ntk),
+            ];
+            if let Some(z) = z {
+                arrays.push(("z", &columns, z));
+            }
+            thalweg::store::write_arrays(path, &arrays)?;
+        }
+        "csv" => {
+            let mut text = String::from("i,j,nngp,ntk\n");
+            for (at, (nngp, ntk)) in kernels.nngp.iter().zip(&kernels.ntk).enumerate() {
+                let (i, j) = (at / kernels.columns, at % kernels.columns);
+                // The shortest digits that give the same number back.
+                let _ = writeln!(text, "{i},{j},{nngp},{ntk}");
+            }
+            thalweg::store::write(path, text.as_bytes())?;
+        }
+        "json" => {
+            let value = kernel_json(cell, net, kernels, None);
+            thalweg::store::write(path, serde_json::to_string_pretty(&value)?.as_bytes())?;
+        }
+        other => {
+            return Err(Error::Unknown {
+                message: format!("kernels cannot be written as `{other}`"),
+                hint: "name the file .npz, .csv or .json".into(),
+            }
+            .into());
+        }
+    }
+    Ok(())
+}
+
+// ---- phase -------------------------------------------------------------------------------------
+
+/// Layers that feed an activation and start alike.
+struct Start {
+    name: String,
+    layer: Layer,
+    field: MeanField,
+}
+
+fn phase(args: &Phase) -> Result<()> {
+    let cell = base(&args.study)?;
+    let net = wide(&cell, cell.dim())?;
+    let hidden = net.layers.len() - 1;
+    if hidden == 0 {
+        return Err(mistaken(
+            "a network without hidden layers has no phase".into(),
+            "for instance `--set net.hidden=[64,64]`",
+        )
+        .into());
+    }
+    for (name, most) in [("--weights", args.weights), ("--biases", args.biases)] {
+        if let Some(most) = most
+            && !(most > 0.0 && most < 1e6)
+        {
+            return Err(mistaken(
+                format!("`{name} {most}` is no end of a map"),
+                "a positive variance, as 4",
+            )
+            .into());
+        }
+    }
+    // The variance that the study's inputs bring to the first hidden layer.
+    let set = cell.set(0);
+    let square = set.x.iter().map(|x| x * x).sum::<f64>() / set.x.len() as f64;
+    let first = net.layers[0];
+    let start = first.weight_variance * square + first.bias_variance;
+    let starts = group(&net, hidden, start);
+    let act = net.activation;
+    let sb2 = starts
+        .iter()
+        .map(|s| s.layer.bias_variance)
+        .fold(0.0, f64::max);
+    let sw2 = starts
+        .iter()
+        .map(|s| s.layer.weight_variance)
+        .fold(0.0, f64::max);
+    let critical_here: Vec<_> = starts
+        .iter()
+        .map(|s| critical(act, s.layer.bias_variance))
+        .collect();
+    let on_axis = critical(act, 0.0)
+        .into_iter()
+        .map(|c| c.weight_variance)
+        .fold(0.0, f64::max);
+    let most_w = args
+        .weights
+        .unwrap_or((1.4 * sw2).max(1.6 * on_axis).clamp(3.0, 1e5));
+    let most_b = args.biases.unwrap_or((1.4 * sb2).clamp(1.0, 1e5));
+    let n = usize::from(args.points);
+    let axis =
+        |most: f64| -> Vec<f64> { (0..n).map(|i| most * (i as f64 + 0.5) / n as f64).collect() };
+    let (weights, biases) = (axis(most_w), axis(most_b));
+    let line = critical_line(act, most_w, most_b);
+    let cells = if args.json || args.out.is_some() {
+        mean_field::map(act, &weights, &biases, start)
+    } else {
+        Vec::new()
+    };
+    if let Some(path) = &args.out {
+        let map = PhaseMap {
+            title: format!("Order and chaos of {}", act.name()),
+            weights: weights.clone(),
+            biases: biases.clone(),
+            cells: cells.iter().map(shade).collect(),
+            line: line.clone(),
+            marks: starts
+                .iter()
+                .map(|s| {
+                    (
+                        s.name.clone(),
+                        s.layer.weight_variance,
+                        s.layer.bias_variance,
+                    )
+                })
+                .collect(),
+        };
+        thalweg::store::write(path, phase_svg(&map).as_bytes())?;
+    }
+    if args.json {
+        let layers: Vec<Value> = starts
+            .iter()
+            .zip(&critical_here)
+            .map(|(s, critical)| json!({ "layers": s.name, "mean_field": s.field, "critical": critical }))
+            .collect();
+        return print(&serde_json::to_string_pretty(&json!({
+            "activation": act,
+            "input_variance": start,
+            "layers": layers,
+            "critical_line": line,
+            "map": cells,
+        }))?);
+    }
+    print(&wrap(&format!("{}.", describe(&cell, &net)), 100))?;
+    print(&format!(
+        "\n  {:12}  {:>8}  {:>8}  {:>9}  {:>8}  {:>8}  {:>8}  {:>8}  phase",
+        "layers", "σw²", "σb²", "q*", "χ₁", "c*", "ξq", "ξc"
+    ))?;
+    for s in &starts {
+        let m = &s.field;
+        print(&format!(
+            "  {:12}  {:>8}  {:>8}  {:>9}  {:>8}  {:>8}  {:>8}  {:>8}  {}",
+            s.name,
+            digits(m.weight_variance),
+            digits(m.bias_variance),
+            digits(m.q),
+            digits(m.chi),
+            digits(m.c),
+            digits(m.depth_q),
+            digits(m.depth_c),
+            m.phase.name()
+        ))?;
+    }
+    print("")?;
+    for (s, critical) in starts.iter().zip(&critical_here) {
+        let at: Vec<String> = critical.iter().map(|c| digits(c.weight_variance)).collect();
+        print(&if at.is_empty() {
+            format!(
+                "{}: with σb² = {} no σw² is critical for {}",
+                s.name,
+                digits(s.layer.bias_variance),
+                act.name()
+            )
+        } else {
+            format!(
+                "{}: with σb² = {} {} is critical at σw² = {}",
+                s.name,
+                digits(s.layer.bias_variance),
+                act.name(),
+                at.join(", ")
+            )
+        })?;
+    }
+    let told = "q*, c*: where variance and correlation of preactivations go with depth; χ₁ below 1: \
+                gradients vanish (order), above 1: they explode (chaos); ξ: layers in which the way \
+                there falls by e.";
+    print(&format!("\n{}", wrap(told, 100)))?;
+    match &args.out {
+        Some(path) => print(&format!("\nMap: {}", path.display())),
+        None => print("\n`--out phase.svg` draws the map."),
+    }
+}
+
+/// The layers below the output, those that start alike in one.
+fn group(net: &Wide, hidden: usize, start: f64) -> Vec<Start> {
+    let mut all: Vec<(usize, usize, Layer)> = Vec::new();
+    for (l, layer) in net.layers[..hidden].iter().enumerate() {
+        let same = |a: f64, b: f64| (a - b).abs() <= 1e-12 * a.abs();
+        match all.last_mut() {
+            Some((_, last, known))
+                if same(known.weight_variance, layer.weight_variance)
+                    && same(known.bias_variance, layer.bias_variance) =>
+            {
+                *last = l;
+            }
+            _ => all.push((l, l, *layer)),
+        }
+    }
+    all.into_iter()
+        .map(|(from, to, layer)| Start {
+            name: if from == to {
+                format!("layer {}", from + 1)
+            } else {
+                format!("layers {}–{}", from + 1, to + 1)
+            },
+            layer,
+            field: mean_field(
+                net.activation,
+                layer.weight_variance,
+                layer.bias_variance,
+                start,
+            ),
+        })
+        .collect()
+}
+
+fn shade(m: &MeanField) -> Shade {
+    match m.phase {
+        mean_field::Phase::Ordered | mean_field::Phase::Critical => Shade::Order(m.depth_c),
+        mean_field::Phase::Chaotic => Shade::Chaos(m.depth_c),
+        mean_field::Phase::Unbounded => Shade::Unbounded,
+    }
+}
+
+/// The critical line within a window, in pieces.
+fn critical_line(act: Activation, most_w: f64, most_b: f64) -> Vec<Vec<(f64, f64)>> {
+    let mut pieces: Vec<Vec<(f64, f64)>> = vec![Vec::new()];
+    for i in 0..=800 {
+        let q = 10f64.powf(-6.0 + f64::from(i) / 100.0);
+        let at = critical_at(act, q)
+            .map(|c| (c.weight_variance, c.bias_variance))
+            .filter(|(w, b)| *w <= most_w && *b <= most_b);
+        match (at, pieces.last_mut()) {
+            (Some(at), Some(piece)) => {
+                // Points that a picture cannot tell apart are one.
+                let far = |p: &(f64, f64)| {
+                    (p.0 - at.0).abs() > 2e-3 * most_w || (p.1 - at.1).abs() > 2e-3 * most_b
+                };
+                if piece.last().is_none_or(far) {
+                    piece.push(at);
+                }
+            }
+            (None, Some(piece)) if !piece.is_empty() => pieces.push(Vec::new()),
+            _ => {}
+        }
+    }
+    pieces.retain(|p| !p.is_empty());
+    pieces
+}
+
+// ---- steps -------------------------------------------------------------------------------------
+
+fn steps(args: &Steps) -> Result<()> {
+    let source = open(&args.study)?;
+    let mut cells: Vec<(String, Cell)> = Vec::new();
+    if args.dim.is_empty() {
+        let plan = Plan::new(&source)?;
+        let wanted = if args.cells { plan.cells.len() } else { 1 };
+        let of = plan.cells.into_iter().take(wanted);
+        cells.extend(of.map(|c| (c.describe(), c)));
+    } else {
+        for d in &args.dim {
+            let mut source = source.clone();
+            source.set(&format!("data.dim={d}"))?;
+            cells.push((format!("d = {d}"), Plan::new(&source)?.cells.swap_remove(0)));
+        }
+    }
+    let threads = args.threads.map_or_else(
+        || std::thread::available_parallelism().map_or(1, usize::from),
+        usize::from,
+    );
+    let mut rows: Vec<(String, &Cell, Result<Outlook, Error>)> = Vec::new();
+    for (name, cell) in &cells {
+        let outlook = expect(cell, args.sets, threads)
+            .map(|all| Outlook::new(&all, cell.setting.descent.steps));
+        rows.push((name.clone(), cell, outlook));
+    }
+    // One cell without a theory among many is a row that says so; alone, it is the answer.
+    if rows.iter().all(|(_, _, o)| o.is_err())
+        && let Some((_, _, Err(e))) = rows.pop()
+    {
+        return Err(e.into());
+    }
+    if args.json {
+        let all: Vec<Value> = rows
+            .iter()
+            .map(|(name, cell, outlook)| match outlook {
+                Ok(o) => json!({
+                    "cell": cell.number,
+                    "label": name,
+                    "outlook": o,
+                    "predicted_success": o.share(),
+                }),
+                Err(e) => json!({ "cell": cell.number, "label": name, "error": e.to_string() }),
+            })
+            .collect();
+        return print(&serde_json::to_string_pretty(&all)?);
+    }
+    let (_, first) = &cells[0];
+    print(&wrap(
+        &format!(
+            "{}; {} random training sets of {} points, loss below {:e}.",
+            describe(first, &wide(first, first.dim())?),
+            args.sets,
+            first.setting.data.points,
+            first.setting.success.loss_below
+        ),
+        100,
+    ))?;
+    let width = rows
+        .iter()
+        .map(|(n, _, _)| n.chars().count())
+        .max()
+        .unwrap_or(4)
+        .clamp(4, 48);
+    print(&format!(
+        "\n  {:width$}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>10}  {:>8}  95 % interval",
+        "cell", "λmin", "λmax", "κ", "η/limit", "steps", "80 %", "90 %", "budget", "success"
+    ))?;
+    for (name, _, outlook) in &rows {
+        let name: String = name.chars().take(48).collect();
+        match outlook {
+            Err(e) => print(&format!("  {name:width$}  {e}"))?,
+            Ok(o) => print(&format!(
+                "  {name:width$}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>10}  {:>8}  {}",
+                digits(o.smallest.q50),
+                digits(o.largest.q50),
+                digits(o.condition.q50),
+                digits(o.over_limit.q50),
+                count(o.steps.q50),
+                count(o.steps.q80),
+                count(o.steps.q90),
+                o.budget,
+                format!("{:.1} %", 100.0 * o.share()),
+                format_args!(
+                    "{:.1}–{:.1} %",
+                    100.0 * o.success.low,
+                    100.0 * o.success.high
+                ),
+            ))?,
+        }
+    }
+    let told = "Medians over training sets, and 80 % and 90 % quantiles of the steps. This is the \
+                infinitely wide network, whose kernel stays as it starts; where steps are many, finite \
+                networks move their kernel and are often faster.";
+    print(&format!("\n{}", wrap(told, 100)))
+}
+
+// ---- words -------------------------------------------------------------------------------------
+
+/// The network in a line.
+fn describe(cell: &Cell, net: &Wide) -> String {
+    let hidden = net.layers.len() - 1;
+    let layers = match hidden {
+        0 => "Linear regression".to_string(),
+        1 => format!(
+            "Infinitely wide, one hidden layer of {}",
+            net.activation.name()
+        ),
+        n => format!(
+            "Infinitely wide, {n} hidden layers of {}",
+            net.activation.name()
+        ),
+    };
+    let parameterization = match cell.setting.net.parameterization {
+        thalweg::net::Parameterization::Standard => {
+            "standard parameterization (its NTK keeps the study's widths as weights of the layers)"
+        }
+        thalweg::net::Parameterization::Ntk => "ntk parameterization",
+    };
+    format!("{layers}, {parameterization}")
+}
+
+fn layer_table(net: &Wide) -> String {
+    let mut text = format!(
+        "\n  {:>5}  {:>10}  {:>10}  {:>12}  {:>12}\n",
+        "layer", "σw²", "σb²", "Θ: weights", "Θ: biases"
+    );
+    for (l, layer) in net.layers.iter().enumerate() {
+        let _ = writeln!(
+            text,
+            "  {:>5}  {:>10}  {:>10}  {:>12}  {:>12}",
+            l + 1,
+            digits(layer.weight_variance),
+            digits(layer.bias_variance),
+            digits(layer.weight_share),
+            digits(layer.bias_share)
+        );
+    }
+    text
+}
+
+/// Three or four digits.
+fn digits(v: f64) -> String {
+    if v.is_nan() {
+        "–".into()
+    } else if v.is_infinite() {
+        "∞".into()
+    } else if v == 0.0 {
+        "0".into()
+    } else if v.abs() >= 1e5 || v.abs() < 1e-3 {
+        format!("{v:.2e}")
+    } else if v.abs() >= 100.0 {
+        format!("{v:.0}")
+    } else if v.abs() >= 10.0 {
+        format!("{v:.2}")
+    } else {
+        format!("{v:.4}")
+    }
+}
+
+/// A number of steps.
+fn count(v: f64) -> String {
+    if v < 1e6 { format!("{v:.0}") } else { short(v) }
+}

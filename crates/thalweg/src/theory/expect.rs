@@ -1,0 +1,275 @@
+//! What the infinitely wide network says about a cell before any training, as a distribution over
+//! random training sets: spectrum, steps to the loss, probability of success within the budget.
+//!
+//! For each training set of the cell's law: Θ and K of [`super::ntk`], an initial output f₀ ~ N(0, K),
+//! and exact discrete descent of the residual f₀ − y on the linearised network ([`super::linear`]).
+//! Wide networks follow it while their kernel stays (Lee et al. 2019, arXiv:1902.06720); at small d the
+//! kernel moves before slow modes are learned, and real networks are faster than this.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Serialize;
+
+use super::linear::{Linear, Rule, Steps};
+use super::ntk::Wide;
+use crate::data::{Draw, Set};
+use crate::descent::{Method, Rate};
+use crate::error::Error;
+use crate::linalg::{Eigen, eigen};
+use crate::plan::Cell;
+use crate::seed::{Purpose, stream};
+use crate::stats::{Interval, quantile_of, wilson};
+
+/// The part of the stream of initial weights that f₀ is drawn from: no tensor has this number.
+const OUTPUTS: u64 = u64::MAX;
+
+/// One training set.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Expected {
+    /// The number of the replicate whose training set it is.
+    pub replicate: u64,
+    /// Eigenvalues of Θ, increasing `[N]`.
+    pub eigenvalues: Vec<f64>,
+    /// η.
+    pub rate: f64,
+    /// η over the largest stable rate.
+    pub over_limit: f64,
+    /// The loss of f₀.
+    pub initial_loss: f64,
+    /// The first step below the loss; infinite if it is never reached or the rate is unstable.
+    pub steps: f64,
+    /// How the linearised network ends.
+    #[serde(skip)]
+    pub end: Steps,
+}
+
+impl Expected {
+    /// λmin.
+    pub fn smallest(&self) -> f64 {
+        self.eigenvalues.first().copied().unwrap_or(f64::NAN)
+    }
+
+    /// λmax.
+    pub fn largest(&self) -> f64 {
+        self.eigenvalues.last().copied().unwrap_or(f64::NAN)
+    }
+
+    /// κ = λmax/λmin; infinite if λmin is 0 to round-off.
+    pub fn condition(&self) -> f64 {
+        let noise = self.largest() * self.eigenvalues.len() as f64 * f64::EPSILON;
+        if self.smallest() > noise {
+            self.largest() / self.smallest()
+        } else {
+            f64::INFINITY
+        }
+    }
+}
+
+/// The 10, 50, 80 and 90 % quantiles of something over training sets (inverses of the empirical
+/// distribution function).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Quantiles {
+    /// 10 %.
+    pub q10: f64,
+    /// The median.
+    pub q50: f64,
+    /// 80 %.
+    pub q80: f64,
+    /// 90 %.
+    pub q90: f64,
+}
+
+impl Quantiles {
+    /// Of these values.
+    pub fn of(values: &[f64]) -> Quantiles {
+        let q = |q| quantile_of(values, q);
+        Quantiles {
+            q10: q(0.1),
+            q50: q(0.5),
+            q80: q(0.8),
+            q90: q(0.9),
+        }
+    }
+}
+
+/// The distribution over training sets.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Outlook {
+    /// Training sets.
+    pub sets: u64,
+    /// λmin of Θ.
+    pub smallest: Quantiles,
+    /// λmax of Θ.
+    pub largest: Quantiles,
+    /// κ.
+    pub condition: Quantiles,
+    /// η over the largest stable rate.
+    pub over_limit: Quantiles,
+    /// The first step below the loss.
+    pub steps: Quantiles,
+    /// The budget.
+    pub budget: u64,
+    /// Training sets on which the loss is reached within the budget.
+    pub successes: u64,
+    /// Wilson's 95 % interval of the probability of that.
+    pub success: Interval,
+    /// Training sets on which the rate is unstable.
+    pub unstable: u64,
+    /// Training sets on which Θ is singular to round-off and holds the loss above the threshold.
+    pub never: u64,
+}
+
+impl Outlook {
+    /// The summary of these training sets, for a budget of so many steps.
+    pub fn new(all: &[Expected], budget: u64) -> Outlook {
+        let of =
+            |f: &dyn Fn(&Expected) -> f64| Quantiles::of(&all.iter().map(f).collect::<Vec<f64>>());
+        let count = |f: &dyn Fn(&Expected) -> bool| all.iter().filter(|e| f(e)).count() as u64;
+        let successes = count(&|e| e.steps <= budget as f64);
+        Outlook {
+            sets: all.len() as u64,
+            smallest: of(&Expected::smallest),
+            largest: of(&Expected::largest),
+            condition: of(&Expected::condition),
+            over_limit: of(&|e| e.over_limit),
+            steps: of(&|e| e.steps),
+            budget,
+            successes,
+            success: wilson(successes, all.len() as u64, 0.95),
+            unstable: count(&|e| e.end == Steps::Unstable),
+            never: count(&|e| matches!(e.end, Steps::Never { .. })),
+        }
+    }
+
+    /// The predicted probability of success.
+    pub fn share(&self) -> f64 {
+        self.successes as f64 / self.sets as f64
+    }
+}
+
+/// The rule of a cell in the linearised network; none for Adam and mini-batches.
+fn rule(method: Method) -> Option<Rule> {
+    match method {
+        Method::Gd => Some(Rule::Descent),
+        Method::Momentum { beta } => Some(Rule::Momentum(beta)),
+        Method::Nesterov { beta } => Some(Rule::Nesterov(beta)),
+        Method::Adam { .. } | Method::Sgd { .. } => None,
+    }
+}
+
+/// What the infinitely wide network of a cell does on the training sets of its first `sets`
+/// replicates, in their order, computed on so many threads.
+///
+/// # Errors
+///
+/// [`Error::Study`] if the cell has no such network (weights from a file) or no linear theory (Adam,
+/// mini-batches).
+pub fn expect(cell: &Cell, sets: u64, threads: usize) -> Result<Vec<Expected>, Error> {
+    let setting = &cell.setting;
+    let rates = setting.descent.layer_rates.as_deref();
+    let wide = Wide::new(&setting.net, cell.dim(), rates)?;
+    let rule = rule(setting.descent.method).ok_or_else(|| Error::Study {
+        message: "Adam and mini-batches have no linear theory of their steps".into(),
+        hint: Some("`--set descent.method=gd` says what plain descent would do".into()),
+        place: None,
+    })?;
+    // One training set for all needs one kernel.
+    let shared =
+        (setting.data.draw == Draw::Once).then(|| spectra(&wide, &cell.set(0), cell.dim()));
+    let one = |replicate: u64| {
+        let set = cell.set(replicate);
+        let of_set;
+        let (theta, process) = match &shared {
+            Some(spectra) => (&spectra.0, &spectra.1),
+            None => {
+                of_set = spectra(&wide, &set, cell.dim());
+                (&of_set.0, &of_set.1)
+            }
+        };
+        descend(cell, rule, replicate, &set, theta, process)
+    };
+    let next = AtomicU64::new(0);
+    let all = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..threads.clamp(1, 256) {
+            scope.spawn(|| {
+                let mut mine = Vec::new();
+                loop {
+                    let replicate = next.fetch_add(1, Ordering::Relaxed);
+                    if replicate >= sets {
+                        break;
+                    }
+                    mine.push(one(replicate));
+                }
+                // A poisoned lock means that another thread panicked, and so will the scope.
+                if let Ok(mut all) = all.lock() {
+                    all.append(&mut mine);
+                }
+            });
+        }
+    });
+    let mut all = all.into_inner().unwrap_or_default();
+    all.sort_by_key(|e: &Expected| e.replicate);
+    Ok(all)
+}
+
+/// The eigenproblems of Θ and K on a training set.
+fn spectra(wide: &Wide, set: &Set, dim: usize) -> (Eigen, Eigen) {
+    let kernels = wide.kernels(&set.x, dim);
+    let n = kernels.rows;
+    (eigen(&kernels.ntk, n), eigen(&kernels.nngp, n))
+}
+
+fn descend(
+    cell: &Cell,
+    rule: Rule,
+    replicate: u64,
+    set: &Set,
+    theta: &Eigen,
+    process: &Eigen,
+) -> Expected {
+    let descent = &cell.setting.descent;
+    let n = set.y.len();
+    // f₀ = Σ √λ_k z_k v_k.
+    let mut random = stream(cell.setting.seed, replicate, Purpose::Init, OUTPUTS);
+    let mut residual: Vec<f64> = set.y.iter().map(|y| -y).collect();
+    for (value, vector) in process.values.iter().zip(process.vectors.chunks_exact(n)) {
+        let z = value.max(0.0).sqrt() * random.normal();
+        residual
+            .iter_mut()
+            .zip(vector)
+            .for_each(|(r, v)| *r += z * v);
+    }
+    let coefficients: Vec<f64> = theta
+        .vectors
+        .chunks_exact(n)
+        .map(|v| v.iter().zip(&residual).map(|(v, r)| v * r).sum())
+        .collect();
+    let loss_factor = descent.loss.factor(n);
+    let largest = theta.values.last().copied().unwrap_or(f64::NAN);
+    let rate = match descent.rate {
+        Rate::Absolute(rate) => rate,
+        Rate::OfLimit(share) => share / (loss_factor * largest),
+    };
+    let linear = Linear {
+        rule,
+        loss_factor,
+        rate,
+        eigenvalues: &theta.values,
+        coefficients: &coefficients,
+    };
+    let end = linear.steps_below(cell.setting.success.loss_below, descent.steps);
+    Expected {
+        replicate,
+        rate,
+        over_limit: rate / linear.largest_stable_rate(),
+        initial_loss: loss_factor * residual.iter().map(|r| r * r).sum::<f64>(),
+        steps: match end {
+            Steps::At(step) => step as f64,
+            Steps::After(_) | Steps::Never { .. } | Steps::Unstable => f64::INFINITY,
+        },
+        end,
+        eigenvalues: theta.values.clone(),
+    }
+}

@@ -1,0 +1,300 @@
+//! The infinitely wide network: its Gaussian process (NNGP) and its tangent kernel (NTK), for any
+//! depth, both parameterizations, every activation.
+//!
+//! With Σ⁰ = v₀ x·x'/d + σb₀² and T⁰ = ω₀ x·x'/d + β₀, each hidden layer takes the dual activation
+//! (K, K') of Σ and gives Σ ← v K + σb², T ← ω K + β + v K' T (Jacot, Gabriel & Hongler 2018,
+//! arXiv:1806.07572; Lee et al. 2019, arXiv:1902.06720). v/fan_in is the variance of an effective weight;
+//! ω is the weight of ∂f/∂W in Θ = Σ (rate factor) m² ∂f ∂fᵀ times fan_in: v in the `ntk`
+//! parameterization, fan_in itself in the `standard` one, where the widths therefore remain.
+
+use std::f64::consts::PI;
+
+use super::dual::{Dual, Kind, closed, kind, piecewise};
+use super::hermite::Expansion;
+use crate::error::Error;
+use crate::net::{Activation, BiasInit, Init, Net, sizes, tensors};
+
+/// What an infinitely wide network keeps of one weight layer.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Layer {
+    /// v: fan_in times the variance of an effective weight.
+    pub weight_variance: f64,
+    /// σb²: the variance of an effective bias; 0 without biases.
+    pub bias_variance: f64,
+    /// ω: what the weights' derivatives are multiplied with in Θ, times fan_in.
+    pub weight_share: f64,
+    /// β: the same of the biases; 0 if they do not train.
+    pub bias_share: f64,
+}
+
+/// An infinitely wide network with one output.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Wide {
+    /// φ of every hidden layer.
+    pub activation: Activation,
+    /// Every weight layer, from the inputs to the output; one more than there are hidden layers.
+    pub layers: Vec<Layer>,
+}
+
+/// NNGP and NTK between two lists of inputs.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Kernels {
+    /// Rows.
+    pub rows: usize,
+    /// Columns.
+    pub columns: usize,
+    /// Covariance of the outputs of the initial network [rows, columns].
+    pub nngp: Vec<f64>,
+    /// Θ [rows, columns].
+    pub ntk: Vec<f64>,
+}
+
+/// A pair of inputs on its way through the layers.
+#[derive(Debug, Clone, Copy)]
+struct Pair {
+    i: usize,
+    j: usize,
+    covariance: f64,
+    /// Of the two preactivations, followed for piecewise linear activations.
+    angle: f64,
+    tangent: f64,
+}
+
+impl Wide {
+    /// The infinitely wide network whose layers start and train as those of `net` do; `layer_rates`
+    /// are the factors of `descent.layer_rates`.
+    ///
+    /// A law of the initial weights enters by its variance alone: fan_in Var W is 1/3 for `pytorch`,
+    /// 2 for `kaiming_*`, 1 for `lecun_normal`, 2 fan_in/(fan_in + fan_out) for `xavier_*`,
+    /// fan_in/max(fan_in, fan_out) for `orthogonal` (whose kernels agree with the Gaussian ones when
+    /// wide: Huang, Du & Xu 2020, arXiv:2004.05867), each times the square of its gain.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Study`] if the weights come from a file: one network has no law.
+    pub fn new(net: &Net, dim: usize, layer_rates: Option<&[f64]>) -> Result<Wide, Error> {
+        let sizes = sizes(net, dim);
+        let multipliers = net.multipliers(dim);
+        let tensors = tensors(net, dim);
+        let mut layers = Vec::new();
+        for (l, pair) in sizes.windows(2).enumerate() {
+            let (fan_in, fan_out) = (pair[0] as f64, pair[1] as f64);
+            let law = match net.init {
+                Init::Pytorch => 1.0 / 3.0,
+                Init::XavierUniform | Init::XavierNormal => 2.0 * fan_in / (fan_in + fan_out),
+                Init::KaimingUniform | Init::KaimingNormal => 2.0,
+                Init::LecunNormal => 1.0,
+                Init::Orthogonal => fan_in / fan_in.max(fan_out),
+                Init::Normal { variance } => variance,
+                Init::File(_) => {
+                    return Err(Error::Study {
+                        message: "weights from a file have no law, hence no infinitely wide \
+                                  network"
+                            .into(),
+                        hint: Some(
+                            "choose a law: `--set net.init=kaiming_normal`, or what the file was \
+                             drawn from"
+                                .into(),
+                        ),
+                        place: None,
+                    });
+                }
+            };
+            let bias_law = match net.bias_law() {
+                BiasInit::Pytorch => 1.0 / (3.0 * fan_in),
+                BiasInit::Zeros => 0.0,
+                BiasInit::Normal { std } => std * std,
+            };
+            let gain = net.gains.as_ref().map_or(1.0, |g| g[l]);
+            let rate = layer_rates.map_or(1.0, |r| r[l]);
+            let share = |is_bias: bool| {
+                let at = tensors
+                    .iter()
+                    .position(|t| t.layer == l && t.is_bias == is_bias);
+                at.map_or(0.0, |at| rate * multipliers[at] * multipliers[at])
+            };
+            layers.push(Layer {
+                weight_variance: law * gain * gain,
+                bias_variance: if net.bias { bias_law } else { 0.0 },
+                weight_share: share(false) * fan_in,
+                bias_share: share(true),
+            });
+        }
+        Ok(Wide {
+            activation: net.activation,
+            layers,
+        })
+    }
+
+    /// The kernels of the inputs `x` [N, dim] with themselves: symmetric [N, N].
+    ///
+    /// Positive semi-definite to round-off, also where inputs are equal or nearly so. Non-finite
+    /// inputs give non-finite entries.
+    pub fn kernels(&self, x: &[f64], dim: usize) -> Kernels {
+        self.between(x, None, dim)
+    }
+
+    /// The kernels of the inputs `x` [N, dim] with the inputs `z` [M, dim]: [N, M].
+    pub fn cross(&self, x: &[f64], z: &[f64], dim: usize) -> Kernels {
+        self.between(x, Some(z), dim)
+    }
+
+    fn between(&self, x: &[f64], z: Option<&[f64]>, dim: usize) -> Kernels {
+        let dim = dim.max(1);
+        let rows = x.len() / dim;
+        let points: Vec<&[f64]> = x
+            .chunks_exact(dim)
+            .chain(z.unwrap_or_default().chunks_exact(dim))
+            .collect();
+        let columns = if z.is_some() {
+            points.len() - rows
+        } else {
+            rows
+        };
+        let Some((first, rest)) = self.layers.split_first() else {
+            return Kernels {
+                rows,
+                columns,
+                nngp: vec![0.0; rows * columns],
+                ntk: vec![0.0; rows * columns],
+            };
+        };
+        let product = |i: usize, j: usize| -> f64 {
+            let sum: f64 = points[i].iter().zip(points[j]).map(|(a, b)| a * b).sum();
+            sum / dim as f64
+        };
+        let mut variances: Vec<f64> = (0..points.len())
+            .map(|i| first.weight_variance * product(i, i) + first.bias_variance)
+            .collect();
+        let directions = self.directions(&points, dim);
+        let start = |i: usize, j: usize| {
+            let dot = product(i, j);
+            Pair {
+                i,
+                j,
+                covariance: first.weight_variance * dot + first.bias_variance,
+                angle: directions.as_ref().map_or(0.0, |d| angle(&d[i], &d[j])),
+                tangent: first.weight_share * dot + first.bias_share,
+            }
+        };
+        let mut pairs: Vec<Pair> = if z.is_some() {
+            let all = (0..rows).flat_map(|i| (rows..points.len()).map(move |j| (i, j)));
+            all.map(|(i, j)| start(i, j)).collect()
+        } else {
+            let half = (0..rows).flat_map(|i| (0..=i).map(move |j| (i, j)));
+            half.map(|(i, j)| start(i, j)).collect()
+        };
+        for layer in rest {
+            self.pass(layer, &mut variances, &mut pairs);
+        }
+        let mut out = Kernels {
+            rows,
+            columns,
+            nngp: vec![0.0; rows * columns],
+            ntk: vec![0.0; rows * columns],
+        };
+        let first_column = if z.is_some() { rows } else { 0 };
+        for p in pairs {
+            let mut put = |i: usize, j: usize| {
+                out.nngp[i * columns + j] = p.covariance;
+                out.ntk[i * columns + j] = p.tangent;
+            };
+            put(p.i, p.j - first_column);
+            if z.is_none() {
+                put(p.j, p.i);
+            }
+        }
+        out
+    }
+
+    /// Unit vectors along (√(v₀/d) x, σb₀), whose angles are those of the first preactivations;
+    /// only for piecewise linear activations.
+    fn directions(&self, points: &[&[f64]], dim: usize) -> Option<Vec<Vec<f64>>> {
+        if !matches!(kind(self.activation), Kind::Piecewise(_)) {
+            return None;
+        }
+        let first = self.layers.first()?;
+        let scale = (first.weight_variance / dim as f64).sqrt();
+        let unit = |x: &&[f64]| {
+            let mut v: Vec<f64> = x.iter().map(|x| scale * x).collect();
+            v.push(first.bias_variance.sqrt());
+            let norm = v.iter().map(|v| v * v).sum::<f64>().sqrt();
+            if norm > 0.0 {
+                v.iter_mut().for_each(|v| *v /= norm);
+            }
+            v
+        };
+        Some(points.iter().map(unit).collect())
+    }
+
+    /// One hidden layer and the weights above it.
+    fn pass(&self, above: &Layer, variances: &mut [f64], pairs: &mut [Pair]) {
+        let (v, s) = (above.weight_variance, above.bias_variance);
+        let step = |pair: &mut Pair, dual: Dual| {
+            pair.covariance = v * dual.value + s;
+            pair.tangent =
+                above.weight_share * dual.value + above.bias_share + v * dual.slope * pair.tangent;
+        };
+        match kind(self.activation) {
+            Kind::Piecewise(alpha) => {
+                let half = 0.5 * (1.0 + alpha * alpha);
+                for pair in pairs.iter_mut() {
+                    let (a, b) = (variances[pair.i], variances[pair.j]);
+                    let (dual, after) = piecewise(alpha, a, b, pair.angle);
+                    step(pair, dual);
+                    pair.angle = lifted(v * half * a, v * half * b, after, s);
+                }
+                variances.iter_mut().for_each(|a| *a = v * half * *a + s);
+            }
+            Kind::Closed => {
+                for pair in pairs.iter_mut() {
+                    let (a, b) = (variances[pair.i], variances[pair.j]);
+                    step(pair, closed(self.activation, a, b, pair.covariance));
+                }
+                for a in variances.iter_mut() {
+                    *a = v * closed(self.activation, *a, *a, *a).value + s;
+                }
+            }
+            Kind::Smooth => {
+                let expansion = Expansion::new(self.activation, variances);
+                for pair in pairs.iter_mut() {
+                    let dual = if pair.i == pair.j {
+                        expansion.own(pair.i)
+                    } else {
+                        expansion.pair(pair.i, pair.j, pair.covariance)
+                    };
+                    step(pair, dual);
+                }
+                for (i, a) in variances.iter_mut().enumerate() {
+                    *a = v * expansion.own(i).value + s;
+                }
+            }
+        }
+    }
+}
+
+/// The angle between unit vectors, right to round-off also near 0 and π, where that by acos is wrong
+/// in half the digits (Kahan 2006, "How futile are mindless assessments of roundoff"). π/2 if one is 0.
+fn angle(u: &[f64], v: &[f64]) -> f64 {
+    let norm = |sign: f64| {
+        let squares = u.iter().zip(v).map(|(u, v)| (u + sign * v).powi(2));
+        squares.sum::<f64>().sqrt()
+    };
+    if u.iter().all(|u| *u == 0.0) || v.iter().all(|v| *v == 0.0) {
+        return 0.5 * PI;
+    }
+    2.0 * libm::atan2(norm(-1.0), norm(1.0))
+}
+
+/// The angle between (x, σ) and (y, σ) from |x|² = a, |y|² = b, their angle, and σ² = s: only
+/// positive terms, so small angles keep their digits.
+fn lifted(a: f64, b: f64, angle: f64, s: f64) -> f64 {
+    if s <= 0.0 {
+        return angle;
+    }
+    let (sine, half) = (libm::sin(angle), libm::sin(0.5 * angle));
+    let root = (a * b).sqrt();
+    let apart = (a.sqrt() - b.sqrt()).powi(2) + 4.0 * root * half * half;
+    let gram = a * b * sine * sine + s * apart;
+    libm::atan2(gram.sqrt(), root * libm::cos(angle) + s)
+}

@@ -1,0 +1,212 @@
+//! What infinitely wide networks predict at new inputs: kernel regression with the NNGP, and gradient
+//! descent with the NTK, in discrete time, continuous time and for ever.
+//!
+//! With residual r, loss s Σ r² and kernel Θ on the training set, t steps of rate η turn a network that
+//! starts as a Gaussian process with covariance K into one with mean Θ* A y and covariance K** − Θ* A K* −
+//! (…)ᵀ + Θ* A K A Θ*ᵀ, where A = Θ⁻¹ (1 − (1 − 2 s η Θ)ᵗ): the trained ensemble of Lee et al. 2019
+//! (arXiv:1902.06720), with the discrete propagator in place of e^(−η Θ t).
+
+use crate::linalg::{Eigen, eigen};
+
+use super::ntk::Kernels;
+
+/// How long, and how, the network is trained.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Training {
+    /// So many steps of gradient descent on s Σ r².
+    Steps {
+        /// s of the loss.
+        loss_factor: f64,
+        /// η.
+        rate: f64,
+        /// Steps; need not be whole.
+        steps: f64,
+    },
+    /// Gradient flow: dθ/dt = −∇L for the time t = η · steps.
+    Flow {
+        /// s of the loss.
+        loss_factor: f64,
+        /// t.
+        time: f64,
+    },
+    /// Until nothing moves any more.
+    Forever,
+}
+
+impl Training {
+    /// (1 − p)/λ for the propagator p of the mode λ: what A does to it.
+    fn gain(self, lambda: f64, noise: f64) -> f64 {
+        match self {
+            Training::Steps {
+                loss_factor,
+                rate,
+                steps,
+            } => {
+                let x = 2.0 * loss_factor * rate * lambda;
+                if lambda.abs() <= noise {
+                    2.0 * loss_factor * rate * steps
+                } else if x < 1.0 {
+                    // 1 − (1 − x)^t without cancellation.
+                    -libm::expm1(steps * libm::log1p(-x)) / lambda
+                } else {
+                    (1.0 - (1.0 - x).signum().powi(parity(steps))
+                        * libm::pow((1.0 - x).abs(), steps))
+                        / lambda
+                }
+            }
+            Training::Flow { loss_factor, time } => {
+                let x = 2.0 * loss_factor * time;
+                if lambda.abs() <= noise {
+                    x
+                } else {
+                    -libm::expm1(-x * lambda) / lambda
+                }
+            }
+            // What is not learned is not extrapolated: the pseudo-inverse.
+            Training::Forever if lambda.abs() <= noise => 0.0,
+            Training::Forever => 1.0 / lambda,
+        }
+    }
+}
+
+/// 1 for an odd number of steps, 0 for an even one.
+fn parity(steps: f64) -> i32 {
+    i32::from(libm::fmod(libm::round(steps), 2.0) >= 1.0)
+}
+
+/// Mean and covariance of the outputs at new inputs over all initial weights.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Posterior {
+    /// Mean `[M]`.
+    pub mean: Vec<f64>,
+    /// Covariance [M, M].
+    pub covariance: Vec<f64>,
+}
+
+/// Eigenvalues at and below this are not known to differ from 0.
+fn noise(e: &Eigen) -> f64 {
+    let top = e.values.last().copied().unwrap_or(0.0);
+    top * e.values.len() as f64 * f64::EPSILON
+}
+
+/// V f(Λ) Vᵀ.
+fn function_of(e: &Eigen, f: impl Fn(f64) -> f64) -> Vec<f64> {
+    let n = e.values.len();
+    let mut out = vec![0.0; n * n];
+    for (value, v) in e.values.iter().zip(e.vectors.chunks_exact(n.max(1))) {
+        let f = f(*value);
+        for i in 0..n {
+            for j in 0..n {
+                out[i * n + j] += f * v[i] * v[j];
+            }
+        }
+    }
+    out
+}
+
+/// A B of A [n, k] and B [k, m].
+fn product(a: &[f64], b: &[f64], k: usize, m: usize) -> Vec<f64> {
+    let n = a.len() / k.max(1);
+    let mut out = vec![0.0; n * m];
+    for i in 0..n {
+        for l in 0..k {
+            let x = a[i * k + l];
+            for j in 0..m {
+                out[i * m + j] += x * b[l * m + j];
+            }
+        }
+    }
+    out
+}
+
+fn transposed(a: &[f64], columns: usize) -> Vec<f64> {
+    let rows = a.len() / columns.max(1);
+    (0..columns)
+        .flat_map(|j| (0..rows).map(move |i| (i, j)))
+        .map(|(i, j)| a[i * columns + j])
+        .collect()
+}
+
+/// The ensemble of networks after training: `train` are the kernels of the training inputs with
+/// themselves, `cross` those of the new inputs `[M, d]` with the training inputs, `new` those of the new
+/// inputs with themselves; `y` are the targets `[N]`.
+///
+/// # Panics
+///
+/// If the shapes do not fit together.
+pub fn descended(
+    train: &Kernels,
+    cross: &Kernels,
+    new: &Kernels,
+    y: &[f64],
+    training: Training,
+) -> Posterior {
+    let (n, m) = (y.len(), cross.rows);
+    assert!(
+        train.rows == n && cross.columns == n && new.rows == m,
+        "kernels of other inputs"
+    );
+    let e = eigen(&train.ntk, n);
+    let least = noise(&e);
+    let a = function_of(&e, |l| training.gain(l, least));
+    // B = Θ* A [M, N].
+    let b = product(&cross.ntk, &a, n, n);
+    let mean = product(&b, y, n, 1);
+    let mixed = product(&b, &transposed(&cross.nngp, n), n, m);
+    let inner = product(&product(&b, &train.nngp, n, n), &transposed(&b, n), n, m);
+    let covariance = (0..m * m)
+        .map(|at| {
+            let (i, j) = (at / m, at % m);
+            new.nngp[at] - mixed[at] - mixed[j * m + i] + inner[at]
+        })
+        .collect();
+    Posterior { mean, covariance }
+}
+
+/// The posterior of the Gaussian process K with observation noise of variance `noise_variance`: an
+/// infinitely wide network of which only the last layer is trained, for ever (Lee et al. 2018,
+/// arXiv:1711.00165). Arguments as those of [`descended`].
+///
+/// # Panics
+///
+/// If the shapes do not fit together.
+pub fn conditioned(
+    train: &Kernels,
+    cross: &Kernels,
+    new: &Kernels,
+    y: &[f64],
+    noise_variance: f64,
+) -> Posterior {
+    let (n, m) = (y.len(), cross.rows);
+    assert!(
+        train.rows == n && cross.columns == n && new.rows == m,
+        "kernels of other inputs"
+    );
+    let e = eigen(&train.nngp, n);
+    let least = noise(&e);
+    let inverse = function_of(&e, |l| {
+        let l = l + noise_variance;
+        if l <= least { 0.0 } else { 1.0 / l }
+    });
+    let b = product(&cross.nngp, &inverse, n, n);
+    let explained = product(&b, &transposed(&cross.nngp, n), n, m);
+    Posterior {
+        mean: product(&b, y, n, 1),
+        covariance: new
+            .nngp
+            .iter()
+            .zip(&explained)
+            .map(|(k, e)| k - e)
+            .collect(),
+    }
+}
+
+/// The largest rate at which gradient descent on s Σ r² does not diverge: 1/(s λmax(Θ)), times 1 + β
+/// with heavy-ball momentum.
+///
+/// `ntk` is symmetric [N, N].
+pub fn largest_rate(ntk: &[f64], loss_factor: f64, beta: f64) -> f64 {
+    let n = libm::round((ntk.len() as f64).sqrt()) as usize;
+    let top = eigen(ntk, n).values.last().copied().unwrap_or(f64::NAN);
+    (1.0 + beta) / (loss_factor * top)
+}
