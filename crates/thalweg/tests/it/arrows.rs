@@ -214,7 +214,7 @@ fn a_forbidden_arrow_is_seen_however_it_is_written() {
         ("plan.rs", "use crate::store::save;"),
         ("net.rs", "use crate::confront::LEVEL;"),
         ("data.rs", "use crate::report;"),
-        ("stats.rs", "use crate::study::Study;"),
+        ("stats/mod.rs", "use crate::study::Study;"),
         ("record.rs", "use super::plan::Cell;"),
         ("utils/strings.rs", "fn f() {}"),
     ] {
