@@ -13,7 +13,7 @@ use crate::net::{self, Init, Net};
 use crate::study::{At, Keep, Look, Mistake, Replicates, Source, Study, Success, check, hint_for};
 
 /// Raised when the meaning of a setting changes, so that older records are not taken for new ones.
-const MEANING: &str = "thalweg cell 1";
+const MEANING: &str = "thalweg cell 2";
 
 /// What will be run. Nothing in it is validated again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! Intervals for a share of successes.
 
-use super::{Interval, normal_quantile, side};
+use super::{Interval, binomial_cdf, normal_quantile, side};
 
 /// Wilson's score interval for a probability of which k successes in n were seen.
 ///
@@ -29,6 +29,45 @@ pub fn wilson(k: u64, n: u64, level: f64) -> Interval {
             1.0
         } else {
             (centre + half).min(1.0)
+        },
+    }
+}
+
+/// Clopper and Pearson's exact interval for a probability of which k successes in n were seen: it
+/// covers with at least `level` whatever the probability.
+///
+/// Its ends are the p with P(X ≥ k) = (1 − level)/2 and P(X ≤ k) = (1 − level)/2 (Clopper & Pearson
+/// 1934, "The use of confidence or fiducial limits illustrated in the case of the binomial"), found by
+/// bisection on the binomial tails. [0, 1] for n = 0 or a senseless level; k above n counts as n.
+pub fn clopper_pearson(k: u64, n: u64, level: f64) -> Interval {
+    let (k, alpha) = (k.min(n), side(level));
+    if n == 0 || alpha <= 0.0 {
+        return Interval {
+            low: 0.0,
+            high: 1.0,
+        };
+    }
+    let seen = k as f64 / n as f64;
+    // Both tails are written as lower ones, which keep their digits when they are small.
+    let low = |p: f64| binomial_cdf(n - k, n, 1.0 - p) < alpha;
+    let high = |p: f64| binomial_cdf(k, n, p) < alpha;
+    let bisect = |mut outside: f64, mut inside: f64, is_outside: &dyn Fn(f64) -> bool| {
+        for _ in 0..90 {
+            let middle = outside.midpoint(inside);
+            if is_outside(middle) {
+                outside = middle;
+            } else {
+                inside = middle;
+            }
+        }
+        outside
+    };
+    Interval {
+        low: if k == 0 { 0.0 } else { bisect(0.0, seen, &low) },
+        high: if k == n {
+            1.0
+        } else {
+            bisect(1.0, seen, &high)
         },
     }
 }
@@ -86,5 +125,37 @@ mod tests {
             mean += covered / f64::from(count);
         }
         assert!((mean - 0.95).abs() < 0.006, "{mean}");
+    }
+
+    /// Exactly, by summing over the binomial, at every p; and the closed forms at the ends.
+    #[test]
+    fn clopper_pearson_intervals_never_cover_less_than_they_say() {
+        for n in [1, 7, 60] {
+            for i in 1..100 {
+                let p = f64::from(i) / 100.0;
+                let covered: f64 = (0..=n)
+                    .filter(|&k| {
+                        let interval = clopper_pearson(k, n, 0.9);
+                        (interval.low..=interval.high).contains(&p)
+                    })
+                    .map(|k| binomial_pmf(k, n, p))
+                    .sum();
+                assert!(covered >= 0.9 - 1e-12, "{covered} at {p}, {n}");
+            }
+        }
+        // All successes: pⁿ = (1 − level)/2.
+        close(
+            clopper_pearson(50, 50, 0.95).low,
+            libm::pow(0.025, 0.02),
+            1e-13,
+        );
+        assert_eq!(clopper_pearson(50, 50, 0.95).high, 1.0);
+        let whole = Interval {
+            low: 0.0,
+            high: 1.0,
+        };
+        assert_eq!(clopper_pearson(0, 0, 0.95), whole);
+        assert_eq!(clopper_pearson(3, 5, f64::NAN), whole);
+        assert_eq!(clopper_pearson(3, 5, 1.0), whole);
     }
 }

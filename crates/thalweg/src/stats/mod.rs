@@ -10,13 +10,15 @@ mod paired;
 mod quantiles;
 mod sequence;
 mod survival;
+mod threshold;
 
 pub use distributions::{binomial_cdf, binomial_pmf, normal_cdf, normal_quantile};
-pub use intervals::wilson;
-pub use paired::{holm, mcnemar_exact, paired_ratio, spearman};
+pub use intervals::{clopper_pearson, wilson};
+pub use paired::{Signs, holm, mcnemar_exact, paired_ratio, sign_test, spearman};
 pub use quantiles::{median, quantile, quantile_interval, quantile_of};
-pub use sequence::{ConfidenceSequence, Side};
-pub use survival::{Hit, kaplan_meier};
+pub use sequence::{ConfidenceSequence, SequentialTest, Side};
+pub use survival::{Drop, Hit, Restart, Survival, kaplan_meier, restart};
+pub use threshold::{Group, Logistic, NoFit, Threshold};
 
 use serde::{Deserialize, Serialize};
 
