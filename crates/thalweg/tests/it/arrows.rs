@@ -8,7 +8,7 @@ const SAY: [&str; 7] = ["study", "plan", "net", "data", "descent", "seed", "erro
 
 /// What each room may name besides itself and (but for `stats`, `linalg` and `record`) SAY. An
 /// entry with an item allows that item alone.
-const ARROWS: [(&str, &[&str]); 20] = [
+const ARROWS: [(&str, &[&str]); 22] = [
     ("study", &[]),
     ("plan", &["engine::Problem", "store::read_weights"]),
     ("net", &["stats::normal_quantile"]),
@@ -34,6 +34,13 @@ const ARROWS: [(&str, &[&str]); 20] = [
         "explain",
         &[
             "engine", "linalg", "stats", "record", "observe", "run", "confront", "theory",
+        ],
+    ),
+    ("certify", &["engine", "stats", "record", "run", "store"]),
+    (
+        "choose",
+        &[
+            "engine", "stats", "record", "observe", "run", "confront", "certify",
         ],
     ),
     (
