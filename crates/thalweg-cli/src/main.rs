@@ -1,6 +1,8 @@
 //! The program `thalweg`.
 
 mod args;
+mod certify;
+mod choose;
 mod progress;
 
 use std::io::Write;
@@ -57,6 +59,9 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Plan(args) => price(args),
         Command::Explain(args) => explain(args),
         Command::Report(args) => report(args),
+        Command::Certify(args) => certify::certify(args),
+        Command::Verify(args) => certify::verify(args),
+        Command::Choose(args) => choose::choose(args),
         Command::Studies { what } => studies(what),
         Command::Weights(args) => weights(args),
     }

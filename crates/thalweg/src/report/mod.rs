@@ -1,6 +1,7 @@
 //! The report: what a run found, in tables, pictures and words computed from it.
 
 mod axis;
+pub mod front;
 pub mod html;
 pub mod page;
 pub mod plot;
