@@ -89,7 +89,7 @@ pub(crate) fn told(c: &Certificate) -> Vec<String> {
         ),
         format!("Wilson          {} ({level})", interval(c.wilson)),
         format!(
-            "anytime         {} ({level}, whatever the reason to stop)",
+            "anytime         {} (each end {level}, whatever made it stop)",
             interval(c.anytime)
         ),
         format!(

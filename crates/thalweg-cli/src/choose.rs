@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use thalweg::choose::{Candidate, Choice};
+use thalweg::choose::{Candidate, Choice, Fate};
 use thalweg::engine::by_name;
 use thalweg::report::front::{Point, svg_file};
 use thalweg::run::Control;
@@ -12,6 +12,9 @@ use thalweg::study::Cost;
 
 use crate::progress::{Spinner, si};
 use crate::{STOP, args, certify, folder, open, print, short, threads, wrap};
+
+/// Losers told of on the terminal.
+const TOLD: usize = 20;
 
 pub(crate) fn choose(args: args::Choose) -> Result<ExitCode> {
     let source = open(&args.study)?;
@@ -127,11 +130,26 @@ fn tell_one(out: &Path, i: usize, choice: &Choice) -> Result<()> {
         ))?;
     }
     print("\nWhy each lost, in the order in which theory let them start")?;
-    for (at, c) in choice.candidates.iter().enumerate() {
-        if choice.winner == Some(at) {
-            continue;
-        }
+    let losers = choice.candidates.iter().enumerate();
+    let losers: Vec<&Candidate> = losers
+        .filter(|(at, _)| choice.winner != Some(*at))
+        .map(|(_, c)| c)
+        .collect();
+    for c in losers.iter().take(TOLD) {
         print(&wrap(&format!("- {}: {}", c.label, c.why), 100))?;
+    }
+    if losers.len() > TOLD {
+        let rest = &losers[TOLD..];
+        let seldom = rest.iter().filter(|c| c.fate == Fate::TooSeldom).count();
+        let dearer = rest
+            .iter()
+            .filter(|c| matches!(c.fate, Fate::Dearer { .. }));
+        print(&format!(
+            "- {} more in choice.json: {seldom} reach the loss too seldom, {} cost more, {} else",
+            rest.len(),
+            dearer.clone().count(),
+            rest.len() - seldom - dearer.count()
+        ))?;
     }
     let w = &choice.work;
     print(&wrap(

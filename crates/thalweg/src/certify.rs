@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::plan::{Cell, Plan, Setting};
 use crate::record::Row;
 use crate::run::{Control, Event, start};
-use crate::stats::{ConfidenceSequence, Interval, SequentialTest, Side, clopper_pearson, wilson};
+use crate::stats::{Interval, SequentialTest, Side, anytime_bounds, clopper_pearson, wilson};
 use crate::study::{Source, Study};
 
 /// What the first line of a certificate begins with.
@@ -90,7 +90,8 @@ pub struct Certificate {
     pub exact: Interval,
     /// Wilson's interval.
     pub wilson: Interval,
-    /// The interval that holds although the number of replicates depended on the outcomes.
+    /// Bounds that hold although the number of replicates depended on the outcomes, each at `level`:
+    /// what lies outside is what the test decides.
     pub anytime: Interval,
     /// Replicate r at place r: how it ended, steps made, bits of the final loss in hexadecimal.
     pub outcomes: Vec<String>,
@@ -280,16 +281,10 @@ pub fn certify(
         replicates,
         exact: clopper_pearson(successes, replicates, terms.level),
         wilson: wilson(successes, replicates, terms.level),
-        anytime: anytime(successes, replicates, terms.level),
+        anytime: anytime_bounds(successes, replicates, terms.level),
         outcomes,
         study: resolved(&cell.setting),
     })
-}
-
-fn anytime(successes: u64, replicates: u64, level: f64) -> Interval {
-    let mut sequence = ConfidenceSequence::new(level);
-    (0..replicates).for_each(|i| sequence.push(i < successes));
-    sequence.interval()
 }
 
 /// A study that is this setting alone.
@@ -522,7 +517,7 @@ fn redecide(c: &Certificate) -> Result<(), String> {
         || (c.decision == Decision::Undecided && replicates != c.at_most)
     {
         return Err(format!(
-            "claims `{:?}`, which its outcomes do not decide",
+            "claims `{:?}`, but its outcomes do not decide so",
             c.decision
         )
         .to_lowercase());
@@ -530,7 +525,7 @@ fn redecide(c: &Certificate) -> Result<(), String> {
     let intervals = [
         (c.exact, clopper_pearson(successes, replicates, c.level)),
         (c.wilson, wilson(successes, replicates, c.level)),
-        (c.anytime, anytime(successes, replicates, c.level)),
+        (c.anytime, anytime_bounds(successes, replicates, c.level)),
     ];
     if intervals.iter().any(|(said, is)| said != is) {
         return Err("states an interval that does not follow from its outcomes".into());

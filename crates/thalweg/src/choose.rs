@@ -583,11 +583,15 @@ fn told(runner: &Runner<'_>, all: &[Runner<'_>]) -> Candidate {
             ratio,
         } => {
             let times = ratio.map_or(String::new(), |(r, i)| {
-                format!(" {r:.2} times ({:.2} to {:.2})", i.low, i.high)
+                format!(", {r:.2} times as much ({:.2} to {:.2})", i.low, i.high)
             });
+            let rival = &all[*than];
+            let rival = match rival.fate {
+                Some(Fate::Chosen) => "the chosen one".to_string(),
+                _ => format!("`{}`", rival.label),
+            };
             format!(
-                "costs more{times} than `{}` on {other} of {} training sets that differ{failures}",
-                all[*than].label,
+                "costs more than {rival} on {other} of {} training sets that differ{times}{failures}",
                 mine + other
             )
         }

@@ -16,7 +16,7 @@ pub use distributions::{binomial_cdf, binomial_pmf, normal_cdf, normal_quantile}
 pub use intervals::{clopper_pearson, wilson};
 pub use paired::{Signs, holm, mcnemar_exact, paired_ratio, sign_test, spearman};
 pub use quantiles::{median, quantile, quantile_interval, quantile_of};
-pub use sequence::{ConfidenceSequence, SequentialTest, Side};
+pub use sequence::{ConfidenceSequence, SequentialTest, Side, anytime_bounds};
 pub use survival::{Drop, Hit, Restart, Survival, kaplan_meier, restart};
 pub use threshold::{Group, Logistic, NoFit, Threshold};
 

@@ -217,6 +217,48 @@ impl SequentialTest {
     }
 }
 
+/// The shares that the sequential test does not exclude after so many successes in so many draws.
+///
+/// Each end on its own is a confidence sequence at `level`: with at least that probability the lower one
+/// is never above the true probability, and with at least that probability the upper one is never below
+/// it, however long one looks and whatever made one stop. A share outside is what [`SequentialTest`]
+/// decides on. [0, 1] before the first draw and for a senseless level.
+pub fn anytime_bounds(successes: u64, draws: u64, level: f64) -> Interval {
+    let successes = successes.min(draws);
+    let seen = successes as f64 / draws.max(1) as f64;
+    let excluded = |share: f64, side: Side| {
+        let test = SequentialTest {
+            successes,
+            failures: draws - successes,
+            ..SequentialTest::new(share, level)
+        };
+        test.threshold.is_finite() && test.evidence(side) >= test.threshold
+    };
+    let end = |mut outside: f64, mut inside: f64, side: Side| {
+        for _ in 0..60 {
+            let middle = outside.midpoint(inside);
+            if excluded(middle, side) {
+                outside = middle;
+            } else {
+                inside = middle;
+            }
+        }
+        outside
+    };
+    Interval {
+        low: if successes == 0 {
+            0.0
+        } else {
+            end(0.0, seen, Side::Above)
+        },
+        high: if successes == draws {
+            1.0
+        } else {
+            end(1.0, seen, Side::Below)
+        },
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::float_cmp, clippy::excessive_precision)]
 mod tests {
@@ -509,5 +551,35 @@ mod tests {
             assert_eq!(test.decision(), None, "{share} {level}");
             assert_eq!(test.counts(), (500, 500));
         }
+    }
+
+    /// The shares inside are those that the test leaves open, those outside the ones it excludes.
+    #[test]
+    fn anytime_bounds_are_where_the_test_decides() {
+        for (s, f) in [(0, 0), (0, 9), (19, 0), (80, 20), (300, 60), (2, 70)] {
+            let Interval { low, high } = anytime_bounds(s, s + f, 0.95);
+            for i in 1..200 {
+                let share = f64::from(i) / 200.0;
+                let test = SequentialTest {
+                    successes: s,
+                    failures: f,
+                    ..SequentialTest::new(share, 0.95)
+                };
+                let expected = if share < low {
+                    Some(Side::Above)
+                } else if share > high {
+                    Some(Side::Below)
+                } else {
+                    None
+                };
+                assert_eq!(test.decision(), expected, "{s} {f} {share}");
+            }
+        }
+        let whole = Interval {
+            low: 0.0,
+            high: 1.0,
+        };
+        assert_eq!(anytime_bounds(5, 9, f64::NAN), whole);
+        assert_eq!(anytime_bounds(0, 0, 0.95), whole);
     }
 }
