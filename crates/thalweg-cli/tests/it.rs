@@ -173,7 +173,9 @@ fn repository() -> PathBuf {
 #[test]
 fn help_lists_the_commands() {
     let seen = Work::new("").thalweg(&["--help"]).good();
-    for command in ["run", "plan", "explain", "report", "studies", "weights"] {
+    for command in [
+        "run", "plan", "explain", "report", "certify", "verify", "choose", "studies", "weights",
+    ] {
         let line = format!("\n  {command} ");
         assert!(seen.out.contains(&line), "no `{command}` in\n{}", seen.out);
     }

@@ -126,7 +126,8 @@ impl Logistic {
     /// Where the curve crosses a probability, with its profile-likelihood and delta intervals at
     /// `level`. None for a flat curve or a probability that is not strictly between 0 and 1.
     pub fn threshold(&self, probability: f64, level: f64) -> Option<Threshold> {
-        if !(probability > 0.0 && probability < 1.0) || !(self.slope.abs() > 1e-12) {
+        let inside = probability > 0.0 && probability < 1.0;
+        if !(inside && self.slope.abs() > 1e-12) {
             return None;
         }
         let logit = libm::log(probability / (1.0 - probability));
