@@ -23,6 +23,13 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Write the report of a run again.
     Report(Report),
+    /// Decide whether a study's base cell reaches the loss on its share of training sets, and write a
+    /// certificate. Exit code 0: yes, 3: no, 4: undecided.
+    Certify(Certify),
+    /// Check a certificate: its content, its decision, and some of its replicates bit by bit.
+    Verify(Verify),
+    /// Choose the cheapest setting of a study's `[space]` that can be certified.
+    Choose(Choose),
     /// List or show the built-in studies, or print the JSON schema of study files.
     Studies {
         #[command(subcommand)]
@@ -122,6 +129,64 @@ pub(crate) struct Report {
     #[arg(long, default_value = "cpu")]
     pub(crate) engine: String,
     /// Print the report's data as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Certify {
+    #[command(flatten)]
+    pub(crate) study: StudyArgs,
+    /// Level of the decision, both ways [default: the study's `until_decided`, else 0.95].
+    #[arg(long, value_name = "P")]
+    pub(crate) level: Option<f64>,
+    /// Give up after so many replicates [default: the study's `until_decided`, else 10000].
+    #[arg(long, value_name = "N")]
+    pub(crate) at_most: Option<u64>,
+    /// The certificate [default: runs/<study>/certificate.toml].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+    /// Print the certificate as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// A certificate.
+    pub(crate) file: PathBuf,
+    /// How many replicates to train again.
+    #[arg(long, value_name = "N", default_value_t = 20, conflicts_with = "all")]
+    pub(crate) count: u64,
+    /// Train all of them again.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Choose the replicates of an earlier check again.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) choice: Option<u64>,
+    /// Where files that the study names are [default: beside the certificate].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
+    /// Threads [default: all processors].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) threads: Option<u16>,
+    /// Print what was found as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Choose {
+    #[command(flatten)]
+    pub(crate) study: StudyArgs,
+    /// Where `choice.json`, certificates and figures go [default: runs/<study>].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+    /// Print the choice as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }

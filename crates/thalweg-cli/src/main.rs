@@ -2,6 +2,8 @@
 
 mod args;
 mod bench;
+mod certify;
+mod choose;
 mod progress;
 mod theory;
 
@@ -59,6 +61,9 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Plan(args) => price(args),
         Command::Explain(args) => explain(args),
         Command::Report(args) => report(args),
+        Command::Certify(args) => certify::certify(args),
+        Command::Verify(args) => certify::verify(args),
+        Command::Choose(args) => choose::choose(args),
         Command::Studies { what } => studies(what),
         Command::Weights(args) => weights(args),
         Command::Bench(args) => bench::bench(args),

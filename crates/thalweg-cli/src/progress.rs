@@ -68,6 +68,44 @@ impl Progress {
     }
 }
 
+/// Replicates and rate of something whose end is not known; hidden if standard error is no terminal.
+pub(crate) struct Spinner {
+    bar: ProgressBar,
+    begun: Instant,
+    steps: AtomicU64,
+}
+
+impl Spinner {
+    pub(crate) fn new(what: &'static str) -> Spinner {
+        let bar = ProgressBar::no_length();
+        if let Ok(style) = ProgressStyle::with_template("{prefix}: {pos} replicates  {msg}") {
+            bar.set_style(style);
+        }
+        bar.set_prefix(what);
+        Spinner {
+            bar,
+            begun: Instant::now(),
+            steps: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn tell(&self, event: Event<'_>) {
+        match event {
+            Event::Replicate => self.bar.inc(1),
+            Event::Steps(n) => {
+                let all = self.steps.fetch_add(n, Ordering::Relaxed) + n;
+                let rate = all as f64 / self.begun.elapsed().as_secs_f64().max(1e-3);
+                self.bar.set_message(format!("{} steps/s", si(rate)));
+            }
+            Event::Cell { .. } | Event::Done(_) => {}
+        }
+    }
+
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 /// A number with a metric prefix, three digits.
 pub(crate) fn si(v: f64) -> String {
     let (scaled, prefix) = [(1e9, " G"), (1e6, " M"), (1e3, " k")]

@@ -173,7 +173,9 @@ fn repository() -> PathBuf {
 #[test]
 fn help_lists_the_commands() {
     let seen = Work::new("").thalweg(&["--help"]).good();
-    for command in ["run", "plan", "explain", "report", "studies", "weights"] {
+    for command in [
+        "run", "plan", "explain", "report", "certify", "verify", "choose", "studies", "weights",
+    ] {
         let line = format!("\n  {command} ");
         assert!(seen.out.contains(&line), "no `{command}` in\n{}", seen.out);
     }
@@ -928,4 +930,71 @@ fn ctrl_c_keeps_what_is_finished() {
     hint: the same command goes on from here
     ");
     assert_eq!(work.records().len(), 1);
+}
+
+/// Exit codes 0, 3 and 4; a certificate that `verify` accepts until it is touched.
+#[test]
+fn a_certificate_is_written_checked_and_refused_when_touched() {
+    let work = Work::new(SMALL);
+    let easy = ["--set", "success.loss_below=1e3"];
+    let run = |more: &[&str]| {
+        let arguments = [&["certify", "study.toml", "--out", "c.toml"], more].concat();
+        let output = work
+            .command(&arguments)
+            .output()
+            .expect("the program starts");
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
+    };
+    let (code, said) = run(&[&easy[..], &["--at-most", "3"]].concat());
+    assert_eq!(code, Some(4), "{said}");
+    let (code, said) = run(&["--set", "success.loss_below=1e-30"]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("no: less than 80 %"), "{said}");
+    let (code, said) = run(&easy);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("Clopper-Pearson") && said.contains("thalweg verify c.toml"),
+        "{said}"
+    );
+    let verify = |file: &str| {
+        let command = work.command(&["verify", file, "--count", "4"]).output();
+        command.expect("the program starts")
+    };
+    assert_eq!(verify("c.toml").status.code(), Some(0));
+    let text = String::from_utf8(work.read("c.toml")).expect("it is text");
+    work.write(
+        "c.toml",
+        text.replacen("seed = 7", "seed = 8", 1).as_bytes(),
+    );
+    let refused = verify("c.toml");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("was changed after it was written"));
+}
+
+#[test]
+fn a_choice_leaves_its_data_its_picture_and_its_certificate() {
+    let space = "\n[space]\nrace = 64\n\"net.hidden\" = [[4], [8]]\n";
+    let study = SMALL.replace("loss_below = 1e-8", "loss_below = 1.0");
+    let work = Work::new(&format!("{study}{space}"));
+    let arguments = ["choose", "study.toml", "--out", "out"];
+    let output = work
+        .command(&arguments)
+        .output()
+        .expect("the program starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(
+        said.contains("Chosen: ") && said.contains("Why each lost"),
+        "{said}"
+    );
+    let json: serde_json::Value =
+        serde_json::from_slice(&work.read("out/choice.json")).expect("it is JSON");
+    assert_eq!(json[0]["candidates"].as_array().map(Vec::len), Some(2));
+    assert!(work.read("out/figures/choice-0.svg").starts_with(b"<svg"));
+    let certificate = "out/choice-0.certificate.toml";
+    let verified = work.command(&["verify", certificate]).output();
+    assert_eq!(verified.expect("the program starts").status.code(), Some(0));
 }

@@ -9,8 +9,8 @@ use crate::net::{Activation, parameters};
 use crate::plan::Cell;
 use crate::record::{Look, Outcome, Record, Row};
 use crate::stats::{
-    self, Interval, mcnemar_exact, median, paired_ratio, quantile, quantile_interval, spearman,
-    wilson,
+    self, Hit, Interval, Restart, Signs, Survival, holm, mcnemar_exact, median, paired_ratio,
+    quantile, quantile_interval, restart, sign_test, spearman, wilson,
 };
 use crate::theory::linear::{Linear, Rule, Steps};
 
@@ -195,6 +195,11 @@ pub struct Summary {
     pub steps: [Option<u64>; 3],
     /// Interval of the median hitting time.
     pub median_steps: (Option<u64>, Option<u64>),
+    /// Kaplan–Meier intervals of the same quantiles; an end that is none lies beyond the budget.
+    pub steps_intervals: [(Option<f64>, Option<f64>); 3],
+    /// The expected number of steps until success if tries are given up at a cutoff and begun again, at
+    /// its best cutoff; none if nothing succeeded.
+    pub restart: Option<Restart>,
     /// Multiply-adds of one step: 3 N × weights (less the input layer's backward product).
     pub work: f64,
     /// Number of parameters.
@@ -280,7 +285,22 @@ fn forecast(cell: &Cell, of: &[(&Row, Prediction)]) -> Option<Forecast> {
     })
 }
 
-/// The number of a cell.
+/// The share of replicates still above the loss against the step, with its band: a replicate that never
+/// gets below, however it ended, waits as long as the budget.
+pub fn waiting(cell: &Cell, record: &Record) -> Survival {
+    let budget = cell.setting.descent.steps as f64;
+    let hits: Vec<Hit> = record
+        .rows
+        .iter()
+        .map(|row| Hit {
+            time: row.hit().map_or(budget, |step| step as f64),
+            censored: row.hit().is_none(),
+        })
+        .collect();
+    Survival::new(&hits, LEVEL)
+}
+
+/// The numbers of a cell.
 pub fn summarize(cell: &Cell, record: &Record) -> Summary {
     let hits = record.hits();
     let n = record.tally.replicates;
@@ -311,6 +331,11 @@ pub fn summarize(cell: &Cell, record: &Record) -> Summary {
         outcomes: record.tally.outcomes,
         steps: [0.5, 0.8, 0.9].map(|q| quantile(&hits, q)),
         median_steps: quantile_interval(&hits, 0.5, LEVEL),
+        steps_intervals: {
+            let curve = waiting(cell, record);
+            [0.5, 0.8, 0.9].map(|q| curve.quantile_interval(q))
+        },
+        restart: restart(&hits, cell.setting.descent.steps, LEVEL),
         work: (cell.setting.data.points * work) as f64,
         parameters: parameters(&cell.setting.net, cell.dim()),
         rate: median(&record.rows.iter().map(|r| r.rate).collect::<Vec<_>>()),
@@ -378,6 +403,15 @@ pub struct Paired {
     pub p: f64,
     /// Median of this cell's hitting time over the base cell's where both hit, with its interval.
     pub ratio: Option<(f64, Interval)>,
+    /// Which of the two is faster on most replicates, the base cell first, censored ones included.
+    pub faster: Signs,
+}
+
+/// The p-values of a family of comparisons, of success (McNemar) and of speed (sign test), adjusted
+/// together by Holm's procedure: to call those below α different errs once or more with at most α.
+pub fn adjusted(family: &[Paired]) -> Vec<[f64; 2]> {
+    let p: Vec<f64> = family.iter().flat_map(|c| [c.p, c.faster.p]).collect();
+    holm(&p).chunks_exact(2).map(|p| [p[0], p[1]]).collect()
 }
 
 /// Compares two cells on the replicates that both have.
@@ -386,10 +420,12 @@ pub fn pair(base: &Record, other: &Record) -> Paired {
     let only_base = both().filter(|(a, b)| a.reached() && !b.reached()).count() as u64;
     let only_other = both().filter(|(a, b)| !a.reached() && b.reached()).count() as u64;
     let n = both().count();
+    let (base, other) = (&base.hits()[..n], &other.hits()[..n]);
     Paired {
         only: [only_base, only_other],
         p: mcnemar_exact(only_base, only_other),
-        ratio: paired_ratio(&base.hits()[..n], &other.hits()[..n], LEVEL),
+        ratio: paired_ratio(base, other, LEVEL),
+        faster: sign_test(base, other),
     }
 }
 

@@ -3,6 +3,8 @@
 #![doc = include_str!("../../../README.md")]
 
 pub mod bench;
+pub mod certify;
+pub mod choose;
 pub mod confront;
 pub mod data;
 pub mod descent;

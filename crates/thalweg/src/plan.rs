@@ -13,7 +13,7 @@ use crate::net::{self, Init, Net};
 use crate::study::{At, Keep, Look, Mistake, Replicates, Source, Study, Success, check, hint_for};
 
 /// Raised when the meaning of a setting changes, so that older records are not taken for new ones.
-const MEANING: &str = "thalweg cell 1";
+const MEANING: &str = "thalweg cell 2";
 
 /// What will be run. Nothing in it is validated again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -98,6 +98,7 @@ impl Plan {
             place: None,
         })?;
         document.remove("compare");
+        document.remove("space");
         let mut files = HashMap::new();
         let mut plan = Plan {
             title: study.title.clone(),
@@ -111,75 +112,14 @@ impl Plan {
         };
         plan.add(base, String::new(), source, &mut files, &mut known)?;
         for (index, compare) in study.compare.iter().enumerate() {
-            let mut members = Vec::new();
-            let sizes: Vec<usize> = compare.grid.iter().map(|(_, v)| v.len()).collect();
-            let total = sizes
-                .iter()
-                .fold(1usize, |all, size| all.saturating_mul(*size));
-            if total > 100_000 {
-                return Err(source.mistake(Mistake {
-                    path: vec!["compare".into(), index.to_string()],
-                    message: format!(
-                        "the comparison `{}` has {total} cells, more than 1e5",
-                        compare.name
-                    ),
-                    hint: Some("shorten its lists".into()),
-                }));
-            }
-            for point in 0..total {
-                // Mixed radix: the last key varies fastest.
-                let mut rest = point;
-                let mut choice = vec![0; sizes.len()];
-                for (c, size) in choice.iter_mut().zip(&sizes).rev() {
-                    *c = rest % size;
-                    rest /= size;
-                }
-                let mut table = document.clone();
-                for ((key, values), &c) in compare.grid.iter().zip(&choice) {
-                    put(&mut table, key, values[c].clone());
-                }
-                // The value to blame is the one of the last key, for want of better.
-                let blame = |message: String, hint: Option<String>| {
-                    let (at, c) = compare
-                        .grid
-                        .iter()
-                        .zip(&choice)
-                        .find(|((key, _), _)| message.contains(key.as_str()))
-                        .unwrap_or((&compare.grid[sizes.len() - 1], &choice[sizes.len() - 1]));
-                    let path = vec![
-                        "compare".into(),
-                        index.to_string(),
-                        at.0.clone(),
-                        c.to_string(),
-                    ];
-                    source.mistake(Mistake {
-                        path,
-                        message: format!("in the comparison `{}`: {message}", compare.name),
-                        hint,
-                    })
-                };
-                let study = Study::deserialize(table)
-                    .map_err(|e| blame(e.message().replace('\n', ", "), hint_for(e.message())))?;
-                check(&study)
-                    .map_err(|m| blame(format!("{}: {}", m.path.join("."), m.message), m.hint))?;
-                let values: Vec<String> = compare
-                    .grid
-                    .iter()
-                    .zip(&choice)
-                    .map(|((_, v), &c)| show(&v[c]))
-                    .collect();
-                let label = compare
-                    .grid
-                    .iter()
-                    .zip(&values)
-                    .map(|((key, _), value)| {
-                        format!("{} = {value}", key.rsplit('.').next().unwrap_or(key))
-                    })
-                    .collect::<Vec<_>>()
-                    .join(", ");
-                let cell = plan.add(study, label, source, &mut files, &mut known)?;
-                members.push(Member { values, cell });
-            }
+            let product = Product {
+                what: format!("comparison `{}`", compare.name),
+                path: vec!["compare".into(), index.to_string()],
+                grid: &compare.grid,
+                document: &document,
+                source,
+            };
+            let members = plan.add_product(&product, &mut files, &mut known)?;
             let keys = compare.grid.iter().map(|(key, _)| key.clone()).collect();
             plan.comparisons.push(Comparison {
                 name: compare.name.clone(),
@@ -188,6 +128,130 @@ impl Plan {
             });
         }
         Ok(plan)
+    }
+
+    /// The candidates of the study's `[space]`: for each of its conditions, in words (empty without
+    /// any), a plan whose cell 0 is the study's own setting and whose one comparison is the space.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plan::new`]; [`Error::Study`] if the study has no space.
+    pub fn choices(source: &Source) -> Result<Vec<(String, Plan)>, Error> {
+        let study = source.study()?;
+        let space = study.space.as_ref().ok_or_else(|| Error::Study {
+            message: "the study has no `[space]` to choose from".into(),
+            hint: Some("for instance `[space]` with `\"net.hidden\" = [[8], [8, 8]]`".into()),
+            place: None,
+        })?;
+        let mut document: toml::Table = toml::from_str(&source.text).map_err(|e| Error::Study {
+            message: e.message().to_string(),
+            hint: None,
+            place: None,
+        })?;
+        document.remove("compare");
+        document.remove("space");
+        let conditions: f64 = space.each.iter().map(|(_, v)| v.len() as f64).product();
+        if conditions > 1000.0 {
+            return Err(source.mistake(Mistake {
+                path: vec!["space".into(), "each".into()],
+                message: format!("{conditions} conditions are more than 1000"),
+                hint: Some("shorten its lists".into()),
+            }));
+        }
+        let mut files = HashMap::new();
+        let mut all = Vec::new();
+        for (choice, table) in product(&space.each, &document) {
+            let label = label(&space.each, &choice);
+            let (condition, document) = (label.clone(), table.clone());
+            let blame = |m: Mistake| {
+                source.mistake(Mistake {
+                    path: vec!["space".into(), "each".into()],
+                    message: format!("for {condition}: {}: {}", m.path.join("."), m.message),
+                    hint: m.hint,
+                })
+            };
+            let base = Study::deserialize(table).map_err(|e| {
+                blame(Mistake {
+                    path: vec!["space".into()],
+                    message: e.message().replace('\n', ", "),
+                    hint: hint_for(e.message()),
+                })
+            })?;
+            check(&base).map_err(blame)?;
+            let mut plan = Plan {
+                title: study.title.clone(),
+                cells: Vec::new(),
+                comparisons: Vec::new(),
+            };
+            let mut known = HashMap::new();
+            plan.add(base, String::new(), source, &mut files, &mut known)?;
+            let product = Product {
+                what: "space".into(),
+                path: vec!["space".into()],
+                grid: &space.grid,
+                document: &document,
+                source,
+            };
+            let members = plan.add_product(&product, &mut files, &mut known)?;
+            plan.comparisons.push(Comparison {
+                name: "space".into(),
+                keys: space.grid.iter().map(|(key, _)| key.clone()).collect(),
+                members,
+            });
+            all.push((label, plan));
+        }
+        Ok(all)
+    }
+
+    /// Adds the cells of a product of lists.
+    fn add_product(
+        &mut self,
+        of: &Product<'_>,
+        files: &mut HashMap<PathBuf, Arc<Set>>,
+        known: &mut HashMap<String, usize>,
+    ) -> Result<Vec<Member>, Error> {
+        let sizes: Vec<usize> = of.grid.iter().map(|(_, v)| v.len()).collect();
+        let total = sizes
+            .iter()
+            .fold(1usize, |all, size| all.saturating_mul(*size));
+        if total > 100_000 {
+            return Err(of.source.mistake(Mistake {
+                path: of.path.clone(),
+                message: format!("the {} has {total} cells, more than 1e5", of.what),
+                hint: Some("shorten its lists".into()),
+            }));
+        }
+        let mut members = Vec::new();
+        for (choice, table) in product(of.grid, of.document) {
+            // The value to blame is the one of the last key, for want of better.
+            let blame = |message: String, hint: Option<String>| {
+                let last = sizes.len() - 1;
+                let (at, c) = of
+                    .grid
+                    .iter()
+                    .zip(&choice)
+                    .find(|((key, _), _)| message.contains(key.as_str()))
+                    .unwrap_or((&of.grid[last], &choice[last]));
+                let mut path = of.path.clone();
+                path.extend([at.0.clone(), c.to_string()]);
+                of.source.mistake(Mistake {
+                    path,
+                    message: format!("in the {}: {message}", of.what),
+                    hint,
+                })
+            };
+            let study = Study::deserialize(table)
+                .map_err(|e| blame(e.message().replace('\n', ", "), hint_for(e.message())))?;
+            check(&study)
+                .map_err(|m| blame(format!("{}: {}", m.path.join("."), m.message), m.hint))?;
+            let label = label(of.grid, &choice);
+            let cell = self.add(study, label, of.source, files, known)?;
+            members.push(Member {
+                values: values(of.grid, &choice),
+                cell,
+            });
+        }
+        Ok(members)
     }
 
     /// Adds a cell unless an equal one is there; its number.
@@ -210,6 +274,7 @@ impl Plan {
             look,
             keep,
             compare: _,
+            space: _,
         } = study;
         let mut setting = Setting {
             seed,
@@ -222,8 +287,6 @@ impl Plan {
             keep,
         };
         let mut files = Files::default();
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(MEANING.as_bytes());
         if let Some(file) = &setting.data.file {
             let path = source.folder.join(file);
             let set = match cache.get(&path) {
@@ -237,26 +300,15 @@ impl Plan {
             setting.data.points = set.y.len();
             setting.data.dim = set.x.len() / set.y.len();
             setting.data.draw = Draw::Once;
-            set.x.iter().chain(&set.y).for_each(|v| {
-                hasher.update(&v.to_le_bytes());
-            });
             files.set = Some(set);
         }
         if let Init::File(file) = &setting.net.init {
             let path = source.folder.join(file);
             let weights =
                 crate::store::read_weights(&path, &net::tensors(&setting.net, setting.data.dim))?;
-            weights.iter().for_each(|v| {
-                hasher.update(&v.to_le_bytes());
-            });
             files.weights = Some(Arc::new(weights));
         }
-        hasher.update(
-            serde_json::to_string(&setting)
-                .unwrap_or_default()
-                .as_bytes(),
-        );
-        let hash = hasher.finalize().to_hex()[..16].to_string();
+        let hash = hash(&setting, &files);
         if let Some(&number) = known.get(&hash) {
             return Ok(number);
         }
@@ -271,6 +323,73 @@ impl Plan {
         });
         Ok(number)
     }
+}
+
+/// The content hash of everything that decides a cell's results.
+fn hash(setting: &Setting, files: &Files) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(MEANING.as_bytes());
+    let set = files.set.iter().flat_map(|set| set.x.iter().chain(&set.y));
+    let weights = files.weights.iter().flat_map(|weights| weights.iter());
+    set.chain(weights).for_each(|v| {
+        hasher.update(&v.to_le_bytes());
+    });
+    hasher.update(
+        serde_json::to_string(setting)
+            .unwrap_or_default()
+            .as_bytes(),
+    );
+    hasher.finalize().to_hex()[..16].to_string()
+}
+
+/// A product of lists to be added to a plan.
+struct Product<'a> {
+    /// For messages.
+    what: String,
+    /// Where its lists stand in the file.
+    path: Vec<String>,
+    grid: &'a [(String, Vec<toml::Value>)],
+    document: &'a toml::Table,
+    source: &'a Source,
+}
+
+/// Every point of a product: which value of each key, and the document with these values put in. The
+/// last key varies fastest; an empty grid has one point.
+fn product<'a>(
+    grid: &'a [(String, Vec<toml::Value>)],
+    document: &'a toml::Table,
+) -> impl Iterator<Item = (Vec<usize>, toml::Table)> + 'a {
+    let sizes = grid.iter().map(|(_, v)| v.len());
+    let total = sizes.fold(1usize, |all, size| all.saturating_mul(size));
+    (0..total).map(move |point| {
+        let mut rest = point;
+        let mut choice = vec![0; grid.len()];
+        for (c, (_, values)) in choice.iter_mut().zip(grid).rev() {
+            *c = rest % values.len();
+            rest /= values.len();
+        }
+        let mut table = document.clone();
+        for ((key, values), &c) in grid.iter().zip(&choice) {
+            put(&mut table, key, values[c].clone());
+        }
+        (choice, table)
+    })
+}
+
+/// The values of a point, as written.
+fn values(grid: &[(String, Vec<toml::Value>)], choice: &[usize]) -> Vec<String> {
+    let pairs = grid.iter().zip(choice);
+    pairs.map(|((_, v), &c)| show(&v[c])).collect()
+}
+
+/// A point in words: `key = value` without the name of the table.
+fn label(grid: &[(String, Vec<toml::Value>)], choice: &[usize]) -> String {
+    let parts: Vec<String> = grid
+        .iter()
+        .zip(values(grid, choice))
+        .map(|((key, _), value)| format!("{} = {value}", key.rsplit('.').next().unwrap_or(key)))
+        .collect();
+    parts.join(", ")
 }
 
 /// Puts `value` at a dotted key, making tables on the way.
@@ -312,6 +431,14 @@ impl Cell {
     /// Dimension of the inputs.
     pub fn dim(&self) -> usize {
         self.setting.data.dim
+    }
+
+    /// The same setting on the draws of another seed, with the hash that a plan gives it.
+    pub fn reseeded(&self, seed: u64) -> Cell {
+        let mut cell = self.clone();
+        cell.setting.seed = seed;
+        cell.hash = hash(&cell.setting, &cell.files);
+        cell
     }
 
     /// The training set of a replicate.

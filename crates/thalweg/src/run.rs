@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::observe;
 use crate::plan::{Cell, Plan};
 use crate::record::{CURVES, Curve, Kept, Look, Outcome, ROWS, Record, Row, Tally};
-use crate::stats::{ConfidenceSequence, quantile_of};
+use crate::stats::{SequentialTest, quantile_of};
 use crate::store;
 use crate::study::{At, Losses, Replicates, Weights};
 
@@ -105,7 +105,7 @@ pub fn train(
             engine.train(&problem, &supply, threads);
         }
         Replicates::UntilDecided { at_most, level } => {
-            let mut sequence = ConfidenceSequence::new(level);
+            let mut test = SequentialTest::new(cell.setting.success.share, level);
             let mut judged = 0;
             'more: while judged < at_most && !stopped() {
                 // Blocks of 64 fill the lanes; what runs past the decision is dropped, so the
@@ -116,9 +116,9 @@ pub fn train(
                 engine.train(&problem, &supply, threads);
                 let mut ended = supply.ended.lock().unwrap_or_else(|e| e.into_inner());
                 while let Some(one) = ended.kept.get(&judged) {
-                    sequence.push(one.row.reached());
+                    test.push(one.row.reached());
                     judged += 1;
-                    if sequence.excludes(cell.setting.success.share).is_some() {
+                    if test.decision().is_some() {
                         ended.kept.split_off(&judged);
                         break 'more;
                     }

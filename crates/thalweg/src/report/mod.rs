@@ -1,6 +1,7 @@
 //! The report: what a run found, in tables, pictures and words computed from it.
 
 mod axis;
+pub mod front;
 pub mod html;
 pub mod page;
 pub mod phase;
@@ -572,7 +573,7 @@ fn method(run: &Confronted<'_>) -> Section {
             Block::Text(format!(
                 "{} cells, {} replicates, {} steps in {} s of training time (seed {}). Replicate r of every cell uses \
                  the same random draws wherever shapes allow, so comparisons are paired.",
-                run.plan.cells.len(), count(replicates as u64), number(total as f64), number(seconds), cell.setting.seed
+                run.plan.cells.len(), count(replicates), number(total as f64), number(seconds), cell.setting.seed
             )),
             Block::Text(
                 "The loss is L = s Σ r² with r = f − y. Linearised at the start, gradient descent is r ← (1 − 2sηΘ) r with the tangent \

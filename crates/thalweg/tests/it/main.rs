@@ -1,6 +1,7 @@
 //! The laws that the library keeps.
 
 mod arrows;
+mod deciding;
 mod engines;
 mod expectations;
 mod infinite;

@@ -106,9 +106,9 @@ pub(super) fn drive<S: Simd, V: Lane<S>, B: Body<S, V>>(
         }
         clock += 1;
         if ended != 0 {
-            for lane in 0..seats.len() {
+            for (lane, seat) in seats.iter_mut().enumerate() {
                 if ended & 1 << lane != 0
-                    && let Some(seat) = seats[lane].take()
+                    && let Some(seat) = seat.take()
                 {
                     supply.done(seat.end);
                 }

@@ -8,6 +8,7 @@
 
 #![allow(
     clippy::needless_range_loop,
+    clippy::manual_memcpy,
     reason = "tiles read like the formula; their lengths are constants"
 )]
 
@@ -438,7 +439,7 @@ impl<S: Simd, V: Lane<S>> Body<S, V> for Single<S, V> {
             }
             Method::Sgd { .. } => {
                 for (r, weight) in self.r.iter_mut().zip(&self.in_batch) {
-                    *r = *r * *weight;
+                    *r *= *weight;
                 }
                 self.backward::<true>(problem);
                 true

@@ -7,6 +7,7 @@
 
 #![allow(
     clippy::needless_range_loop,
+    clippy::manual_memcpy,
     reason = "tiles read like the formula; their lengths are constants"
 )]
 
@@ -70,13 +71,13 @@ impl Slope {
             Slope::One => {}
             Slope::Step => each.for_each(|(b, a)| *b = a.simd_le(zero).select(zero, *b)),
             Slope::Leak => {
-                each.for_each(|(b, a)| *b = *b * a.simd_gt(zero).select(one, leak));
+                each.for_each(|(b, a)| *b *= a.simd_gt(zero).select(one, leak));
             }
-            Slope::Tanh => each.for_each(|(b, a)| *b = *b * a.fnma(*a, one)),
+            Slope::Tanh => each.for_each(|(b, a)| *b *= a.fnma(*a, one)),
             Slope::Kept => below
                 .iter_mut()
                 .zip(slope)
-                .for_each(|(b, slope)| *b = *b * *slope),
+                .for_each(|(b, slope)| *b *= *slope),
         }
     }
 }

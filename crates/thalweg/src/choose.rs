@@ -1,0 +1,639 @@
+//! The cheapest setting that can be certified: theory orders the candidates, a race on common random
+//! draws drops the losers early, and the winner is certified on fresh training sets.
+//!
+//! A training costs what its steps cost, the whole budget if it does not reach the loss. One candidate
+//! is cheaper than another if it costs less on most training sets. In the race every decision is an
+//! anytime-valid sequential test ([`SequentialTest`]), made at a level that all of them share: the
+//! share of successes of each candidate, and the sign of the difference in cost of each pair. Only a
+//! candidate that has shown that it succeeds often enough can drop another for being cheaper. So with
+//! probability `level` no candidate was dropped that should not have been, however the race went; and
+//! since the certificate rests on draws that the race never saw, it owes nothing to the winner's luck.
+
+use std::sync::Mutex;
+
+use serde::Serialize;
+
+use crate::certify::{Certificate, Decision, Terms, certify, fresh_seed, train_some};
+use crate::confront::{Cause, cause, predict};
+use crate::data::Set;
+use crate::engine::{End, Engine, Snapshot};
+use crate::error::Error;
+use crate::net::{parameters, sizes};
+use crate::observe;
+use crate::plan::{Cell, Plan};
+use crate::record::{Outcome, Row};
+use crate::run::{Control, calibrate, start};
+use crate::stats::{Interval, SequentialTest, Side, median, paired_ratio, spearman, wilson};
+use crate::study::{Cost, Observable, Source, Space};
+
+/// Draws on which theory's prediction of a candidate rests.
+const PREDICTED: u64 = 6;
+
+/// Replicates that failed and are looked at for their causes, of each candidate.
+const LOOKED: usize = 12;
+
+/// Replicates at which the race is judged: these and every doubling.
+const FIRST: u64 = 16;
+
+/// What was chosen under one condition, and why.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Choice {
+    /// The condition, as `key = value`; empty if there is but one.
+    pub condition: String,
+    /// What was to be cheap.
+    pub cost: Cost,
+    /// The share of training sets that must reach the loss.
+    pub share: f64,
+    /// The loss.
+    pub loss_below: f64,
+    /// Level of the race, and of the certificates together.
+    pub level: f64,
+    /// Seed of the race.
+    pub seed: u64,
+    /// All candidates, in the order in which theory let them start.
+    pub candidates: Vec<Candidate>,
+    /// Which of them was certified.
+    pub winner: Option<usize>,
+    /// The certification of survivors, in order; the last one is the winner's.
+    pub attempts: Vec<Attempt>,
+    /// Candidates that no other beats in both cost and success, cheapest first.
+    pub front: Vec<usize>,
+    /// Spearman's correlation of predicted and measured cost over the candidates with both.
+    pub theory: Option<f64>,
+    /// What it took.
+    pub work: Work,
+}
+
+/// One setting of the space.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Candidate {
+    /// What it is; `as written` for the study's own setting.
+    pub label: String,
+    /// Content hash of its cell.
+    pub cell: String,
+    /// Number of parameters.
+    pub parameters: usize,
+    /// Cost of a step.
+    pub price: f64,
+    /// Cost predicted by the initial tangent kernel, median over a few draws; infinite if never, none
+    /// for rules without a theory.
+    pub predicted: Option<f64>,
+    /// Replicates it ran in the race.
+    pub replicates: u64,
+    /// Successes among them.
+    pub successes: u64,
+    /// Wilson interval of the success probability. The number of replicates depended on the race.
+    pub success: Interval,
+    /// Median cost over training sets, failures at their whole budget.
+    pub median_cost: f64,
+    /// Replicate-steps it made in the race.
+    pub steps: u64,
+    /// Why those replicates failed that were looked at.
+    pub causes: Vec<(&'static str, u64)>,
+    /// What became of it.
+    pub fate: Fate,
+    /// The same in a sentence.
+    pub why: String,
+}
+
+/// What became of a candidate.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// Certified: the cheapest that could be.
+    Chosen,
+    /// It reaches the loss on too few training sets.
+    TooSeldom,
+    /// Another is cheaper on most training sets.
+    Dearer {
+        /// The other one.
+        than: usize,
+        /// Training sets on which this one was cheaper, and on which the other one was.
+        cheaper: [u64; 2],
+        /// Median of this one's cost over the other's where both reach the loss, with its interval.
+        ratio: Option<(f64, Interval)>,
+    },
+    /// Nothing told it apart from the winner within the race; its median cost is larger.
+    NotToldApart,
+    /// Whether it reaches the loss often enough was open at the end of the race.
+    Open,
+    /// It survived the race and was not certified.
+    NotCertified,
+}
+
+/// An attempt to certify a survivor.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Attempt {
+    /// Which candidate.
+    pub candidate: usize,
+    /// The level: attempts share what may go wrong, a half, a quarter, …
+    pub level: f64,
+    /// What came of it, on draws of a fresh seed.
+    pub certificate: Certificate,
+}
+
+/// Multiply-adds of training, and what trying everything would have taken.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Work {
+    /// Replicate-steps of the race.
+    pub steps: u64,
+    /// Multiply-adds of the race.
+    pub race: f64,
+    /// Multiply-adds of the certificates.
+    pub certificates: f64,
+    /// Multiply-adds of running every candidate on `race` replicates: its own mean so far, times them.
+    pub full: f64,
+    /// `full` over `race`.
+    pub saved: f64,
+}
+
+/// A candidate while it runs.
+struct Runner<'a> {
+    cell: &'a Cell,
+    label: String,
+    price: f64,
+    predicted: Option<f64>,
+    rows: Vec<Row>,
+    causes: Mutex<Vec<Cause>>,
+    shown: bool,
+    fate: Option<Fate>,
+}
+
+impl Runner<'_> {
+    /// What the r-th training costs.
+    fn cost(&self, r: usize) -> f64 {
+        let budget = self.cell.setting.descent.steps;
+        self.price * self.rows[r].hit().unwrap_or(budget) as f64
+    }
+
+    fn successes(&self) -> u64 {
+        self.rows.iter().filter(|r| r.reached()).count() as u64
+    }
+
+    fn steps(&self) -> u64 {
+        self.rows.iter().map(|r| r.steps).sum()
+    }
+
+    fn median_cost(&self) -> f64 {
+        median(
+            &(0..self.rows.len())
+                .map(|r| self.cost(r))
+                .collect::<Vec<_>>(),
+        )
+    }
+
+    /// Multiply-adds of one step.
+    fn step_work(&self) -> f64 {
+        let sizes = sizes(&self.cell.setting.net, self.cell.dim());
+        let products: Vec<usize> = sizes.windows(2).map(|p| p[0] * p[1]).collect();
+        let work = 3 * products.iter().sum::<usize>() - products[0];
+        (self.cell.setting.data.points * work) as f64
+    }
+}
+
+/// Chooses for every condition of the study's space.
+///
+/// # Errors
+///
+/// [`Error::Study`] for a study without a space or with a mistake in it; [`Error::Stopped`].
+pub fn choose(
+    source: &Source,
+    engine: &dyn Engine,
+    threads: usize,
+    control: &Control<'_>,
+) -> Result<Vec<Choice>, Error> {
+    let plans = Plan::choices(source)?;
+    let Some(space) = source.study()?.space else {
+        return Ok(Vec::new());
+    };
+    let mut all = Vec::new();
+    for (condition, plan) in &plans {
+        let stopped = || Error::Stopped {
+            done: all.len(),
+            cells: plans.len(),
+        };
+        let one = choose_one(condition, plan, &space, engine, threads, control)
+            .map_err(|e| e.unwrap_or_else(stopped))?;
+        all.push(one);
+    }
+    Ok(all)
+}
+
+/// The error is none if it was stopped.
+fn choose_one(
+    condition: &str,
+    plan: &Plan,
+    space: &Space,
+    engine: &dyn Engine,
+    threads: usize,
+    control: &Control<'_>,
+) -> Result<Choice, Option<Error>> {
+    let mut runners: Vec<Runner<'_>> = plan
+        .cells
+        .iter()
+        .map(|cell| line_up(cell, space.cost, engine))
+        .collect();
+    // The cheapest by theory first: it sets the pace. Then those that theory sees fail, then those of
+    // which it says nothing.
+    runners.sort_by(|a, b| {
+        let key = |r: &Runner<'_>| (r.predicted.is_none(), r.predicted.unwrap_or(0.0));
+        let ((a0, a1), (b0, b1)) = (key(a), key(b));
+        a0.cmp(&b0).then(a1.total_cmp(&b1))
+    });
+    let race = Race {
+        space,
+        engine,
+        threads,
+        control,
+    };
+    for j in 0..runners.len() {
+        race.run(&mut runners, j).ok_or(None)?;
+    }
+    // Survivors are ranked on the same draws.
+    let alive = |r: &Runner<'_>| r.fate.is_none();
+    let most = runners.iter().filter(|r| alive(r)).map(|r| r.rows.len());
+    let most = most.max().unwrap_or(0) as u64;
+    for runner in runners.iter_mut().filter(|r| r.fate.is_none()) {
+        race.extend(runner, most).ok_or(None)?;
+    }
+    let mut ranked: Vec<usize> = (0..runners.len()).filter(|&i| alive(&runners[i])).collect();
+    ranked.sort_by(|&i, &j| {
+        let key = |i: usize| (!runners[i].shown, runners[i].median_cost());
+        let ((a0, a1), (b0, b1)) = (key(i), key(j));
+        a0.cmp(&b0).then(a1.total_cmp(&b1))
+    });
+    let (attempts, winner, certificates) = race.certify(&runners, &ranked)?;
+    for &i in &ranked {
+        let tried = attempts.iter().any(|a| a.candidate == i);
+        runners[i].fate = Some(if winner == Some(i) {
+            Fate::Chosen
+        } else if tried {
+            Fate::NotCertified
+        } else if runners[i].shown {
+            Fate::NotToldApart
+        } else {
+            Fate::Open
+        });
+    }
+    let spent: f64 = runners
+        .iter()
+        .map(|r| r.steps() as f64 * r.step_work())
+        .sum();
+    let full: f64 = runners
+        .iter()
+        .map(|r| r.steps() as f64 / r.rows.len().max(1) as f64 * space.race as f64 * r.step_work())
+        .sum();
+    let candidates: Vec<Candidate> = runners.iter().map(|r| told(r, &runners)).collect();
+    let setting = &plan.cells[0].setting;
+    let both: (Vec<f64>, Vec<f64>) = candidates
+        .iter()
+        .filter_map(|c| Some((c.predicted?, c.median_cost)))
+        .unzip();
+    Ok(Choice {
+        condition: condition.into(),
+        cost: space.cost,
+        share: setting.success.share,
+        loss_below: setting.success.loss_below,
+        level: space.level,
+        seed: setting.seed,
+        winner,
+        attempts,
+        front: front(&candidates),
+        theory: spearman(&both.0, &both.1),
+        work: Work {
+            steps: runners.iter().map(Runner::steps).sum(),
+            race: spent,
+            certificates,
+            full,
+            saved: full / spent,
+        },
+        candidates,
+    })
+}
+
+/// A candidate before the race: its price and what theory expects.
+fn line_up<'a>(cell: &'a Cell, cost: Cost, engine: &dyn Engine) -> Runner<'a> {
+    let price = match cost {
+        Cost::Steps => 1.0,
+        Cost::ParameterSteps => parameters(&cell.setting.net, cell.dim()) as f64,
+        Cost::Seconds => 1.0 / calibrate(cell, engine, 1, 0.1),
+    };
+    let problem = cell.problem();
+    let steps: Option<Vec<f64>> = (0..PREDICTED)
+        .map(|r| {
+            let start = start(cell, &problem, r);
+            let here = Snapshot {
+                step: 0,
+                loss: f64::NAN,
+                weights: start.weights,
+            };
+            let set = Set {
+                x: start.x,
+                y: start.y,
+            };
+            let look = observe::look(&problem, &[Observable::Ntk], r, &set, &[here]).pop()?;
+            let steps = predict(cell, start.rate, &look)?.as_number();
+            let budget = cell.setting.descent.steps as f64;
+            Some(if steps <= budget {
+                steps
+            } else {
+                f64::INFINITY
+            })
+        })
+        .collect();
+    Runner {
+        cell,
+        label: if cell.label.is_empty() {
+            "as written".into()
+        } else {
+            cell.label.clone()
+        },
+        price,
+        predicted: steps.map(|s| price * median(&s)),
+        rows: Vec::new(),
+        causes: Mutex::new(Vec::new()),
+        shown: false,
+        fate: None,
+    }
+}
+
+struct Race<'a> {
+    space: &'a Space,
+    engine: &'a dyn Engine,
+    threads: usize,
+    control: &'a Control<'a>,
+}
+
+impl Race<'_> {
+    /// Runs a candidate until it is dropped, has dropped all others, or the race is over for it; others
+    /// that it is compared with run as far as it does. None if it was stopped.
+    fn run(&self, runners: &mut [Runner<'_>], j: usize) -> Option<()> {
+        let count = runners.len() as f64;
+        // A share of what may go wrong for each candidate, and for each ordered pair of them.
+        let alpha = 1.0 - self.space.level;
+        let of_candidate = libm::log(2.0 * count / alpha);
+        let of_pair = libm::log(2.0 * count * (count - 1.0).max(1.0) / alpha);
+        let mut until = FIRST.min(self.space.race);
+        loop {
+            self.extend(&mut runners[j], until)?;
+            let success = success_test(&runners[j]);
+            runners[j].shown |= success.evidence(Side::Above) >= of_candidate;
+            if success.evidence(Side::Below) >= of_candidate {
+                runners[j].fate = Some(Fate::TooSeldom);
+                return Some(());
+            }
+            let rivals: Vec<usize> = (0..j).filter(|&i| runners[i].fate.is_none()).collect();
+            for &i in &rivals {
+                self.extend(&mut runners[i], until)?;
+                let late = success_test(&runners[i]);
+                runners[i].shown |= late.evidence(Side::Above) >= of_candidate;
+                if late.evidence(Side::Below) >= of_candidate {
+                    runners[i].fate = Some(Fate::TooSeldom);
+                    continue;
+                }
+                let (test, cheaper) = cost_test(&runners[j], &runners[i]);
+                if runners[i].shown && test.evidence(Side::Below) >= of_pair {
+                    runners[j].fate = Some(dearer(&runners[j], i, &runners[i], cheaper));
+                    return Some(());
+                }
+                if runners[j].shown && test.evidence(Side::Above) >= of_pair {
+                    let cheaper = [cheaper[1], cheaper[0]];
+                    runners[i].fate = Some(dearer(&runners[i], j, &runners[j], cheaper));
+                }
+            }
+            let alone = (0..j).all(|i| runners[i].fate.is_some());
+            if until >= self.space.race || (alone && runners[j].shown) {
+                return Some(());
+            }
+            until = (2 * until).min(self.space.race);
+        }
+    }
+
+    /// Trains a candidate's replicates up to a number. None if it was stopped.
+    fn extend(&self, runner: &mut Runner<'_>, until: u64) -> Option<()> {
+        let from = runner.rows.len() as u64;
+        if from >= until {
+            return Some(());
+        }
+        let numbers: Vec<u64> = (from..until).collect();
+        let (cell, causes) = (runner.cell, &runner.causes);
+        let rows = train_some(
+            cell,
+            self.engine,
+            self.threads,
+            &numbers,
+            self.control,
+            |end| look_at_failure(cell, end, causes),
+        )?;
+        runner.rows.extend(rows);
+        Some(())
+    }
+
+    /// Certifies the survivors one after the other until one is; the work of it. The error is none if
+    /// it was stopped.
+    fn certify(
+        &self,
+        runners: &[Runner<'_>],
+        ranked: &[usize],
+    ) -> Result<(Vec<Attempt>, Option<usize>, f64), Option<Error>> {
+        let (mut attempts, mut work, mut left) = (Vec::new(), 0.0, 1.0 - self.space.level);
+        for (attempt, &candidate) in ranked.iter().enumerate() {
+            left *= 0.5;
+            let terms = Terms {
+                level: 1.0 - left,
+                at_most: self.space.at_most,
+            };
+            let runner = &runners[candidate];
+            let cell = runner
+                .cell
+                .reseeded(fresh_seed(runner.cell.setting.seed, attempt as u64));
+            let certificate = certify(&cell, self.engine, self.threads, terms, self.control)
+                .map_err(|e| match e {
+                    Error::Stopped { .. } => None,
+                    other => Some(other),
+                })?;
+            work += certificate.steps() as f64 * runner.step_work();
+            let certified = certificate.decision == Decision::Yes;
+            attempts.push(Attempt {
+                candidate,
+                level: terms.level,
+                certificate,
+            });
+            if certified {
+                return Ok((attempts, Some(candidate), work));
+            }
+        }
+        Ok((attempts, None, work))
+    }
+}
+
+fn success_test(runner: &Runner<'_>) -> SequentialTest {
+    let mut test = SequentialTest::new(runner.cell.setting.success.share, 0.5);
+    runner.rows.iter().for_each(|r| test.push(r.reached()));
+    test
+}
+
+/// The sign test of "`a` is cheaper than `b`" over the replicates of both, ties left out, and on how
+/// many each is cheaper.
+fn cost_test(a: &Runner<'_>, b: &Runner<'_>) -> (SequentialTest, [u64; 2]) {
+    let mut test = SequentialTest::new(0.5, 0.5);
+    let mut cheaper = [0, 0];
+    for r in 0..a.rows.len().min(b.rows.len()) {
+        let (mine, other) = (a.cost(r), b.cost(r));
+        if mine < other {
+            cheaper[0] += 1;
+            test.push(true);
+        } else if other < mine {
+            cheaper[1] += 1;
+            test.push(false);
+        }
+    }
+    (test, cheaper)
+}
+
+fn dearer(me: &Runner<'_>, than: usize, other: &Runner<'_>, cheaper: [u64; 2]) -> Fate {
+    let n = me.rows.len().min(other.rows.len());
+    let hits = |r: &Runner<'_>| r.rows[..n].iter().map(Row::hit).collect::<Vec<_>>();
+    let scale = me.price / other.price;
+    let ratio = paired_ratio(&hits(other), &hits(me), 0.95).map(|(ratio, interval)| {
+        let interval = Interval {
+            low: scale * interval.low,
+            high: scale * interval.high,
+        };
+        (scale * ratio, interval)
+    });
+    Fate::Dearer {
+        than,
+        cheaper,
+        ratio,
+    }
+}
+
+/// The cause of a failed replicate, for the first few that end.
+fn look_at_failure(cell: &Cell, end: &End, causes: &Mutex<Vec<Cause>>) {
+    let enough = || causes.lock().unwrap_or_else(|e| e.into_inner()).len() >= LOOKED;
+    if matches!(end.outcome, Outcome::Below { .. }) || enough() {
+        return;
+    }
+    let problem = cell.problem();
+    let again = start(cell, &problem, end.replicate);
+    let row = Row {
+        replicate: end.replicate,
+        outcome: end.outcome,
+        steps: end.last.step,
+        first_below: end.first_below,
+        rate: again.rate,
+        initial_loss: f64::NAN,
+        best_loss: end.best_loss,
+        final_loss: end.last.loss,
+    };
+    let set = Set {
+        x: again.x,
+        y: again.y,
+    };
+    let mut path = vec![Snapshot {
+        step: 0,
+        loss: f64::NAN,
+        weights: again.weights,
+    }];
+    if !matches!(end.outcome, Outcome::Diverged { .. }) && end.last.step > 0 {
+        path.push(end.last.clone());
+    }
+    let looks = observe::look(&problem, &[Observable::Ntk], end.replicate, &set, &path);
+    let why = cause(cell, &row, looks.first().zip(looks.last()));
+    let mut causes = causes.lock().unwrap_or_else(|e| e.into_inner());
+    if causes.len() < LOOKED {
+        causes.push(why);
+    }
+}
+
+/// A candidate after the race.
+fn told(runner: &Runner<'_>, all: &[Runner<'_>]) -> Candidate {
+    let (n, k) = (runner.rows.len() as u64, runner.successes());
+    let mut causes: Vec<(&'static str, u64)> = Vec::new();
+    for cause in runner
+        .causes
+        .lock()
+        .unwrap_or_else(|e| e.into_inner())
+        .iter()
+    {
+        match causes.iter_mut().find(|(name, _)| *name == cause.name()) {
+            Some((_, count)) => *count += 1,
+            None => causes.push((cause.name(), 1)),
+        }
+    }
+    causes.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), *name));
+    let fate = runner.fate.clone().unwrap_or(Fate::Open);
+    let failures = if causes.is_empty() {
+        String::new()
+    } else {
+        let looked: u64 = causes.iter().map(|(_, count)| count).sum();
+        let parts: Vec<String> = causes
+            .iter()
+            .map(|(name, count)| format!("{count} {name}"))
+            .collect();
+        format!("; of {looked} failures looked at: {}", parts.join(", "))
+    };
+    let why = match &fate {
+        Fate::Chosen => format!("chosen: the cheapest that was certified{failures}"),
+        Fate::TooSeldom => format!("reaches the loss too seldom, {k} of {n}{failures}"),
+        Fate::Dearer {
+            than,
+            cheaper: [mine, other],
+            ratio,
+        } => {
+            let times = ratio.map_or(String::new(), |(r, i)| {
+                format!(", {r:.2} times as much ({:.2} to {:.2})", i.low, i.high)
+            });
+            let rival = &all[*than];
+            let rival = match rival.fate {
+                Some(Fate::Chosen) => "the chosen one".to_string(),
+                _ => format!("`{}`", rival.label),
+            };
+            format!(
+                "costs more than {rival} on {other} of {} training sets that differ{times}{failures}",
+                mine + other
+            )
+        }
+        Fate::NotToldApart => {
+            format!("as cheap as the chosen one, for all the race could tell{failures}")
+        }
+        Fate::Open => format!("whether it succeeds often enough stayed open, {k} of {n}{failures}"),
+        Fate::NotCertified => format!("survived the race but was not certified{failures}"),
+    };
+    Candidate {
+        label: runner.label.clone(),
+        cell: runner.cell.hash.clone(),
+        parameters: parameters(&runner.cell.setting.net, runner.cell.dim()),
+        price: runner.price,
+        predicted: runner.predicted,
+        replicates: n,
+        successes: k,
+        success: wilson(k, n, 0.95),
+        median_cost: runner.median_cost(),
+        steps: runner.steps(),
+        causes,
+        fate,
+        why,
+    }
+}
+
+/// The candidates that no other beats in both cost and success, by what was measured of them; the
+/// cheapest first. Of equals the first stays.
+fn front(candidates: &[Candidate]) -> Vec<usize> {
+    let success = |c: &Candidate| c.successes as f64 / c.replicates.max(1) as f64;
+    let mut order: Vec<usize> = (0..candidates.len()).collect();
+    order.sort_by(|&i, &j| {
+        let (a, b) = (&candidates[i], &candidates[j]);
+        let by_cost = a.median_cost.total_cmp(&b.median_cost);
+        by_cost.then(success(b).total_cmp(&success(a)))
+    });
+    let mut best = 0.0;
+    order.retain(|&i| {
+        let here = success(&candidates[i]);
+        let better = here > best;
+        best = f64::max(best, here);
+        better
+    });
+    order
+}

@@ -1,0 +1,161 @@
+//! Intervals for a share of successes.
+
+use super::{Interval, binomial_cdf, normal_quantile, side};
+
+/// Wilson's score interval for a probability of which k successes in n were seen.
+///
+/// (k + z²/2 ± z √(k(n−k)/n + z²/4)) / (n + z²) with z = Φ⁻¹((1 + level)/2): the probabilities that
+/// a score test would not reject (Wilson 1927, "Probable inference, the law of succession, and
+/// statistical inference"). [0, 1] for n = 0; k above n counts as n.
+pub fn wilson(k: u64, n: u64, level: f64) -> Interval {
+    let whole = Interval {
+        low: 0.0,
+        high: 1.0,
+    };
+    let z = -normal_quantile(side(level));
+    if n == 0 || !z.is_finite() {
+        return whole;
+    }
+    let (kf, nf, square) = (k.min(n) as f64, n as f64, z * z);
+    let centre = (kf + 0.5 * square) / (nf + square);
+    let half = z * (kf * (nf - kf) / nf + 0.25 * square).sqrt() / (nf + square);
+    Interval {
+        low: if k == 0 {
+            0.0
+        } else {
+            (centre - half).max(0.0)
+        },
+        high: if k >= n {
+            1.0
+        } else {
+            (centre + half).min(1.0)
+        },
+    }
+}
+
+/// Clopper and Pearson's exact interval for a probability of which k successes in n were seen: it
+/// covers with at least `level` whatever the probability.
+///
+/// Its ends are the p with P(X ≥ k) = (1 − level)/2 and P(X ≤ k) = (1 − level)/2 (Clopper & Pearson
+/// 1934, "The use of confidence or fiducial limits illustrated in the case of the binomial"), found by
+/// bisection on the binomial tails. [0, 1] for n = 0 or a senseless level; k above n counts as n.
+pub fn clopper_pearson(k: u64, n: u64, level: f64) -> Interval {
+    let (k, alpha) = (k.min(n), side(level));
+    if n == 0 || alpha <= 0.0 {
+        return Interval {
+            low: 0.0,
+            high: 1.0,
+        };
+    }
+    let seen = k as f64 / n as f64;
+    // Both tails are written as lower ones, which keep their digits when they are small.
+    let low = |p: f64| binomial_cdf(n - k, n, 1.0 - p) < alpha;
+    let high = |p: f64| binomial_cdf(k, n, p) < alpha;
+    let bisect = |mut outside: f64, mut inside: f64, is_outside: &dyn Fn(f64) -> bool| {
+        for _ in 0..90 {
+            let middle = outside.midpoint(inside);
+            if is_outside(middle) {
+                outside = middle;
+            } else {
+                inside = middle;
+            }
+        }
+        outside
+    };
+    Interval {
+        low: if k == 0 { 0.0 } else { bisect(0.0, seen, &low) },
+        high: if k == n {
+            1.0
+        } else {
+            bisect(1.0, seen, &high)
+        },
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::float_cmp, clippy::excessive_precision)]
+mod tests {
+    use super::*;
+    use crate::stats::binomial_pmf;
+    use crate::stats::support::close;
+
+    #[test]
+    fn wilson_intervals_are_those_of_statsmodels() {
+        // statsmodels.stats.proportion.proportion_confint(k, n, alpha=1 - level, method="wilson")
+        for (k, n, level, low, high) in [
+            (0, 10, 0.95, 0.0, 0.2775327998628892),
+            (10, 10, 0.95, 0.7224672001371107, 1.0),
+            (320, 400, 0.95, 0.758029683133299, 0.8362629402661231),
+            (1, 400, 0.99, 0.0002935817387725581, 0.020941429503987388),
+            (5, 7, 0.8, 0.47246281655659694, 0.8746640094625457),
+            (3999, 4000, 0.95, 0.9985851689339011, 0.9999558674980424),
+        ] {
+            let ours = wilson(k, n, level);
+            close(ours.low, low, 1e-12);
+            close(ours.high, high, 1e-12);
+        }
+        assert_eq!(
+            wilson(0, 0, 0.95),
+            Interval {
+                low: 0.0,
+                high: 1.0
+            }
+        );
+        assert_eq!(
+            wilson(3, 5, f64::NAN),
+            Interval {
+                low: 0.0,
+                high: 1.0
+            }
+        );
+    }
+
+    /// Exact, by summing over the binomial; at single p it oscillates, the mean over p does not.
+    #[test]
+    fn wilson_intervals_cover_as_often_as_they_say_on_average() {
+        let n = 100;
+        let (mut mean, count) = (0.0, 199);
+        for i in 1..=count {
+            let p = f64::from(i) / f64::from(count + 1);
+            let covered: f64 = (0..=n)
+                .filter(|&k| (wilson(k, n, 0.95).low..=wilson(k, n, 0.95).high).contains(&p))
+                .map(|k| binomial_pmf(k, n, p))
+                .sum();
+            assert!(covered > 0.86, "{covered} at {p}");
+            mean += covered / f64::from(count);
+        }
+        assert!((mean - 0.95).abs() < 0.006, "{mean}");
+    }
+
+    /// Exactly, by summing over the binomial, at every p; and the closed forms at the ends.
+    #[test]
+    fn clopper_pearson_intervals_never_cover_less_than_they_say() {
+        for n in [1, 7, 60] {
+            for i in 1..100 {
+                let p = f64::from(i) / 100.0;
+                let covered: f64 = (0..=n)
+                    .filter(|&k| {
+                        let interval = clopper_pearson(k, n, 0.9);
+                        (interval.low..=interval.high).contains(&p)
+                    })
+                    .map(|k| binomial_pmf(k, n, p))
+                    .sum();
+                assert!(covered >= 0.9 - 1e-12, "{covered} at {p}, {n}");
+            }
+        }
+        // All successes: pⁿ = (1 − level)/2.
+        close(
+            clopper_pearson(50, 50, 0.95).low,
+            libm::pow(0.025, 0.02),
+            1e-13,
+        );
+        assert_eq!(clopper_pearson(50, 50, 0.95).high, 1.0);
+        let whole = Interval {
+            low: 0.0,
+            high: 1.0,
+        };
+        assert_eq!(clopper_pearson(0, 0, 0.95), whole);
+        assert_eq!(clopper_pearson(3, 5, f64::NAN), whole);
+        assert_eq!(clopper_pearson(3, 5, 1.0), whole);
+    }
+}

@@ -1,0 +1,66 @@
+//! How sure a finding may be: intervals, tests and quantiles, in f64, without any data type of ours.
+//!
+//! Every function here is total: an empty or senseless input gives the answer that claims least
+//! (the whole interval, p = 1, `None` or NaN), never a panic. Logarithms and gamma functions are
+//! those of `libm`, so a verdict does not depend on the machine that reaches it.
+
+mod distributions;
+mod intervals;
+mod paired;
+mod quantiles;
+mod sequence;
+mod survival;
+mod threshold;
+
+pub use distributions::{binomial_cdf, binomial_pmf, normal_cdf, normal_quantile};
+pub use intervals::{clopper_pearson, wilson};
+pub use paired::{Signs, holm, mcnemar_exact, paired_ratio, sign_test, spearman};
+pub use quantiles::{median, quantile, quantile_interval, quantile_of};
+pub use sequence::{ConfidenceSequence, SequentialTest, Side, anytime_bounds};
+pub use survival::{Drop, Hit, Restart, Survival, kaplan_meier, restart};
+pub use threshold::{Group, Logistic, NoFit, Threshold};
+
+use serde::{Deserialize, Serialize};
+
+/// A closed interval; its ends may be infinite.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// The probability left for one side outside an interval of this level; 0 for NaN.
+fn side(level: f64) -> f64 {
+    if level.is_nan() {
+        0.0
+    } else {
+        0.5 * (1.0 - level).clamp(0.0, 1.0)
+    }
+}
+
+/// What the tests of this room share. Their oracles are SciPy, statsmodels, lifelines and mpmath; the
+/// line above each number says how it was had.
+#[cfg(test)]
+mod support {
+    #[track_caller]
+    pub(super) fn close(ours: f64, theirs: f64, relative: f64) {
+        assert!(
+            (ours - theirs).abs() <= relative * theirs.abs(),
+            "{ours:e} is not {theirs:e}"
+        );
+    }
+
+    /// SplitMix64 (Steele, Lea & Flood 2014), so that these tests depend on nothing else.
+    pub(super) struct Draws(pub(super) u64);
+
+    impl Draws {
+        pub(super) fn uniform(&mut self) -> f64 {
+            self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            ((z ^ (z >> 31)) >> 11) as f64 * 2f64.powi(-53)
+        }
+    }
+}

@@ -1,0 +1,437 @@
+//! Hitting times as censored data.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Interval, normal_quantile, side};
+
+/// A time at which something happened, or until which it had not.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Hit {
+    /// The time of the event, or the last time at which it was still waited for.
+    pub time: f64,
+    /// Whether the wait ended without the event.
+    pub censored: bool,
+}
+
+/// The Kaplan–Meier estimate of P(time > t): for each distinct time of an event, in order, the
+/// time, the survival after it, and Greenwood's standard error.
+///
+/// S(t) = Π (1 − dᵢ/nᵢ), standard error S √(Σ dᵢ/(nᵢ(nᵢ − dᵢ))) over event times tᵢ ≤ t with dᵢ
+/// events among nᵢ still waiting (Kaplan & Meier 1958; Greenwood 1926). Whoever is censored at the
+/// time of an event still counts as waiting. The point (0, 1, 0) before the first event is left
+/// out; the error is 0 once S is 0. A NaN time is left out, an infinite one counts as censored.
+pub fn kaplan_meier(hits: &[Hit]) -> Vec<(f64, f64, f64)> {
+    let mut hits: Vec<Hit> = hits
+        .iter()
+        .copied()
+        .filter(|hit| !hit.time.is_nan())
+        .collect();
+    hits.sort_unstable_by(|a, b| a.time.total_cmp(&b.time));
+    let (mut survival, mut sum, mut curve) = (1.0, 0.0, Vec::new());
+    let mut waiting = hits.len() as f64;
+    // −0 and 0 are one time, so ties are found by comparison and not by bits.
+    for tied in hits.chunk_by(|a, b| a.time >= b.time) {
+        let time = tied[0].time;
+        let events = tied
+            .iter()
+            .filter(|hit| !hit.censored && time.is_finite())
+            .count() as f64;
+        if events > 0.0 {
+            survival *= 1.0 - events / waiting;
+            let left = waiting - events;
+            let error = if left > 0.0 {
+                sum += events / (waiting * left);
+                survival * f64::sqrt(sum)
+            } else {
+                survival = 0.0;
+                0.0
+            };
+            curve.push((time, survival, error));
+        }
+        waiting -= tied.len() as f64;
+    }
+    curve
+}
+
+/// One event time of a Kaplan–Meier curve.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Drop {
+    /// The time.
+    pub time: f64,
+    /// P(T > time).
+    pub survival: f64,
+    /// Greenwood's standard error of it.
+    pub error: f64,
+    /// Greenwood's sum Σ dᵢ/(nᵢ(nᵢ − dᵢ)) up to here; infinite once nobody waits any more.
+    pub sum: f64,
+    /// Pointwise band of the survival, see [`Survival::new`].
+    pub band: Interval,
+}
+
+/// A Kaplan–Meier curve with its band.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Survival {
+    /// Its event times, increasing; before the first the survival is 1.
+    pub drops: Vec<Drop>,
+    /// The last time of any hit, censored ones included: nothing is known after it.
+    pub known: f64,
+    /// The level of the band.
+    pub level: f64,
+}
+
+impl Survival {
+    /// The curve of these hits, with a pointwise band at `level`.
+    ///
+    /// The band is Greenwood's on the scale log(−log S): S^exp(±z √(Σ dᵢ/(nᵢ(nᵢ − dᵢ)))/log S), which
+    /// stays within [0, 1] (Kalbfleisch & Prentice 1980, *The Statistical Analysis of Failure Time
+    /// Data*, 1.3; the one of lifelines). Where the survival is 0 that scale ends: the band then goes
+    /// from 0 to the upper end before it. NaN times are left out.
+    pub fn new(hits: &[Hit], level: f64) -> Survival {
+        let z = -normal_quantile(side(level));
+        let mut drops: Vec<Drop> = Vec::new();
+        for (time, survival, error) in kaplan_meier(hits) {
+            let (sum, band) = if survival > 0.0 {
+                let sum = (error / survival) * (error / survival);
+                let slope = z * sum.sqrt() / libm::log(survival);
+                (
+                    sum,
+                    Interval {
+                        low: libm::pow(survival, libm::exp(-slope)),
+                        high: libm::pow(survival, libm::exp(slope)),
+                    },
+                )
+            } else {
+                let high = drops.last().map_or(1.0, |d| d.band.high);
+                (f64::INFINITY, Interval { low: 0.0, high })
+            };
+            drops.push(Drop {
+                time,
+                survival,
+                error,
+                sum,
+                band,
+            });
+        }
+        let times = hits.iter().map(|h| h.time).filter(|t| t.is_finite());
+        Survival {
+            drops,
+            known: times.fold(0.0, f64::max),
+            level,
+        }
+    }
+
+    /// P(T > time); 1 before the first event. Of times after `known` nothing is known: the last value.
+    pub fn at(&self, time: f64) -> f64 {
+        let passed = self.drops.partition_point(|d| d.time <= time);
+        passed
+            .checked_sub(1)
+            .map_or(1.0, |i| self.drops[i].survival)
+    }
+
+    /// The q-quantile of the time: the first with P(T > time) ≤ 1 − q. None beyond the last event.
+    pub fn quantile(&self, q: f64) -> Option<f64> {
+        // The survival is a product of rounded factors: 1/2 may come out a little above.
+        let reached = |d: &&Drop| d.survival <= 1.0 - q + 1e-12;
+        self.drops.iter().find(reached).map(|d| d.time)
+    }
+
+    /// Interval of the q-quantile at the curve's level: the times at which the band holds 1 − q
+    /// (Brookmeyer & Crowley 1982, "A confidence interval for the median survival time"). An end that
+    /// is `None` lies beyond the last event.
+    pub fn quantile_interval(&self, q: f64) -> (Option<f64>, Option<f64>) {
+        let first = |end: &dyn Fn(&Drop) -> f64| {
+            self.drops
+                .iter()
+                .find(|d| end(d) <= 1.0 - q)
+                .map(|d| d.time)
+        };
+        (first(&|d| d.band.low), first(&|d| d.band.high))
+    }
+
+    /// The mean of min(T, until) and its standard error: the area under the curve.
+    ///
+    /// The variance is Σ Aᵢ² dᵢ/(nᵢ(nᵢ − dᵢ)) with Aᵢ the area right of the i-th event (Klein &
+    /// Moeschberger 2003, *Survival Analysis*, 4.5). NaN for a time that is not finite or negative.
+    pub fn restricted_mean(&self, until: f64) -> (f64, f64) {
+        if !(until.is_finite() && until >= 0.0) {
+            return (f64::NAN, f64::NAN);
+        }
+        let inside = &self.drops[..self.drops.partition_point(|d| d.time < until)];
+        let (mut area, mut variance, mut right) = (0.0, 0.0, until);
+        for (i, drop) in inside.iter().enumerate().rev() {
+            area += drop.survival * (right - drop.time);
+            right = drop.time;
+            let before = i.checked_sub(1).map_or(0.0, |j| inside[j].sum);
+            if drop.sum.is_finite() {
+                variance += area * area * (drop.sum - before);
+            }
+        }
+        (area + right, variance.sqrt())
+    }
+}
+
+/// What restarting costs: wait until a cutoff, then begin again with new draws, until it is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Restart {
+    /// The cutoff with the smallest expected time.
+    pub cutoff: f64,
+    /// The expected time with it.
+    pub expected: f64,
+    /// Interval of that, for this cutoff. The cutoff was chosen on the same draws, which flatters it a
+    /// little.
+    pub interval: Interval,
+    /// The expected time when every try is given the whole budget.
+    pub whole: f64,
+    /// Share of tries that reach it before the cutoff.
+    pub share: f64,
+    /// How many times cheaper restarting at the cutoff is than giving every try the whole budget, with
+    /// its interval; 1 if the best cutoff is the budget. Where the interval lies above 1, restarting is
+    /// cheaper than going on.
+    pub gain: (f64, Interval),
+}
+
+/// The expected time until success if every try is given up at a cutoff t and begun again with new
+/// draws, E(t) = ∫₀ᵗ P(T > u) du / P(T ≤ t), at its best cutoff (Luby, Sinclair & Zuckerman 1993,
+/// "Optimal speedup of Las Vegas algorithms"; with t the whole budget it is the expected running time
+/// of Auger & Hansen 2005).
+///
+/// `hits` are the times of success, `None` for tries that did not succeed within the budget or never
+/// would have; such a try costs the whole cutoff. Intervals are those of a ratio of means by the delta
+/// method. The best cutoff is always the time of a success. None if nothing succeeded.
+pub fn restart(hits: &[Option<u64>], budget: u64, level: f64) -> Option<Restart> {
+    let mut times: Vec<u64> = hits.iter().flatten().copied().collect();
+    times.sort_unstable();
+    let n = hits.len() as f64;
+    let cost_at = |cutoff: u64| {
+        let spent = |h: &Option<u64>| h.map_or(cutoff, |h| h.min(cutoff)) as f64;
+        let reached = times.partition_point(|&t| t <= cutoff) as f64;
+        (hits.iter().map(spent).sum::<f64>(), reached)
+    };
+    // ∫ S up to each success, summed on the way: n S is the number still waiting.
+    let (mut area, mut before, mut best) = (0.0, 0, None::<(f64, u64)>);
+    for (i, &time) in times.iter().enumerate() {
+        area += (n - i as f64) * (time - before) as f64;
+        before = time;
+        let expected = area / (i + 1) as f64;
+        let last_of_ties = times.get(i + 1) != Some(&time);
+        if last_of_ties && best.is_none_or(|(least, _)| expected < least) {
+            best = Some((expected, time));
+        }
+    }
+    let (expected, cutoff) = best?;
+    let (area, reached) = cost_at(budget.max(before));
+    let whole = area / reached;
+    let z = -normal_quantile(side(level));
+    // The influence of a try on log E(t): min(T, t)/mean − 1{T ≤ t}/share.
+    let influence = |hit: &Option<u64>, cutoff: u64, expected: f64, share: f64| {
+        let in_time = hit.filter(|&h| h <= cutoff);
+        let spent = in_time.unwrap_or(cutoff) as f64;
+        (spent / expected - f64::from(u8::from(in_time.is_some()))) / share
+    };
+    let error = |of: &dyn Fn(&Option<u64>) -> f64| {
+        hits.iter().map(|h| of(h) * of(h)).sum::<f64>().sqrt() / n
+    };
+    let share = cost_at(cutoff).1 / n;
+    let here = |h: &Option<u64>| influence(h, cutoff, expected, share);
+    let all = |h: &Option<u64>| influence(h, budget.max(before), whole, reached / n);
+    let spread = |centre: f64, error: f64| Interval {
+        low: centre * libm::exp(-z * error),
+        high: centre * libm::exp(z * error),
+    };
+    let safe = |ratio: f64| if ratio.is_finite() { ratio } else { 1.0 };
+    Some(Restart {
+        cutoff: cutoff as f64,
+        expected,
+        interval: if expected > 0.0 {
+            spread(expected, error(&here))
+        } else {
+            Interval {
+                low: 0.0,
+                high: 0.0,
+            }
+        },
+        whole,
+        share,
+        gain: if expected > 0.0 {
+            let gain = safe(whole / expected);
+            (gain, spread(gain, error(&|h| all(h) - here(h))))
+        } else {
+            (
+                1.0,
+                Interval {
+                    low: 1.0,
+                    high: 1.0,
+                },
+            )
+        },
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::float_cmp, clippy::excessive_precision)]
+mod tests {
+    use super::*;
+    use crate::stats::support::{Draws, close};
+
+    #[test]
+    fn kaplan_meier_is_that_of_statsmodels_and_lifelines() {
+        // The 6-MP arm of Freireich et al. 1963: statsmodels SurvfuncRight(t, c).surv_prob and
+        // .surv_prob_se; lifelines.KaplanMeierFitter().fit(t, c) gives the same survival.
+        let events = [6, 6, 6, 7, 10, 13, 16, 22, 23];
+        let censored = [6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35];
+        let hits: Vec<Hit> = censored
+            .iter()
+            .map(|&t| Hit {
+                time: f64::from(t),
+                censored: true,
+            })
+            .chain(events.iter().map(|&t| Hit {
+                time: f64::from(t),
+                censored: false,
+            }))
+            .collect();
+        let curve = kaplan_meier(&hits);
+        let expected = [
+            (6.0, 0.8571428571428572, 0.07636035483212125),
+            (7.0, 0.8067226890756303, 0.0869352851800572),
+            (10.0, 0.7529411764705883, 0.09634965299432052),
+            (13.0, 0.6901960784313725, 0.10681470777500983),
+            (16.0, 0.6274509803921567, 0.11405386525675254),
+            (22.0, 0.5378151260504203, 0.12823375169303403),
+            (23.0, 0.44817927170868355, 0.13459145675576048),
+        ];
+        assert_eq!(curve.len(), expected.len());
+        for (ours, theirs) in curve.iter().zip(expected) {
+            assert_eq!(ours.0, theirs.0);
+            close(ours.1, theirs.1, 1e-13);
+            close(ours.2, theirs.2, 1e-13);
+        }
+    }
+
+    #[test]
+    fn kaplan_meier_without_censoring_is_one_minus_the_empirical_distribution() {
+        let mut draws = Draws(2);
+        let hits: Vec<Hit> = (0..500)
+            .map(|_| Hit {
+                time: (draws.uniform() * 50.0).floor(),
+                censored: false,
+            })
+            .collect();
+        for (time, survival, error) in kaplan_meier(&hits) {
+            let share = hits.iter().filter(|hit| hit.time > time).count() as f64 / 500.0;
+            assert!((survival - share).abs() < 1e-12);
+            // Greenwood's is then the binomial standard error.
+            assert!((error - (share * (1.0 - share) / 500.0).sqrt()).abs() < 1e-12);
+        }
+        assert!(kaplan_meier(&[]).is_empty());
+        let senseless = [f64::NAN, f64::INFINITY].map(|time| Hit {
+            time,
+            censored: false,
+        });
+        assert!(kaplan_meier(&senseless).is_empty());
+    }
+
+    fn events(times: &[f64]) -> Vec<Hit> {
+        let hit = |&time: &f64| Hit {
+            time,
+            censored: false,
+        };
+        times.iter().map(hit).collect()
+    }
+
+    /// Without censoring the area under the curve is the mean of min(T, t), its error that of a mean.
+    #[test]
+    fn a_restricted_mean_is_the_mean_of_what_was_spent() {
+        let mut draws = Draws(7);
+        let times: Vec<f64> = (0..300).map(|_| (draws.uniform() * 90.0).floor()).collect();
+        let curve = Survival::new(&events(&times), 0.95);
+        for until in [0.0, 10.0, 44.5, 80.0] {
+            let spent: Vec<f64> = times.iter().map(|t| t.min(until)).collect();
+            let mean = spent.iter().sum::<f64>() / 300.0;
+            let variance = spent.iter().map(|s| (s - mean) * (s - mean)).sum::<f64>() / 300.0;
+            let (ours, error) = curve.restricted_mean(until);
+            assert!((ours - mean).abs() < 1e-10, "{ours} {mean}");
+            assert!((error - (variance / 300.0).sqrt()).abs() < 1e-10);
+        }
+        assert!(curve.restricted_mean(f64::NAN).0.is_nan());
+        assert_eq!(Survival::new(&[], 0.95).restricted_mean(5.0), (5.0, 0.0));
+    }
+
+    /// Half of the tries take 10 steps, half never end: restart at 10, E = 10/0.5 = 20.
+    #[test]
+    fn a_try_that_may_never_end_is_given_up_where_the_others_have_ended() {
+        let hits: Vec<Option<u64>> = (0..400).map(|i| (i % 2 == 0).then_some(10)).collect();
+        let best = restart(&hits, 1000, 0.95).expect("some succeed");
+        assert_eq!((best.cutoff, best.share), (10.0, 0.5));
+        close(best.expected, 20.0, 1e-14);
+        // (10 + 1000)/2 a try, every second succeeds.
+        close(best.whole, 1010.0, 1e-14);
+        close(best.gain.0, 50.5, 1e-14);
+        assert!(best.gain.1.low > 1.0);
+        assert_eq!(restart(&[None; 5], 10, 0.95), None);
+        assert_eq!(restart(&[], 10, 0.95), None);
+        assert_eq!(
+            restart(&[Some(0); 5], 10, 0.95).map(|r| r.expected),
+            Some(0.0)
+        );
+    }
+
+    /// For a waiting time without memory every cutoff costs the same, and with certain success the
+    /// expected time is the mean.
+    #[test]
+    fn restarting_gains_nothing_where_nothing_is_remembered_or_all_is_certain() {
+        let mut draws = Draws(8);
+        let hits: Vec<Option<u64>> = (0..20_000)
+            .map(|_| Some((-libm::log(draws.uniform()) * 1000.0).ceil() as u64))
+            .collect();
+        let best = restart(&hits, 20_000, 0.95).expect("all succeed");
+        let mean = hits.iter().flatten().sum::<u64>() as f64 / 20_000.0;
+        close(best.whole, mean, 1e-12);
+        // The best of 20000 noisy cutoffs flatters; the early ones rest on few successes.
+        assert!(best.expected <= best.whole);
+        let narrow: Vec<Option<u64>> = (0..1000).map(|i| Some(1000 + i % 50)).collect();
+        let best = restart(&narrow, 5000, 0.95).expect("all succeed");
+        assert_eq!((best.cutoff, best.share), (1049.0, 1.0));
+        close(best.gain.0, 1.0, 1e-12);
+        close(best.gain.1.high, 1.0, 1e-12);
+    }
+
+    /// The delta interval covers the true expected time of a fixed cutoff.
+    #[test]
+    fn the_interval_of_an_expected_time_covers() {
+        let mut draws = Draws(9);
+        let (mut covered, trials) = (0, 800);
+        for _ in 0..trials {
+            let hits: Vec<Option<u64>> = (0..200)
+                .map(|_| (draws.uniform() < 0.6).then_some(100))
+                .collect();
+            let best = restart(&hits, 100, 0.95).expect("some succeed");
+            covered += u32::from((best.interval.low..=best.interval.high).contains(&(100.0 / 0.6)));
+        }
+        let rate = f64::from(covered) / f64::from(trials);
+        assert!((0.92..=0.98).contains(&rate), "{rate}");
+    }
+
+    #[test]
+    fn quantiles_of_a_curve_are_those_of_the_times() {
+        let times: Vec<f64> = (1..=100).map(f64::from).collect();
+        let curve = Survival::new(&events(&times), 0.95);
+        for k in 1..100 {
+            assert_eq!(curve.quantile(f64::from(k) / 100.0), Some(f64::from(k)));
+        }
+        let (low, high) = curve.quantile_interval(0.5);
+        assert!(low < Some(50.0) && high > Some(50.0));
+        let half: Vec<Hit> = (1..=100)
+            .map(|i| Hit {
+                time: f64::from(i.min(40)),
+                censored: i > 40,
+            })
+            .collect();
+        let curve = Survival::new(&half, 0.95);
+        assert_eq!(curve.quantile(0.5), None);
+        assert_eq!(curve.quantile_interval(0.8), (None, None));
+        assert_eq!(curve.at(0.5), 1.0);
+        close(curve.at(20.5), 0.8, 1e-12);
+        assert_eq!(curve.known, 40.0);
+    }
+}
