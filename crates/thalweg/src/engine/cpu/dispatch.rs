@@ -167,7 +167,7 @@ impl Work for Train<'_> {
         let units: usize = problem.sizes.iter().sum();
         let bytes = (parameters + 3 * units * problem.points) * V::LEN * size_of::<V::Element>();
         let lanes = V::LEN as u64;
-        if 2 * share <= lanes || bytes > CACHE {
+        if share <= lanes / 2 || bytes > CACHE {
             kernel::drive::<S, V, Single<S, V>>(simd, problem, supply, 1);
         } else {
             let width = share.min(lanes) as usize;
