@@ -183,11 +183,18 @@ def ratios(rows):
     return found
 
 
+def write(out, result, text):
+    """OUT.json and OUT.md."""
+    pathlib.Path(out).parent.mkdir(parents=True, exist_ok=True)
+    pathlib.Path(f"{out}.json").write_text(json.dumps(result, indent=1) + "\n")
+    pathlib.Path(f"{out}.md").write_text(text)
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="only compare losses")
     parser.add_argument("--no-check", action="store_true", help="do not compare losses first")
-    parser.add_argument("--out", default="peers", help="write OUT.md and OUT.json (default: %(default)s)")
+    parser.add_argument("--out", default="runs/peers", help="write OUT.md and OUT.json (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=0.5, help="of each measurement (default: %(default)s)")
     parser.add_argument("--core", type=int, default=0, help="the processor to run on (default: %(default)s)")
@@ -276,9 +283,8 @@ def main():
         ratios=ratios(choices), check=worst,
         ours=" ".join((ours.SOURCES[args.ours].__doc__ or "").split()) if program else "not run",
     )
-    pathlib.Path(f"{args.out}.json").write_text(json.dumps(result, indent=1) + "\n")
     text = markdown(result)
-    pathlib.Path(f"{args.out}.md").write_text(text)
+    write(args.out, result, text)
     print(text)
 
 
