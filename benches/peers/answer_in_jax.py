@@ -97,8 +97,13 @@ def train(queue, draws, advance, batch, smallest, share, plain, hits):
             else:
                 give = min(alive, max(1, int(share * width)))
             out = advance[width](
-                [jnp.asarray(a) for a in now[:-2]], jnp.asarray(now[-2]), jnp.asarray(now[-1]),
-                jnp.asarray(t), jnp.asarray(hit), jnp.asarray(who < 0), jnp.asarray(width - alive + give, jnp.int32),
+                [jnp.asarray(a) for a in now[:-2]],
+                jnp.asarray(now[-2]),
+                jnp.asarray(now[-1]),
+                jnp.asarray(t),
+                jnp.asarray(hit),
+                jnp.asarray(who < 0),
+                jnp.asarray(width - alive + give, jnp.int32),
             )
             trained, t, hit, ended = jax.tree.map(np.array, out)
             now = [*trained, *now[-2:]]
@@ -154,7 +159,11 @@ def main():
         ended, enough = jax.ShapeDtypeStruct((width,), np.bool_), jax.ShapeDtypeStruct((), np.int32)
         advance[width] = compile_advance(
             (shapes[:-2], *shapes[-2:], count, count, ended, enough),
-            args.activation, kind(args.rate), args.below, args.budget, args.chunk,
+            args.activation,
+            kind(args.rate),
+            args.below,
+            args.budget,
+            args.chunk,
         )
     compiled = clock()
 
@@ -171,15 +180,19 @@ def main():
     if (hits == -2).any():
         raise SystemExit("error: a replicate was not trained to its end")
     compiling, training = compiled - start, clock() - compiled
-    print(json.dumps({
-        "jax": jax.__version__,
-        "drawing": {"wall": drawn},
-        "compiling": {"wall": compiling[0], "cpu": compiling[1]},
-        "training": {"wall": training[0], "cpu": training[1]},
-        "reached": int((hits >= 0).sum()),
-        "steps": int(np.where(hits >= 0, hits, args.budget).sum()),
-        "hits": hits.tolist(),
-    }))
+    print(
+        json.dumps(
+            {
+                "jax": jax.__version__,
+                "drawing": {"wall": drawn},
+                "compiling": {"wall": compiling[0], "cpu": compiling[1]},
+                "training": {"wall": training[0], "cpu": training[1]},
+                "reached": int((hits >= 0).sum()),
+                "steps": int(np.where(hits >= 0, hits, args.budget).sum()),
+                "hits": hits.tolist(),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

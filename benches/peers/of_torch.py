@@ -108,5 +108,5 @@ def by_hand(batch, hidden, activation, precision, rate):
 FORMS = {
     "the notebook's loop": (loop, {20: (1,), 64: (1,), 256: (1,)}),
     "vmap(grad), compiled": (vmap_compiled, {20: (64, 256), 64: (16, 64), 256: (4, 16)}),
-    "by hand, in place": (by_hand, {20: (64, 256), 64: (16, 64), 256: (4, 16)}),
+    "by hand, in place": (by_hand, {20: (64, 256), 64: (8, 16, 64), 256: (1, 4, 16, 32)}),
 }

@@ -82,7 +82,11 @@ def losses(program, hidden, activation, precision, rate, replicates, at):
     import polars
 
     with tempfile.TemporaryDirectory() as folder:
-        train(program, study((hidden, hidden), activation, precision, max(at), replicates, rate=rate, losses=replicates), folder)
+        train(
+            program,
+            study((hidden, hidden), activation, precision, max(at), replicates, rate=rate, losses=replicates),
+            folder,
+        )
         curves = polars.read_parquet(f"{folder}/run/curves.parquet").filter(polars.col("kind") == "observed")
     found = {(r, s): loss for r, s, loss in curves.select("replicate", "step", "loss").iter_rows()}
     return [[found[r, s] for s in at] for r in range(replicates)]
@@ -122,7 +126,18 @@ def by_bench(program, core, seconds):
         key = hidden, activation, precision
         if not rates or key in seen:  # a new round
             seen.clear()
-            command = ["taskset", "-c", str(core), program, "bench", "--json", "--rounds", "1", "--seconds", str(seconds)]
+            command = [
+                "taskset",
+                "-c",
+                str(core),
+                program,
+                "bench",
+                "--json",
+                "--rounds",
+                "1",
+                "--seconds",
+                str(seconds),
+            ]
             done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode not in (0, 1):  # 1: below a floor, which is not what is asked here
                 sys.exit(f"error: {' '.join(command)} ended with {done.returncode}\n{done.stderr}")

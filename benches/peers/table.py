@@ -27,7 +27,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 LIBRARIES = {"PyTorch": "of_torch", "JAX": "of_jax", "NumPy": "of_numpy"}
 LOOP = ("PyTorch", "the notebook's loop")
 ONE_THREAD = {
-    name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TORCHINDUCTOR_COMPILE_THREADS")
+    name: "1"
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TORCHINDUCTOR_COMPILE_THREADS")
 }
 # Steps compared, replicates compared, relative error allowed.
 AT, COMPARED, ALLOWED = [0, 1, 50, 99], 4, 1e-12
@@ -40,8 +41,13 @@ class Worker:
         command = ["taskset", "-c", str(core), sys.executable, str(HERE / "worker.py"), module]
         self.module = module
         self.process = subprocess.Popen(
-            command, env={**os.environ, **ONE_THREAD, **dict(environment)}, text=True, bufsize=1,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=None if os.environ.get("PEERS_TALK") else subprocess.DEVNULL,
+            command,
+            env={**os.environ, **ONE_THREAD, **dict(environment)},
+            text=True,
+            bufsize=1,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=None if os.environ.get("PEERS_TALK") else subprocess.DEVNULL,
         )
 
     def ask(self, do, **order):
@@ -67,7 +73,7 @@ def say(text):
 
 
 def check(workers, program, hiddens):
-    """Every form against PyTorch's autograd, f64: the largest relative difference of any loss. Ends on a wrong one."""
+    """Every form against PyTorch's autograd, or the first form without PyTorch, f64: the largest relative difference of any loss. Ends on a wrong one."""
     worst = {}
     for hidden, activation in itertools.product(hiddens, ACTIVATIONS):
         setting = dict(hidden=hidden, activation=activation, precision="f64", rate=RATE_OF_CHECK, at=AT)
@@ -81,13 +87,15 @@ def check(workers, program, hiddens):
         # against the first form that trains them all and agreed on that one.
         reference = [list(row) for row in found.get(LOOP, next(iter(found.values())))]
         for (name, form), rows in found.items():
-            reference += rows[len(reference):]
+            reference += rows[len(reference) :]
             for mine, theirs in zip(rows, reference):
                 for step, a, b in zip(AT, mine, theirs):
                     error = abs(a - b) / abs(b)
                     worst[name, form] = max(worst.get((name, form), 0.0), error)
                     if not error <= ALLOWED:  # a NaN is wrong as well
-                        sys.exit(f"error: {name}, {form}, H = {hidden}, {activation}: loss {a!r} at step {step}, expected {b!r}")
+                        sys.exit(
+                            f"error: {name}, {form}, H = {hidden}, {activation}: loss {a!r} at step {step}, expected {b!r}"
+                        )
     for (name, form), error in worst.items():
         say(f"  {name:8} {form:22} {error:.1e}")
     return {f"{name}, {form}": error for (name, form), error in worst.items()}
@@ -152,12 +160,17 @@ def markdown(result):
         tail = [
             f"{mine['rate'] * flops(key[0]) / 1e9:.1f}" if mine else "",
             f"{ratio['over_best']:.2f} ({ratio['best']})" if ratio.get("over_best") else "",
-            f"{ratio['over_loop']:.0f}" if ratio.get("over_loop") else "",
+            f"{ratio['over_loop']:.3g}" if ratio.get("over_loop") else "",
         ]
         lines.append(f"| {key[0]} | {key[1]} | {key[2]} | " + " | ".join(entries + tail) + " |")
     lines += ["", f"Thalweg: {result['ours']}", ""]
     if result["check"]:
-        lines += ["Largest relative difference of an f64 loss at steps 0, 1, 50, 99 from that of PyTorch's autograd:", ""]
+        loop = ", ".join(LOOP)
+        reference = loop if loop in result["check"] else next(iter(result["check"]))
+        lines += [
+            f"Largest relative difference of an f64 loss at steps 0, 1, 50, 99 from that of {reference}:",
+            "",
+        ]
         lines += [f"- {name}: {error:.1e}" for name, error in result["check"].items()]
         lines.append("")
     return "\n".join(lines)
@@ -202,8 +215,12 @@ def arguments():
     parser.add_argument("--types", nargs="+", default=list(TYPES), choices=TYPES)
     parser.add_argument("--activations", nargs="+", default=list(ACTIVATIONS), choices=ACTIVATIONS)
     parser.add_argument("--libraries", nargs="*", default=list(LIBRARIES), choices=LIBRARIES)
-    parser.add_argument("--thalweg", metavar="FILE", help="the program (default: $THALWEG, target/release/thalweg, or on the path)")
-    parser.add_argument("--ours", choices=[*ours.SOURCES, "none"], default="run", help="how our rate is taken (default: %(default)s)")
+    parser.add_argument(
+        "--thalweg", metavar="FILE", help="the program (default: $THALWEG, target/release/thalweg, or on the path)"
+    )
+    parser.add_argument(
+        "--ours", choices=[*ours.SOURCES, "none"], default="run", help="how our rate is taken (default: %(default)s)"
+    )
     return parser.parse_args()
 
 
@@ -223,6 +240,8 @@ def main():
         say("comparing f64 losses; largest relative difference:")
         worst = check(workers, program, args.hidden)
         if args.check:
+            for worker in workers.values():
+                worker.end()
             return
 
     versions, choices = {}, []
@@ -241,19 +260,37 @@ def main():
                 for batch in batches[str(hidden)]:
                     key = f"{form}|{hidden}|{precision}|{activation}|{batch}"
                     compiled = worker.ask(
-                        "prepare", key=key, form=form, batch=batch, hidden=hidden, activation=activation,
-                        precision=precision, rate=RATE, seconds=args.seconds,
+                        "prepare",
+                        key=key,
+                        form=form,
+                        batch=batch,
+                        hidden=hidden,
+                        activation=activation,
+                        precision=precision,
+                        rate=RATE,
+                        seconds=args.seconds,
                     )["compiled"]
                     tried[batch] = worker.ask("time", key=key)["rate"] if len(batches[str(hidden)]) > 1 else 0.0
                 best = max(tried, key=tried.get)
                 for batch in tried:
                     if batch != best:
                         worker.ask("forget", key=f"{form}|{hidden}|{precision}|{activation}|{batch}")
-                say(f"  H = {hidden} {precision} {activation}: {name}, {form}: R = {best} ({compiled:.1f} s to compile)")
-                choices.append(dict(
-                    library=name, form=f"{name}, {form}", hidden=hidden, precision=precision, activation=activation,
-                    batch=best, tried=tried, rates=[], key=f"{form}|{hidden}|{precision}|{activation}|{best}",
-                ))
+                say(
+                    f"  H = {hidden} {precision} {activation}: {name}, {form}: R = {best} ({compiled:.1f} s to compile)"
+                )
+                choices.append(
+                    dict(
+                        library=name,
+                        form=f"{name}, {form}",
+                        hidden=hidden,
+                        precision=precision,
+                        activation=activation,
+                        batch=best,
+                        tried=tried,
+                        rates=[],
+                        key=f"{form}|{hidden}|{precision}|{activation}|{best}",
+                    )
+                )
     rate_of_ours = ours.SOURCES[args.ours](program, args.core, args.seconds) if program else None
     if program:
         choices += [
@@ -279,8 +316,13 @@ def main():
         row.pop("key", None)
     result = dict(
         date=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
-        machine=machine(), versions=versions, rounds=args.rounds, seconds=args.seconds, rows=choices,
-        ratios=ratios(choices), check=worst,
+        machine=machine(),
+        versions=versions,
+        rounds=args.rounds,
+        seconds=args.seconds,
+        rows=choices,
+        ratios=ratios(choices),
+        check=worst,
         ours=" ".join((ours.SOURCES[args.ours].__doc__ or "").split()) if program else "not run",
     )
     text = markdown(result)

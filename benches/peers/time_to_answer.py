@@ -41,8 +41,15 @@ NO_THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THRE
 def jax(cell, args, cores, threads, **options):
     dim, activation, hidden, tuned = CELLS[cell]
     settings = {
-        "dim": dim, "activation": activation, "replicates": args.replicates, "budget": args.budget, "rate": RATE,
-        "precision": args.precision, "threads": threads, **tuned, **options,
+        "dim": dim,
+        "activation": activation,
+        "replicates": args.replicates,
+        "budget": args.budget,
+        "rate": RATE,
+        "precision": args.precision,
+        "threads": threads,
+        **tuned,
+        **options,
     }
     plain = settings.pop("plain", False)
     command = [sys.executable, str(SCRIPT), "--hidden", *map(str, hidden)] + (["--plain"] if plain else [])
@@ -78,7 +85,11 @@ def tune(args):
 
 def median_of(runs):
     middle = sorted(runs, key=lambda run: run["cpu"])[(len(runs) - 1) // 2]
-    return {**middle, "cpu": statistics.median(r["cpu"] for r in runs), "wall": statistics.median(r["wall"] for r in runs)}
+    return {
+        **middle,
+        "cpu": statistics.median(r["cpu"] for r in runs),
+        "wall": statistics.median(r["wall"] for r in runs),
+    }
 
 
 def markdown(result):
@@ -127,10 +138,16 @@ def main():
     parser.add_argument("--precision", choices=["f32", "f64"], default="f64")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--core", type=int, default=0, help="the first processor to use (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=1, help="the median is shown; cells at d = 15 get three times as many")
-    parser.add_argument("--plain", action="store_true", help="also JAX without refilling and compacting (long at d = 2)")
+    parser.add_argument(
+        "--rounds", type=int, default=1, help="the median is shown; cells at d = 15 get three times as many"
+    )
+    parser.add_argument(
+        "--plain", action="store_true", help="also JAX without refilling and compacting (long at d = 2)"
+    )
     parser.add_argument("--tune", action="store_true", help="only measure JAX at several batch sizes")
-    parser.add_argument("--thalweg", metavar="FILE", help="the program (default: $THALWEG, target/release/thalweg, or on the path)")
+    parser.add_argument(
+        "--thalweg", metavar="FILE", help="the program (default: $THALWEG, target/release/thalweg, or on the path)"
+    )
     args = parser.parse_args()
     if shutil.which("taskset") is None:
         sys.exit("error: no program taskset (util-linux), which pins each process to a core")
@@ -139,7 +156,9 @@ def main():
     available = os.sched_getaffinity(0)
     wanted = set(range(args.core, args.core + max(args.threads)))
     if not wanted <= available:
-        sys.exit(f"error: processors {sorted(wanted)} wanted, {sorted(available)} available\nhint: --threads 1, or another --core")
+        sys.exit(
+            f"error: processors {sorted(wanted)} wanted, {sorted(available)} available\nhint: --threads 1, or another --core"
+        )
     need("numpy", "scipy", "jax", "polars")
     os.environ.update(NO_THREADS)
     if args.tune:
@@ -168,15 +187,22 @@ def main():
                 row["jax"][form] = run
                 print(
                     f"{cell}, {threads} threads: ours {row['ours']['cpu']:.2f} s of processor time, {form} {run['cpu']:.2f} s; "
-                    f"reached {row['ours']['reached']}, {run['reached']}; same step {run['same']}", file=sys.stderr, flush=True,
+                    f"reached {row['ours']['reached']}, {run['reached']}; same step {run['same']}",
+                    file=sys.stderr,
+                    flush=True,
                 )
             rows.append(row)
     for row in rows:
         for run in (row["ours"], *row["jax"].values()):
             run["median"] = statistics.median(h if h >= 0 else args.budget for h in run.pop("hits"))
     result = dict(
-        date=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"), machine=machine(), versions=versions,
-        replicates=args.replicates, budget=args.budget, precision=args.precision, rows=rows,
+        date=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        machine=machine(),
+        versions=versions,
+        replicates=args.replicates,
+        budget=args.budget,
+        precision=args.precision,
+        rows=rows,
     )
     text = markdown(result)
     write(args.out, result, text)
