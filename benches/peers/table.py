@@ -73,7 +73,10 @@ def say(text):
 
 
 def check(workers, program, hiddens):
-    """Every form against PyTorch's autograd, or the first form without PyTorch, f64: the largest relative difference of any loss. Ends on a wrong one."""
+    """The largest relative difference of any f64 loss, for every form; ends on a wrong one.
+
+    Held against PyTorch's autograd, or the first form if there is no PyTorch.
+    """
     worst = {}
     for hidden, activation in itertools.product(hiddens, ACTIVATIONS):
         setting = dict(hidden=hidden, activation=activation, precision="f64", rate=RATE_OF_CHECK, at=AT)
