@@ -16,6 +16,9 @@ use crate::stats::{ConfidenceSequence, quantile_of};
 use crate::store;
 use crate::study::{At, Losses, Replicates, Weights};
 
+/// Replicates of each cell whose loss on the grid of steps is kept in any case.
+pub const CURVES: u64 = 8;
+
 /// How a run is watched and stopped.
 pub struct Control<'a> {
     /// Set from outside to stop; finished cells are kept.
@@ -35,7 +38,10 @@ pub enum Event<'a> {
         found: bool,
     },
     /// A replicate of the running cell ended.
-    Replicate,
+    Replicate {
+        /// Whether it got below.
+        reached: bool,
+    },
     /// Replicate-steps were made since the last time.
     Steps(u64),
     /// The running cell is finished and kept.
@@ -197,11 +203,12 @@ impl Supply for Cohort<'_> {
     fn done(&self, end: End) {
         let replicate = end.replicate;
         let ended = self.take(end);
+        let reached = ended.row.reached();
         self.ended
             .lock()
             .unwrap_or_else(|e| e.into_inner())
             .insert(replicate, ended);
-        (self.control.tell)(Event::Replicate);
+        (self.control.tell)(Event::Replicate { reached });
     }
 
     fn go_on(&self, steps: u64) -> bool {
@@ -260,13 +267,15 @@ impl Cohort<'_> {
             Vec::new()
         };
         let is_kept = replicate < keep.replicates;
-        let curve = is_kept.then(|| match keep.losses {
-            Losses::All => Curve {
+        // The report shows the first few one by one; their losses on the grid cost next to nothing.
+        let has_curve = is_kept || replicate < CURVES;
+        let curve = has_curve.then(|| match keep.losses {
+            Losses::All if is_kept => Curve {
                 replicate,
                 steps: (0..end.all_losses.len() as u64).collect(),
                 losses: end.all_losses,
             },
-            Losses::Log => {
+            Losses::All | Losses::Log => {
                 let on_grid = end.losses.len();
                 let mut steps: Vec<u64> = problem.grid[..on_grid].to_vec();
                 let mut losses = end.losses.clone();

@@ -1,25 +1,78 @@
-//! Writes a page as one HTML file that needs no network and no script.
+//! Writes a page as one HTML file that needs no network; its script, if it may run, lets figures be
+//! zoomed and cells be looked into.
 
 use askama::Template;
 
 use super::page::{Block, Page, Table};
-use super::plot;
 use super::svg::escape;
+use super::{plot, readout};
 
-/// The page as HTML, with its style and figures inside.
+/// The style of every page.
+pub(super) const CSS: &str = include_str!("../../templates/report.css");
+
+/// The page as HTML, with its style, figures, data and script inside.
 pub fn render(page: &Page) -> String {
+    // In a script element only `<` could end it or open a comment.
+    let data = page.json().to_string().replace('<', "\\u003c");
+    let nonce = blake3::hash(data.as_bytes()).to_hex()[..32].to_string();
     // Writing to a string cannot fail, and the template calls nothing else that can.
-    Report { page }.render().unwrap_or_default()
+    let report = Report {
+        page,
+        data: &data,
+        nonce: &nonce,
+        css: CSS,
+        uplot_css: include_str!("../../templates/vendor/uPlot.min.css"),
+        uplot: include_str!("../../templates/vendor/uPlot.iife.min.js"),
+        uplot_licence: include_str!("../../templates/vendor/uPlot.LICENSE"),
+        script: include_str!("../../templates/report.js"),
+    };
+    report.render().unwrap_or_default()
 }
 
 #[derive(Template)]
 #[template(path = "report.html")]
 struct Report<'a> {
     page: &'a Page,
+    data: &'a str,
+    nonce: &'a str,
+    css: &'a str,
+    uplot_css: &'a str,
+    uplot: &'a str,
+    uplot_licence: &'a str,
+    script: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "block.html")]
+struct View<'a> {
+    block: &'a Block,
+}
+
+#[derive(Template)]
+#[template(path = "table.html")]
+struct TableView<'a> {
+    table: &'a Table,
+}
+
+/// A block as markup; a part brings its own blocks.
+fn block(block: &Block) -> String {
+    View { block }.render().unwrap_or_default()
+}
+
+fn table(table: &Table) -> String {
+    TableView { table }.render().unwrap_or_default()
+}
+
+fn numbers(figure: &super::page::Figure) -> String {
+    table(&readout::table(&figure.plot))
+}
+
+fn figure(figure: &super::page::Figure) -> String {
+    block(&Block::Figure(figure.clone()))
 }
 
 /// A paragraph as markup: escaped, with text between two backticks as code.
-fn prose(text: &str) -> String {
+pub(super) fn prose(text: &str) -> String {
     let pieces: Vec<&str> = text.split('`').collect();
     let mut out = String::new();
     for (i, piece) in pieces.iter().enumerate() {
@@ -48,6 +101,10 @@ impl Table {
 
     fn is_base(&self, row: &usize) -> bool {
         self.base == Some(*row)
+    }
+
+    fn cell(&self, row: &usize) -> Option<usize> {
+        self.cells.get(*row).copied()
     }
 }
 
