@@ -39,7 +39,8 @@ function token(name) {
 }
 
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
-const colour = (i) => (i % 7 === 6 ? token("--ink") : COLOURS[i % 7]);
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const colour = (i) => (i % 7 === 6 ? token("--ink") : i % 7 === 0 && dark.matches ? "#3f9fdd" : COLOURS[i % 7]);
 
 // ---- charts ------------------------------------------------------------------------------------
 
@@ -48,7 +49,7 @@ const charts = new Set();
 function redraw() {
   for (const chart of charts) chart.draw();
 }
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+dark.addEventListener("change", redraw);
 let waiting = 0;
 addEventListener("resize", () => {
   clearTimeout(waiting);
@@ -81,8 +82,10 @@ function mark(v) {
  *          logX, logY, xLabel, yLabel, reference, height}; quiet series have no line in the legend.
  */
 class Chart {
-  constructor(host, plan) {
-    this.plan = plan;
+  /** `source` gives the plan; it is asked again when the page turns dark or light. */
+  constructor(host, source) {
+    this.source = source;
+    const plan = this.plan = source();
     this.log = { x: plan.logX, y: plan.logY };
     this.box = make("div", { class: "chart", tabindex: "0", role: "group",
       "aria-label": `${plan.label}. Arrow keys move the cursor, plus and minus zoom, 0 shows all.`,
@@ -113,7 +116,8 @@ class Chart {
   draw() {
     if (!this.box.isConnected) { this.remove(); return; }
     this.u?.destroy();
-    const { plan, log } = this;
+    const plan = this.plan = this.source();
+    const { log } = this;
     const fits = (v, axis) => v != null && Number.isFinite(v) && (!log[axis] || v > 0);
     const tables = [], series = [{}], bands = [], shown = [];
     const add = (x, y, options) => {
@@ -308,7 +312,7 @@ for (const node of document.querySelectorAll("figure[data-figure]")) {
     picture.classList.toggle("replaced", open);
     button.textContent = text[+open];
     button.setAttribute("aria-pressed", String(open));
-    if (open) chart = new Chart(host, chartOf(figure));
+    if (open) chart = new Chart(host, () => chartOf(figure));
     else { chart?.remove(); chart = null; host.replaceChildren(); }
   } }, text[0]);
   picture.after(host, button);
@@ -356,12 +360,13 @@ if (explorer && report.cells.length) {
         fact("steps: 50, 80, 90 %", steps.join(", ")),
         fact("predicted median", cell.predicted_median == null ? "–" : number(cell.predicted_median)),
         fact("verdicts", cell.causes.map(([name, n]) => `${name} ${n}`).join(", ") || "–")));
-    const series = [{ name: "median, 10 to 90 %", x: cell.grid, y: cell.quantiles[1], band: [cell.quantiles[0], cell.quantiles[2]], colour: colour(0) }];
     const kept = cell.shown.filter((r) => r.curve);
-    kept.forEach((r, i) => series.push({
-      name: `first ${kept.length} replicates`, quiet: i > 0, x: r.curve.steps, y: r.curve.losses, colour: token("--soft"), width: 1 }));
-    charted = [new Chart(curves, {
-      label: `Loss of cell ${cell.number}, ${cell.label}`, series, logX: true, logY: true, xLabel: "step", yLabel: "loss", reference: cell.loss_below })];
+    const series = () => [{ name: "median, 10 to 90 %", x: cell.grid, y: cell.quantiles[1], band: [cell.quantiles[0], cell.quantiles[2]], colour: colour(0) },
+      ...kept.map((r, i) => ({
+        name: kept.length > 1 ? `the first ${kept.length} replicates` : `replicate ${r.replicate}`, quiet: i > 0,
+        x: r.curve.steps, y: r.curve.losses, colour: token("--soft"), width: 1 }))];
+    charted = [new Chart(curves, () => ({
+      label: `Loss of cell ${cell.number}, ${cell.label}`, series: series(), logX: true, logY: true, xLabel: "step", yLabel: "loss", reference: cell.loss_below }))];
     const choose = (r) => {
       const input = make("input", { type: "radio", name: "replicate", value: r.replicate, onchange: () => look(cell, r, true) });
       return make("label", { class: r.cause === "reached" ? "reached" : "failed" }, input, ` ${r.replicate} ${r.cause}`);
@@ -401,23 +406,22 @@ if (explorer && report.cells.length) {
     }
     one.replaceChildren(
       make("h3", {}, `Replicate ${r.replicate}: ${r.cause}`),
-      make("p", {}, `It ended ${r.outcome.startsWith("not") ? r.outcome : `as: ${r.outcome}`}; rate ${number(r.rate)}.`),
+      make("p", {}, `${r.outcome[0].toUpperCase()}${r.outcome.slice(1)}; rate ${number(r.rate)}.`),
       make("ul", {}, ...sentences.map((s) => make("li", {}, s))),
       make("div", { class: "two" }, loss, spectrum),
       make("p", { class: "command" }, "Replay it bit for bit: ", code, " ", copy, said));
     if (r.curve) {
-      const series = [{ name: "observed", x: r.curve.steps, y: r.curve.losses, colour: colour(0) }];
-      if (r.curve.predicted_steps.length) {
-        series.push({ name: "predicted by its initial kernel", x: r.curve.predicted_steps, y: r.curve.predicted, colour: colour(0), dash: true });
-      }
-      charted.push(new Chart(loss, { label: `Loss of replicate ${r.replicate}`, series, logX: true, logY: true,
-        xLabel: "step", yLabel: "loss", reference: cell.loss_below, height: 280 }));
+      const { steps, losses, predicted_steps: ahead, predicted } = r.curve;
+      const series = () => [{ name: "observed", x: steps, y: losses, colour: colour(0) },
+        ...(ahead.length ? [{ name: "predicted by its initial kernel", x: ahead, y: predicted, colour: colour(0), dash: true }] : [])];
+      charted.push(new Chart(loss, () => ({ label: `Loss of replicate ${r.replicate}`, series: series(), logX: true, logY: true,
+        xLabel: "step", yLabel: "loss", reference: cell.loss_below, height: 280 })));
     }
     if (r.spectrum) {
       const ranks = r.spectrum[0].map((_, i) => i + 1);
-      charted.push(new Chart(spectrum, { label: `Eigenvalues of the tangent kernel of replicate ${r.replicate}`,
+      charted.push(new Chart(spectrum, () => ({ label: `Eigenvalues of the tangent kernel of replicate ${r.replicate}`,
         series: ["start", "end"].map((name, i) => ({ name: `kernel at the ${name}`, x: ranks, y: r.spectrum[i], colour: colour(i), points: true })),
-        logX: null, logY: true, xLabel: "number", yLabel: "eigenvalue", height: 280 }));
+        logX: null, logY: true, xLabel: "number", yLabel: "eigenvalue", height: 280 })));
     }
   }
 

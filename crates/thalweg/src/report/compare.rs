@@ -8,6 +8,9 @@ use crate::plan::{Cell, Comparison};
 use crate::record::Record;
 use crate::stats::{Hit, holm, kaplan_meier};
 
+/// The label of a base cell that is not a member.
+const BASE: &str = "(base)";
+
 /// A comparison as the page shows it, and what it found.
 pub(super) struct Compared {
     /// Title, lead and blocks.
@@ -26,15 +29,30 @@ pub(super) struct Compared {
 pub(super) fn compared(run: &Confronted<'_>, comparison: &Comparison) -> Compared {
     let reference = run.reference(comparison);
     let mut members: Vec<usize> = comparison.members.iter().map(|m| m.cell).collect();
-    let mut labels: Vec<Vec<String>> = comparison
-        .members
-        .iter()
-        .map(|m| m.values.clone())
+    // What all of them share says nothing of one of them.
+    let varies = |k: usize| {
+        let mut values = comparison.members.iter().map(|m| &m.values[k]);
+        let first = values.next();
+        values.any(|v| Some(v) != first)
+    };
+    let mut keys: Vec<usize> = (0..comparison.keys.len()).filter(|k| varies(*k)).collect();
+    if keys.is_empty() {
+        keys = (0..comparison.keys.len()).collect();
+    }
+    let held: Vec<String> = (0..comparison.keys.len())
+        .filter(|k| !keys.contains(k))
+        .filter_map(|k| {
+            let value = &comparison.members.first()?.values[k];
+            Some(format!("`{} = {value}`", comparison.keys[k]))
+        })
+        .collect();
+    let mut labels: Vec<Vec<String>> = (comparison.members.iter())
+        .map(|m| keys.iter().map(|&k| m.values[k].clone()).collect())
         .collect();
     if !members.contains(&reference) {
         members.insert(0, reference);
-        let mut values = vec!["(base)".to_string()];
-        values.resize(comparison.keys.len(), String::new());
+        let mut values = vec![BASE.to_string()];
+        values.resize(keys.len(), String::new());
         labels.insert(0, values);
     }
     let base = members.iter().position(|&m| m == reference);
@@ -47,16 +65,20 @@ pub(super) fn compared(run: &Confronted<'_>, comparison: &Comparison) -> Compare
     let adjusted = holm(&tests.iter().map(|&i| pairs[i].p).collect::<Vec<_>>());
     let p_of = |i: usize| tests.iter().position(|&t| t == i).map(|at| adjusted[at]);
     let name = |i: usize| {
-        labels[i]
-            .iter()
-            .filter(|l| !l.is_empty())
-            .cloned()
-            .collect::<Vec<_>>()
-            .join(", ")
+        let own = labels[i].iter().zip(&keys).filter(|(l, _)| !l.is_empty());
+        own.map(|(l, &k)| {
+            if comparison.keys[k] == "data.dim" && l != BASE {
+                format!("d = {l}")
+            } else {
+                l.clone()
+            }
+        })
+        .collect::<Vec<_>>()
+        .join(", ")
     };
 
     let names: Vec<String> = (0..members.len()).map(name).collect();
-    let settings: Vec<Column> = comparison.keys.iter().map(|k| column(k, false)).collect();
+    let settings: Vec<Column> = keys.iter().map(|&k| column(&comparison.keys[k], false)).collect();
     let table = |suffix: &str, caption: String, heads: &[(&str, bool)], row: &dyn Fn(usize) -> Vec<String>| {
         let mut columns = settings.clone();
         columns.extend(heads.iter().map(|(h, numeric)| column(h, *numeric)));
@@ -65,7 +87,11 @@ pub(super) fn compared(run: &Confronted<'_>, comparison: &Comparison) -> Compare
             .collect();
         Block::Table(Table {
             name: format!("{}-{suffix}", slug(&comparison.name)),
-            caption,
+            caption: if held.is_empty() {
+                caption
+            } else {
+                format!("{caption} All with {}.", words::list(&held))
+            },
             columns,
             rows,
             base,
@@ -159,7 +185,7 @@ pub(super) fn compared(run: &Confronted<'_>, comparison: &Comparison) -> Compare
         ),
         plot: intervals,
     }));
-    if let Some(plot) = against_number(run, comparison, &members, &labels) {
+    if let Some(plot) = against_number(run, comparison, &keys, &members, &labels) {
         blocks.push(Block::Figure(Figure {
             name: format!("{stem}-steps"),
             caption: format!(
@@ -267,22 +293,18 @@ fn looked(cell: &Cell, record: &Record) -> Vec<&'static str> {
 fn against_number(
     run: &Confronted<'_>,
     comparison: &Comparison,
+    keys: &[usize],
     members: &[usize],
     labels: &[Vec<String>],
 ) -> Option<Plot> {
-    // The only key with more than one value.
-    let mut varying = (0..comparison.keys.len()).filter(|&k| {
-        comparison
-            .members
-            .iter()
-            .any(|m| m.values[k] != comparison.members[0].values[k])
-    });
-    let key = varying.next().filter(|_| varying.next().is_none())?;
+    let &[key] = keys else {
+        return None;
+    };
     let mut at: Vec<(f64, usize)> = labels
         .iter()
         .zip(members)
         .filter_map(|(l, &m)| {
-            let text = l[key].trim_start_matches("of_limit ");
+            let text = l[0].trim_start_matches("of_limit ");
             let value: f64 = text
                 .trim_matches(['[', ']'])
                 .split(',')
@@ -297,6 +319,10 @@ fn against_number(
         return None;
     }
     at.sort_by(|a, b| a.0.total_cmp(&b.0));
+    // Lists of one to four times the same number are no axis.
+    if at.windows(2).any(|p| p[0].0 >= p[1].0) {
+        return None;
+    }
     let line = |name: &str, dashed: bool, of: &dyn Fn(&Summary) -> Option<f64>| Line {
         name: name.into(),
         points: at
@@ -317,7 +343,10 @@ fn against_number(
     lines.retain(|l| l.points.iter().any(|(_, y)| y.is_finite()));
     Some(Plot::Curves {
         lines,
-        x_label: comparison.keys[key].clone(),
+        x_label: match comparison.keys[key].as_str() {
+            "data.dim" => "input dimension d".into(),
+            other => other.to_string(),
+        },
         y_label: "steps".into(),
         log_x: true,
         log_y: true,
@@ -348,6 +377,14 @@ fn survival(cell: &Cell, record: &Record) -> Vec<(f64, f64)> {
         .map(|(t, s, _)| (*t, *s))
         .collect();
     let last = curve.last().map_or(1.0, |(_, s)| *s);
+    // A few hundred steps of the curve are all that a page can show.
+    let stride = curve.len().div_ceil(200).max(1);
+    let end = curve.len().saturating_sub(1);
+    let mut at = 0;
+    curve.retain(|_| {
+        at += 1;
+        (at - 1) % stride == 0 || at - 1 == end
+    });
     curve.push((budget, last));
     curve
 }

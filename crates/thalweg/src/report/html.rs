@@ -110,7 +110,7 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
-    use super::super::page::{Column, Figure, IntervalRow, Line, Plot, Section};
+    use super::super::page::{Column, Figure, IntervalRow, Line, Part, Plot, Section, ShareRow};
     use super::*;
 
     const NUMBERS: [f64; 14] = [
@@ -139,6 +139,7 @@ mod tests {
             value,
             low,
             high: -low,
+            predicted: Some(low),
             base: low > value,
         };
         let band: Vec<_> = points.iter().map(|p| (p.0, p.1, 2.0 * p.1)).collect();
@@ -182,6 +183,18 @@ mod tests {
                 diagonal,
             });
         }
+        let small = |v: f64| if v.is_finite() { v as u64 % 1000 } else { 0 };
+        let counts = |p: &(f64, f64)| vec![small(p.0), 0];
+        plots.push(Plot::Shares {
+            rows: (points.iter())
+                .map(|p| ShareRow {
+                    label: label(),
+                    counts: counts(p),
+                })
+                .collect(),
+            names: vec![label(), label()],
+            x_label: label(),
+        });
         plots
     }
 
@@ -196,6 +209,7 @@ mod tests {
             })
         };
         let table = Table {
+            name: s(),
             caption: s(),
             columns: vec![
                 Column {
@@ -209,8 +223,18 @@ mod tests {
             ],
             rows: vec![vec![s(), s(), s()], vec![], vec![s(); 2]],
             base: Some(2),
+            cells: vec![0, 7],
         };
-        let mut blocks = vec![Block::Text(s()), Block::Table(table), Block::Code(s())];
+        let mut blocks = vec![
+            Block::Text(s()),
+            Block::Table(table.clone()),
+            Block::Code(s()),
+            Block::Part(Part {
+                title: s(),
+                lead: s(),
+                blocks: vec![Block::Text(s()), Block::Table(table)],
+            }),
+        ];
         blocks.extend(
             plots(text, &[(1.0, 0.9), (10.0, 0.2)])
                 .into_iter()
@@ -219,9 +243,14 @@ mod tests {
         let section = Section { title: s(), blocks };
         Page {
             title: s(),
+            run: s(),
             question: s(),
-            answer: vec![s(), s()],
+            answer: s(),
+            choice: s(),
+            more: vec![s(), s()],
+            picture: None,
             sections: vec![section.clone(), section],
+            cells: Vec::new(),
             footer: vec![s()],
         }
     }
@@ -234,11 +263,29 @@ mod tests {
         }
     }
 
+    /// The page without its scripts: they are ours, but for the data, which has a test of its own.
+    fn markup(html: &str) -> String {
+        let end = html.find("<script type=\"application/json\"").expect("the data");
+        html[..end].to_string()
+    }
+
+    #[test]
+    fn the_data_cannot_leave_its_element_and_are_what_json_prints() {
+        let page = page("</script><!-- <script> \u{2028}");
+        let html = render(&page);
+        let (_, rest) = html.split_once("id=\"data\">").expect("the data");
+        let (data, _) = rest.split_once("</script>").expect("its end");
+        assert!(!data.contains('<'));
+        let back: serde_json::Value = serde_json::from_str(data).expect("JSON");
+        assert_eq!(back, page.json());
+    }
+
     #[test]
     fn text_of_the_user_stays_text() {
         let html = render(&page(
             "<script>alert(1)</script>` \" onload='x' & <b>`<i>` \0\u{1b}",
         ));
+        let html = markup(&html);
         for markup in ["<script", "<b>", "<i>", "\" onload", "' onload", "& "] {
             assert!(!html.contains(markup), "{markup}");
         }
@@ -333,7 +380,10 @@ mod tests {
 
     #[test]
     fn a_page_asks_the_network_for_nothing() {
-        let html = render(&page("a"));
+        let whole = render(&page("a"));
+        let html = markup(&whole);
+        // What the scripts could load is refused by the page's own policy.
+        assert!(whole.contains("default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'nonce-"));
         let without_names = html.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
         for outside in ["http://", "https://", "src=", "url(", "@import", "<script"] {
             assert!(!without_names.contains(outside), "{outside}");
@@ -350,8 +400,9 @@ mod tests {
     fn every_figure_has_a_caption_and_a_label() {
         let page = page("a");
         let html = render(&page);
-        let figures = html.matches("<figure>").count();
-        assert_eq!(figures, 16);
+        let html = markup(&html);
+        let figures = html.matches("<figure data-figure=\"a\">").count();
+        assert_eq!(figures, 18);
         assert_eq!(html.matches("<figcaption>a</figcaption>").count(), figures);
         assert_eq!(html.matches("role=\"img\" aria-label=\"").count(), figures);
         assert!(!html.contains("aria-label=\"\""));

@@ -105,6 +105,7 @@ mod tests {
             columns: vec![column(false), column(true)],
             rows: vec![vec![cell.into(), "20\u{202f}000".into()], vec![cell.into()]],
             base: Some(1),
+            cells: Vec::new(),
         }
     }
 

@@ -124,11 +124,10 @@ pub fn page(folder: &Path, run: &Confronted<'_>, provenance: &[String]) -> Page 
 /// The base cell: how it does, and where it stands among the others on the same data.
 fn choice(run: &Confronted<'_>) -> Section {
     let (cell, summary) = run.base();
-    let mut blocks = vec![
-        Block::Text(words::setting(cell)),
-        Block::Text(words::times(summary, cell)),
-    ];
-    blocks.extend(words::standing(run).into_iter().map(Block::Text));
+    let mut blocks: Vec<Block> = words::standing(run).into_iter().map(Block::Text).collect();
+    if blocks.is_empty() {
+        blocks.push(Block::Text(words::times(summary, cell)));
+    }
     blocks.push(Block::Figure(Figure {
         name: "base-loss".into(),
         caption: format!(

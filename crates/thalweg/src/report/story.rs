@@ -66,8 +66,7 @@ pub(super) fn sections(run: &Confronted<'_>) -> Vec<Section> {
         .map(|(_, c)| c)
         .collect();
     if let Some((first, rest)) = dims.split_first() {
-        let mut blocks: Vec<Block> = words::dimensions(run).into_iter().map(Block::Text).collect();
-        blocks.push(Block::Text(first.part.lead.clone()));
+        let mut blocks = vec![Block::Text(first.part.lead.clone())];
         blocks.extend(first.part.blocks.clone());
         blocks.extend(rest.iter().map(|c| Block::Part(c.part.clone())));
         sections.push(Section {
@@ -146,7 +145,7 @@ fn lost(run: &Confronted<'_>, all: &[&Compared]) -> Vec<String> {
         (w, _) => format!(
             "On the same draws {} significantly less often than the reference; more often: {}.",
             if w == 0 { "none succeeds".into() } else { many(w, "succeeds", "succeed") },
-            list(&better)
+            few(&better)
         ),
     });
     text
@@ -155,37 +154,40 @@ fn lost(run: &Confronted<'_>, all: &[&Compared]) -> Vec<String> {
 /// What helps, and what hurts, where the data are others.
 fn helped(run: &Confronted<'_>, at: &str, all: &[&Compared]) -> Vec<String> {
     let share = run.plan.cells[0].setting.success.share;
+    // The most successful first.
     let named = |of: &dyn Fn(&Compared) -> &Vec<usize>| -> Vec<String> {
-        (all.iter())
+        let mut found: Vec<(f64, String)> = (all.iter())
             .flat_map(|c| {
                 of(c).iter().map(|&i| {
                     let s = &run.summaries[c.members[i]];
-                    format!("`{}` ({}: {})", c.names[i], c.part.title, interval(s.success))
+                    let rate = s.successes as f64 / s.replicates as f64;
+                    (rate, format!("`{}` ({}; {})", c.names[i], c.part.title, interval(s.success)))
                 })
             })
-            .collect()
+            .collect();
+        found.sort_by(|a, b| b.0.total_cmp(&a.0));
+        found.into_iter().map(|(_, name)| name).collect()
     };
     let (better, worse) = (named(&|c| &c.better), named(&|c| &c.worse));
     let mut text = vec![if better.is_empty() {
         format!("At {at} nothing that was tried succeeds significantly more often than its reference on the same draws.")
     } else {
-        format!("At {at} these succeed significantly more often than their reference on the same draws: {}.", list(&better))
+        format!("At {at} these succeed significantly more often than their reference on the same draws: {}.", few(&better))
     }];
     if !worse.is_empty() {
-        text.push(format!("Significantly less often: {}.", list(&worse)));
+        text.push(format!("Significantly less often: {}.", few(&worse)));
     }
     let mut cells: Vec<usize> = all.iter().flat_map(|c| c.members.iter().copied()).collect();
     cells.sort_unstable();
     cells.dedup();
-    let reached: Vec<String> = (cells.iter())
-        .filter(|&&c| run.summaries[c].success.low >= share)
-        .map(|&c| format!("`{}`", run.plan.cells[c].describe()))
-        .collect();
-    text.push(if reached.is_empty() {
-        format!("None of the {} reaches {} with its whole interval.", many(cells.len(), "setting", "settings"), percent(share))
-    } else {
-        format!("{} with the whole interval {} reached by {}.", percent(share), if reached.len() == 1 { "is" } else { "are" }, list(&reached))
-    });
+    let reached = (cells.iter()).filter(|&&c| run.summaries[c].success.low >= share).count();
+    text.push(format!(
+        "{} of the {} {} {} with the whole interval.",
+        if reached == 0 { "None".into() } else { count(reached as u64) },
+        many(cells.len(), "setting", "settings"),
+        if reached < 2 { "reaches" } else { "reach" },
+        percent(share)
+    ));
     text
 }
 
@@ -195,7 +197,7 @@ fn why(run: &Confronted<'_>, dims: Option<&Compared>) -> Option<Section> {
     let members: Vec<usize> = dims.map_or_else(|| vec![0], |c| c.members.clone());
     let names: Vec<String> = dims.map_or_else(
         || vec!["base".to_string()],
-        |c| c.names.iter().map(|n| format!("d = {n}")).collect(),
+        |c| c.names.clone(),
     );
     if let Some(comparison) = dimension(run.plan) {
         blocks.extend(words::why_dimension(run, comparison).into_iter().map(Block::Text));
@@ -430,10 +432,10 @@ fn surprises(run: &Confronted<'_>) -> Vec<String> {
 
 /// The first of a list, and how many more.
 fn few(names: &[String]) -> String {
-    if names.len() <= 8 {
+    if names.len() <= 5 {
         return list(names);
     }
-    format!("{} and {} more", names[..7].join(", "), names.len() - 7)
+    format!("{} and {} more", names[..4].join(", "), names.len() - 4)
 }
 
 /// How each prediction fared over all cells, and every one of them in a part of its own.

@@ -567,23 +567,42 @@ pub(super) fn comparison(
         .filter(|i| !reached.contains(i) && !missed.contains(i))
         .collect();
     let mut text = Vec::new();
+    let n = members.len();
+    // A few are named; of many, the others are.
+    let some = |group: &[usize]| {
+        if group.len() <= 4 {
+            named(group.to_vec())
+        } else {
+            format!("{} of the {n}", group.len())
+        }
+    };
+    let verb = |group: &[usize], one: &'static str, more: &'static str| {
+        if group.len() == 1 { one } else { more }
+    };
     let mut first = match (reached.len(), missed.len()) {
-        (n, 0) if n == members.len() => format!(
-            "All {n} reach {} with their whole interval.",
+        (k, _) if k == n => format!("All {n} reach {} with their whole interval.", percent(share)),
+        (_, k) if k == n => format!("None of the {n} reaches {}.", percent(share)),
+        (0, 0) => format!("Whether any of the {n} reaches {} is undecided at this number of replicates.", percent(share)),
+        (0, _) => format!("{} {} {}.", some(&missed), verb(&missed, "misses", "miss"), percent(share)),
+        (_, 0) => format!(
+            "{} {} {} with the whole interval, and none misses it.",
+            some(&reached),
+            verb(&reached, "reaches", "reach"),
             percent(share)
         ),
-        (0, n) if n == members.len() => format!("None of the {n} reaches {}.", percent(share)),
         _ => format!(
-            "{} reach {} with their whole interval; {} do not.",
-            named(reached.clone()),
+            "{} {} {} with the whole interval; {} {}.",
+            some(&reached),
+            verb(&reached, "reaches", "reach"),
             percent(share),
-            named(missed)
+            some(&missed),
+            verb(&missed, "does not", "do not")
         ),
     };
-    if !open.is_empty() && open.len() < members.len() {
+    if !open.is_empty() && open.len() < n {
         first.push_str(&format!(
             " Undecided at this number of replicates: {}.",
-            named(open)
+            some(&open)
         ));
     }
     text.push(first);

@@ -38,7 +38,14 @@ const ARROWS: [(&str, &[&str]); 20] = [
     ),
     (
         "report",
-        &["confront", "record", "stats", "store", "tables"],
+        &[
+            "confront",
+            "record",
+            "stats",
+            "store",
+            "tables",
+            "theory::linear",
+        ],
     ),
     (
         "tables",

@@ -6,6 +6,7 @@ mod keeping;
 mod laws;
 mod parity;
 mod studies;
+mod words;
 
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
