@@ -138,7 +138,11 @@ impl Progress {
     pub(crate) fn finish(&self, finished: bool) {
         self.bar.finish_and_clear();
         let mut told = self.told();
-        told.status.state = if finished { State::Finished } else { State::Stopped };
+        told.status.state = if finished {
+            State::Finished
+        } else {
+            State::Stopped
+        };
         self.write(&mut told, true);
     }
 }

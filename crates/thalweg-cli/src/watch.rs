@@ -84,7 +84,10 @@ impl Status {
     /// In lines, `late` seconds after it was written.
     fn lines(&self, late: u64) -> Vec<String> {
         let mut all = vec![self.title.clone()];
-        all.push(format!("  cells    {} of {} finished", self.done, self.cells));
+        all.push(format!(
+            "  cells    {} of {} finished",
+            self.done, self.cells
+        ));
         if let Some(base) = self.base.as_ref().filter(|b| b.ended > 0) {
             all.push(format!("  base     {}", base.success()));
         }
@@ -92,9 +95,18 @@ impl Status {
             let text = if part.ended == 0 {
                 format!("0 of {} replicates ended", part.at_most)
             } else {
-                format!("{} of {} replicates ended; {}", part.ended, part.at_most, part.success())
+                format!(
+                    "{} of {} replicates ended; {}",
+                    part.ended,
+                    part.at_most,
+                    part.success()
+                )
             };
-            all.push(format!("  cell {:<3} {}: {text}", part.cell, shorten(&part.label, 40)));
+            all.push(format!(
+                "  cell {:<3} {}: {text}",
+                part.cell,
+                shorten(&part.label, 40)
+            ));
         }
         let rate = self.steps as f64 / self.seconds.max(1e-3);
         let mut time = format!("  time     {} so far", clock(self.seconds));
@@ -117,7 +129,10 @@ impl Status {
         all.push(time);
         // A cell of long replicates may say nothing for a while; a killed run says nothing for ever.
         if self.state == State::Running && late > 60 {
-            all.push(format!("  no news for {}: if the run was killed, the same command goes on", clock(late as f64)));
+            all.push(format!(
+                "  no news for {}: if the run was killed, the same command goes on",
+                clock(late as f64)
+            ));
         }
         all
     }
@@ -238,6 +253,9 @@ mod tests {
         assert!(status.lines(600).join("\n").contains("no news for 10:00"));
         status.state = State::Stopped;
         let lines = status.lines(600).join("\n");
-        assert!(lines.contains("stopped") && !lines.contains("no news"), "{lines}");
+        assert!(
+            lines.contains("stopped") && !lines.contains("no news"),
+            "{lines}"
+        );
     }
 }

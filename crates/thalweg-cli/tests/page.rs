@@ -40,7 +40,11 @@ fn thalweg(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
         .output()
         .expect("the program starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code(), text(&output.stdout), text(&output.stderr))
+    (
+        output.status.code(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
 }
 
 /// A folder with the run `out` in it.
@@ -62,7 +66,10 @@ fn steady(value: &mut serde_json::Value) {
     match value {
         Value::String(s) if s.contains(" s of training time") => *s = "(how long it took)".into(),
         Value::Number(n) if n.is_f64() => {
-            let v: f64 = n.as_f64().and_then(|v| format!("{v:.2e}").parse().ok()).expect("a number");
+            let v: f64 = n
+                .as_f64()
+                .and_then(|v| format!("{v:.2e}").parse().ok())
+                .expect("a number");
             *value = serde_json::json!(v);
         }
         Value::Array(all) => all.iter_mut().for_each(steady),
@@ -79,9 +86,16 @@ fn the_data_of_a_report_are_these() {
     // One cell in full is enough to see.
     let cells = data["cells"].as_array_mut().expect("cells");
     assert_eq!(cells.len(), 3);
-    assert!(cells.iter().all(|c| c["shown"].as_array().map(Vec::len) == Some(6)));
+    assert!(
+        cells
+            .iter()
+            .all(|c| c["shown"].as_array().map(Vec::len) == Some(6))
+    );
     cells.truncate(1);
-    cells[0]["shown"].as_array_mut().expect("replicates").truncate(1);
+    cells[0]["shown"]
+        .as_array_mut()
+        .expect("replicates")
+        .truncate(1);
     steady(&mut data);
     insta::assert_json_snapshot!(data);
 }
@@ -106,11 +120,20 @@ fn figures_can_be_written_alone() {
     std::fs::remove_dir_all(&figures).expect("it was there");
     std::fs::remove_file(&page).expect("it was there");
     let (code, out, err) = thalweg(folder.path(), &["report", "out", "--only", "figures"]);
-    assert_eq!((code, out.as_str()), (Some(0), "Figures: out/figures\n"), "{err}");
+    assert_eq!(
+        (code, out.as_str()),
+        (Some(0), "Figures: out/figures\n"),
+        "{err}"
+    );
     assert!(!page.exists());
     let mut names: Vec<String> = std::fs::read_dir(&figures)
         .expect("a folder")
-        .map(|e| e.expect("an entry").file_name().into_string().expect("UTF-8"))
+        .map(|e| {
+            e.expect("an entry")
+                .file_name()
+                .into_string()
+                .expect("UTF-8")
+        })
         .collect();
     names.sort();
     assert!(names.contains(&"answer.svg".to_string()), "{names:?}");
@@ -126,9 +149,17 @@ fn figures_can_be_written_alone() {
 fn tables_are_csv_and_latex() {
     let folder = ran();
     let csv = read(folder.path(), "out/tables/activation-success.csv");
-    assert!(csv.starts_with("net.activation,success,95 % interval,"), "{csv}");
+    assert!(
+        csv.starts_with("net.activation,success,95 % interval,"),
+        "{csv}"
+    );
     let tex = read(folder.path(), "out/tables/input-output-100-success.tex");
-    for part in ["% Input & output, 100 %", "\\begin{tabular}", "95 \\% interval", "\\bottomrule"] {
+    for part in [
+        "% Input & output, 100 %",
+        "\\begin{tabular}",
+        "95 \\% interval",
+        "\\bottomrule",
+    ] {
         assert!(tex.contains(part), "{part}\n{tex}");
     }
 }
@@ -137,7 +168,11 @@ fn tables_are_csv_and_latex() {
 fn a_gallery_links_runs() {
     let folder = ran();
     let (code, out, err) = thalweg(folder.path(), &["report", "--gallery", "all", "out", "out"]);
-    assert_eq!((code, out.as_str()), (Some(0), "Gallery: all/index.html\n"), "{err}");
+    assert_eq!(
+        (code, out.as_str()),
+        (Some(0), "Gallery: all/index.html\n"),
+        "{err}"
+    );
     let index = read(folder.path(), "all/index.html");
     for file in ["out.html", "out-2.html"] {
         assert!(index.contains(&format!("href=\"{file}\"")), "{file}");
@@ -156,23 +191,38 @@ fn watch_says_how_far_a_run_is() {
     let folder = ran();
     let (code, out, err) = thalweg(folder.path(), &["watch", "out"]);
     assert_eq!(code, Some(0), "{err}");
-    assert!(out.contains("A small study\n  cells    3 of 3 finished\n"), "{out}");
-    assert!(out.contains("95 % interval") && out.contains("finished"), "{out}");
+    assert!(
+        out.contains("A small study\n  cells    3 of 3 finished\n"),
+        "{out}"
+    );
+    assert!(
+        out.contains("95 % interval") && out.contains("finished"),
+        "{out}"
+    );
     let (_, json, _) = thalweg(folder.path(), &["watch", "out", "--json"]);
     let status: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(status["state"], "finished");
-    assert_eq!((status["ended"].as_u64(), status["replicates"].as_u64()), (Some(18), Some(18)));
+    assert_eq!(
+        (status["ended"].as_u64(), status["replicates"].as_u64()),
+        (Some(18), Some(18))
+    );
 
     let (code, _, err) = thalweg(folder.path(), &["watch", "nowhere"]);
     assert_eq!(code, Some(2));
-    assert!(err.contains("nowhere/status.json") && err.contains("hint:"), "{err}");
+    assert!(
+        err.contains("nowhere/status.json") && err.contains("hint:"),
+        "{err}"
+    );
 }
 
 #[test]
 fn a_run_ends_with_a_bar_for_each_cell() {
     let folder = ran();
     let (_, out, _) = thalweg(folder.path(), &["run", "study.toml", "--out", "out"]);
-    let rows: Vec<&str> = out.lines().skip_while(|l| !l.starts_with("  cell ")).collect();
+    let rows: Vec<&str> = out
+        .lines()
+        .skip_while(|l| !l.starts_with("  cell "))
+        .collect();
     assert!(rows[0].ends_with("loss"), "{out}");
     let bars = |line: &str| line.chars().filter(|c| ('▁'..='█').contains(c)).count();
     assert!(rows[1..4].iter().all(|r| bars(r) == 12), "{out}");

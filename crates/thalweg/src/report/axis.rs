@@ -109,9 +109,18 @@ impl Axis {
             Scale::Linear => self.round_numbers(),
             Scale::Log => self.powers(),
             // Labels every 20 %, or 50 % where there is no room.
-            Scale::Share => (0..=if (self.to - self.from).abs() < 230.0 { 2 } else { 5 })
+            Scale::Share => (0..=if (self.to - self.from).abs() < 230.0 {
+                2
+            } else {
+                5
+            })
                 .map(|i| {
-                    f64::from(i) / if (self.to - self.from).abs() < 230.0 { 2.0 } else { 5.0 }
+                    f64::from(i)
+                        / if (self.to - self.from).abs() < 230.0 {
+                            2.0
+                        } else {
+                            5.0
+                        }
                 })
                 .map(|share| Tick {
                     place: share,

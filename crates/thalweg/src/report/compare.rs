@@ -78,8 +78,14 @@ pub(super) fn compared(run: &Confronted<'_>, comparison: &Comparison) -> Compare
     };
 
     let names: Vec<String> = (0..members.len()).map(name).collect();
-    let settings: Vec<Column> = keys.iter().map(|&k| column(&comparison.keys[k], false)).collect();
-    let table = |suffix: &str, caption: String, heads: &[(&str, bool)], row: &dyn Fn(usize) -> Vec<String>| {
+    let settings: Vec<Column> = keys
+        .iter()
+        .map(|&k| column(&comparison.keys[k], false))
+        .collect();
+    let table = |suffix: &str,
+                 caption: String,
+                 heads: &[(&str, bool)],
+                 row: &dyn Fn(usize) -> Vec<String>| {
         let mut columns = settings.clone();
         columns.extend(heads.iter().map(|(h, numeric)| column(h, *numeric)));
         let rows = (0..members.len())
@@ -116,7 +122,10 @@ pub(super) fn compared(run: &Confronted<'_>, comparison: &Comparison) -> Compare
         &|i| {
             let s = &run.summaries[members[i]];
             let budget = run.plan.cells[members[i]].setting.descent.steps;
-            let mut row = vec![format!("{} of {}", s.successes, s.replicates), interval(s.success)];
+            let mut row = vec![
+                format!("{} of {}", s.successes, s.replicates),
+                interval(s.success),
+            ];
             row.extend(s.steps.iter().map(|q| steps(*q, budget)));
             row.push(s.steps[0].map_or("–".into(), |t| number(t as f64 * s.work)));
             row
@@ -141,7 +150,12 @@ pub(super) fn compared(run: &Confronted<'_>, comparison: &Comparison) -> Compare
             let ratio = pairs[i].ratio.filter(|_| Some(i) != base);
             vec![
                 ratio.map_or("–".into(), |(m, band)| {
-                    format!("× {} ({}–{})", factor(m), factor(band.low), factor(band.high))
+                    format!(
+                        "× {} ({}–{})",
+                        factor(m),
+                        factor(band.low),
+                        factor(band.high)
+                    )
                 }),
                 p_of(i).map_or("–".into(), chance),
                 words::predicted_median(s),
@@ -262,7 +276,11 @@ pub(super) fn causes(run: &Confronted<'_>, members: &[usize], labels: &[String])
         let of = looked(cell, &run.records[m]);
         let counts = names.iter().map(|n| {
             if of.is_empty() {
-                s.causes.iter().filter(|(c, _)| c == n).map(|(_, k)| k).sum()
+                s.causes
+                    .iter()
+                    .filter(|(c, _)| c == n)
+                    .map(|(_, k)| k)
+                    .sum()
             } else {
                 of.iter().filter(|c| *c == n).count() as u64
             }
@@ -275,7 +293,7 @@ pub(super) fn causes(run: &Confronted<'_>, members: &[usize], labels: &[String])
     Some(Plot::Shares {
         rows: rows.collect(),
         names: names.clone(),
-        x_label: "share of the replicates looked at, by verdict".into(),
+        x_label: "share of the replicates looked at".into(),
     })
 }
 
@@ -286,7 +304,11 @@ fn looked(cell: &Cell, record: &Record) -> Vec<&'static str> {
         let row = record.rows.get(first.replicate as usize)?;
         Some(crate::confront::cause(cell, row, Some((first, last))).name())
     };
-    record.first_and_last_looks().into_iter().filter_map(of).collect()
+    record
+        .first_and_last_looks()
+        .into_iter()
+        .filter_map(of)
+        .collect()
 }
 
 /// Steps against a key whose values are numbers; none if they are not, or few.
@@ -438,4 +460,3 @@ pub(super) fn spectra(run: &Confronted<'_>, members: &[usize], names: &[String])
         cells: members.to_vec(),
     }
 }
-

@@ -175,9 +175,14 @@ fn replicate(
                 .collect();
             let losses = linear.losses(&grid);
             // Far below the threshold a prediction says nothing more.
-            let end = losses.iter().position(|l| *l < 1e-3 * cell.setting.success.loss_below);
+            let end = losses
+                .iter()
+                .position(|l| *l < 1e-3 * cell.setting.success.loss_below);
             let n = end.map_or(grid.len(), |end| end + 1);
-            (grid[..n].to_vec(), losses[..n].iter().copied().map(finite).collect())
+            (
+                grid[..n].to_vec(),
+                losses[..n].iter().copied().map(finite).collect(),
+            )
         });
         let (predicted_steps, predicted) = predicted.unwrap_or_default();
         CurveView {
@@ -218,18 +223,25 @@ fn replicate(
 fn evidence(cell: &Cell, row: &Row, looks: Option<(&Look, &Look)>) -> Vec<String> {
     let below = number(cell.setting.success.loss_below);
     let mut all = vec![match cause(cell, row, looks) {
-        Cause::Reached => format!("The loss is {} after {} steps.", number(row.final_loss), words::count(row.steps)),
+        Cause::Reached => format!(
+            "The loss is {} after {} steps.",
+            number(row.final_loss),
+            words::count(row.steps)
+        ),
         Cause::Diverged { over_limit } => format!(
             "The rate is {} times the largest stable rate of the initial kernel.",
             number(over_limit)
         ),
         Cause::TooSlow { more } => format!(
             "The loss is {} after {} steps; the kernel there needs about {} more at this rate to get below {below}.",
-            number(row.final_loss), words::count(row.steps), number(more as f64)
+            number(row.final_loss),
+            words::count(row.steps),
+            number(more as f64)
         ),
         Cause::AtTheEdge { over_limit } => format!(
             "The loss bounces at {}: the rate is {} times the largest stable rate of the kernel at the end.",
-            number(row.final_loss), number(over_limit)
+            number(row.final_loss),
+            number(over_limit)
         ),
         Cause::RankDeficient { floor } => format!(
             "Part of the residual lies where no parameter moves the outputs, and holds the loss at {}.",
@@ -240,33 +252,53 @@ fn evidence(cell: &Cell, row: &Row, looks: Option<(&Look, &Look)>) -> Vec<String
             number(row.final_loss)
         ),
         Cause::Undecided => match looks {
-            None => format!("It ended at a loss of {}; its kernels were not looked at.", number(row.final_loss)),
-            Some(_) => format!("It ended at a loss of {}; its kernels do not say why.", number(row.final_loss)),
+            None => format!(
+                "It ended at a loss of {}; its kernels were not looked at.",
+                number(row.final_loss)
+            ),
+            Some(_) => format!(
+                "It ended at a loss of {}; its kernels do not say why.",
+                number(row.final_loss)
+            ),
         },
     }];
     let Some((first, last)) = looks else {
         return all;
     };
     match predict(cell, row.rate, first).map(|p| p.steps) {
-        Some(Steps::At(step)) => all.push(format!("Its initial kernel predicted step {}.", words::count(step))),
+        Some(Steps::At(step)) => all.push(format!(
+            "Its initial kernel predicted step {}.",
+            words::count(step)
+        )),
         Some(Steps::After(step)) => all.push(format!(
             "Its initial kernel predicted no success within {} steps.",
             words::count(step)
         )),
         Some(Steps::Never { floor }) => {
-            all.push(format!("Its initial kernel predicted a floor of {}.", number(floor)));
+            all.push(format!(
+                "Its initial kernel predicted a floor of {}.",
+                number(floor)
+            ));
         }
         Some(Steps::Unstable) => all.push("Its initial kernel called this rate unstable.".into()),
         None => {}
     }
     if let (Some(moved), true) = (last.kernel_moved, last.step > 0) {
-        all.push(format!("The kernel moved by {} of its norm.", words::percent(moved)));
+        all.push(format!(
+            "The kernel moved by {} of its norm.",
+            words::percent(moved)
+        ));
     }
     if let Some(sharpness) = last.sharpness.filter(|s| s.is_finite()) {
-        all.push(format!("At the end η·sharpness is {} (2 is the edge of stability of gradient descent).", number(row.rate * sharpness)));
+        all.push(format!(
+            "At the end η·sharpness is {} (2 is the edge of stability of gradient descent).",
+            number(row.rate * sharpness)
+        ));
     }
     if let Some(dead) = last.dead_units.filter(|d| *d > 0) {
-        all.push(format!("{dead} hidden units have φ' = 0 on every training point."));
+        all.push(format!(
+            "{dead} hidden units have φ' = 0 on every training point."
+        ));
     }
     all
 }

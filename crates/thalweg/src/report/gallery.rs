@@ -42,7 +42,10 @@ pub fn render(entries: &[Entry]) -> String {
 pub fn write(folder: &Path, runs: Vec<(PathBuf, Page)>) -> Result<PathBuf, Error> {
     let mut entries: Vec<Entry> = Vec::new();
     for (run, page) in runs {
-        let name = super::slug(&run.file_name().map_or("run".into(), |n| n.to_string_lossy()));
+        let name = super::slug(
+            &run.file_name()
+                .map_or("run".into(), |n| n.to_string_lossy()),
+        );
         let name = if name.is_empty() { "run".into() } else { name };
         let taken = |file: &str| file == "index.html" || entries.iter().any(|e| e.file == file);
         let mut file = format!("{name}.html");

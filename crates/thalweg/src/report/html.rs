@@ -265,7 +265,9 @@ mod tests {
 
     /// The page without its scripts: they are ours, but for the data, which has a test of its own.
     fn markup(html: &str) -> String {
-        let end = html.find("<script type=\"application/json\"").expect("the data");
+        let end = html
+            .find("<script type=\"application/json\"")
+            .expect("the data");
         html[..end].to_string()
     }
 
@@ -383,7 +385,9 @@ mod tests {
         let whole = render(&page("a"));
         let html = markup(&whole);
         // What the scripts could load is refused by the page's own policy.
-        assert!(whole.contains("default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'nonce-"));
+        assert!(whole.contains(
+            "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'nonce-"
+        ));
         let without_names = html.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
         for outside in ["http://", "https://", "src=", "url(", "@import", "<script"] {
             assert!(!without_names.contains(outside), "{outside}");

@@ -4,7 +4,9 @@ use super::page::Table;
 
 /// The table as CSV, with its headings.
 pub fn csv(table: &Table) -> Vec<u8> {
-    let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+    let mut writer = csv::WriterBuilder::new()
+        .flexible(true)
+        .from_writer(Vec::new());
     let heads = table.columns.iter().map(|c| c.name.as_str());
     // Writing to memory cannot fail.
     let _ = writer.write_record(heads);
@@ -31,7 +33,9 @@ pub fn tex(table: &Table) -> String {
         "% {}\n% Needs \\usepackage{{booktabs}}.\n\\begin{{tabular}}{{{columns}}}\n\\toprule\n",
         table.caption.replace('\n', " ")
     );
-    out.push_str(&line(table.columns.iter().map(|c| escape(&c.name)).collect()));
+    out.push_str(&line(
+        table.columns.iter().map(|c| escape(&c.name)).collect(),
+    ));
     out.push_str("\\midrule\n");
     for (i, row) in table.rows.iter().enumerate() {
         let cells = row.iter().map(|cell| {
@@ -112,7 +116,10 @@ mod tests {
     #[test]
     fn what_is_special_to_latex_is_escaped() {
         let out = tex(&table("a_b & 50 % {x} \\y $"));
-        assert!(out.contains("a\\_b \\& 50 \\% \\{x\\} \\textbackslash{}y \\$ & 20\\,000 \\\\"), "{out}");
+        assert!(
+            out.contains("a\\_b \\& 50 \\% \\{x\\} \\textbackslash{}y \\$ & 20\\,000 \\\\"),
+            "{out}"
+        );
         assert!(out.contains("\\begin{tabular}{lr}"));
         assert!(out.contains("$\\lambda$min, 80 \\%"));
         assert!(out.contains("\\textbf{a"));
@@ -121,7 +128,9 @@ mod tests {
     #[test]
     fn csv_is_read_back() {
         let bytes = csv(&table("a, \"b\"\nc"));
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(&bytes[..]);
+        let mut reader = csv::ReaderBuilder::new()
+            .flexible(true)
+            .from_reader(&bytes[..]);
         let rows: Vec<csv::StringRecord> = reader.records().map(|r| r.expect("a row")).collect();
         assert_eq!(&rows[0][0], "a, \"b\"\nc");
         assert_eq!(&rows[0][1], "20000");

@@ -215,7 +215,12 @@ fn theory(run: &Confronted<'_>) -> Section {
             .and_then(|l| l.by_start.as_ref())
             && !f.pairs.is_empty()
         {
-            groups.push((run.plan.cells[m].describe(), f.pairs.clone()));
+            let cell = &run.plan.cells[m];
+            let name = match dimension(run.plan) {
+                Some(_) => format!("d = {}", cell.dim()),
+                None => cell.describe(),
+            };
+            groups.push((name, f.pairs.clone()));
         }
     }
     blocks.push(Block::Figure(Figure {
@@ -255,7 +260,9 @@ fn method(run: &Confronted<'_>) -> Section {
         ),
         Block::Text(format!("The base cell, whole: `{}`", serde_json::to_string(&cell.setting).unwrap_or_default())),
     ];
-    blocks.push(Block::Text("References of the theories and methods used here:".into()));
+    blocks.push(Block::Text(
+        "References of the theories and methods used here:".into(),
+    ));
     blocks.extend(story::references(run).into_iter().map(Block::Text));
     Section {
         title: "Method".into(),

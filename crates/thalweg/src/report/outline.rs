@@ -161,7 +161,10 @@ mod tests {
         let (left, right) = (left.expect("in the font"), right.expect("in the font"));
         let first = |line: &str| -> f64 {
             let text = line.split("translate(").nth(1).expect("a letter");
-            text.split(' ').next().and_then(|v| v.parse().ok()).expect("a number")
+            text.split(' ')
+                .next()
+                .and_then(|v| v.parse().ok())
+                .expect("a number")
         };
         // DejaVu Sans: a is 1255 and b 1300 of 2048 wide.
         let width = 10.0 * (1255.0 + 1300.0) / 2048.0;

@@ -218,7 +218,11 @@ fn intervals(canvas: &mut Canvas, rows: &[IntervalRow], target: f64, x_label: &s
         canvas.named(&name, |canvas| {
             // A target for the pointer as high as the row.
             let ends = (x.ends().0, x.ends().1 - x.ends().0);
-            canvas.rect((ends.0, y - ROW / 2.0), (ends.1, ROW), " fill-opacity=\"0\"");
+            canvas.rect(
+                (ends.0, y - ROW / 2.0),
+                (ends.1, ROW),
+                " fill-opacity=\"0\"",
+            );
             canvas.line((x.at(low), y), (x.at(high), y), &stroke);
             let radius = if row.base { 6.5 } else { 5.0 };
             canvas.circle((x.at(value), y), radius, &format!(" fill=\"{colour}\""));
@@ -254,12 +258,7 @@ fn intervals(canvas: &mut Canvas, rows: &[IntervalRow], target: f64, x_label: &s
 }
 
 /// Bars of counts that add up, one row each.
-fn shares(
-    canvas: &mut Canvas,
-    rows: &[ShareRow],
-    names: &[String],
-    x_label: &str,
-) -> Option<f64> {
+fn shares(canvas: &mut Canvas, rows: &[ShareRow], names: &[String], x_label: &str) -> Option<f64> {
     const ROW: f64 = 26.0;
     let all = |row: &ShareRow| row.counts.iter().sum::<u64>();
     if rows.iter().all(|row| all(row) == 0) {
@@ -276,9 +275,19 @@ fn shares(
     let bottom = top + ROW * rows.len() as f64;
     for (i, (row, label)) in rows.iter().zip(&labels).enumerate() {
         let y = top + ROW * i as f64;
-        canvas.text((left - 12.0, y + ROW / 2.0 + 4.5), "end", "", &escape(label));
+        canvas.text(
+            (left - 12.0, y + ROW / 2.0 + 4.5),
+            "end",
+            "",
+            &escape(label),
+        );
         let total = all(row);
-        canvas.text((width - 4.0, y + ROW / 2.0 + 4.5), "end", "", &total.to_string());
+        canvas.text(
+            (width - 4.0, y + ROW / 2.0 + 4.5),
+            "end",
+            "",
+            &total.to_string(),
+        );
         let mut from = 0;
         for ((n, name), (_, style)) in row.counts.iter().zip(names).zip(&entries) {
             if *n == 0 {
@@ -295,10 +304,20 @@ fn shares(
     }
     for tick in x.ticks() {
         let at = x.at(tick.place);
-        canvas.text((at, bottom + 20.0), "middle", "", &tick.label.unwrap_or_default());
+        canvas.text(
+            (at, bottom + 20.0),
+            "middle",
+            "",
+            &tick.label.unwrap_or_default(),
+        );
     }
     let middle = (left + x.ends().1) / 2.0;
-    canvas.text((middle, bottom + 42.0), "middle", "", &escape(&shorten(x_label, (width / 9.5) as usize)));
+    canvas.text(
+        (middle, bottom + 42.0),
+        "middle",
+        "",
+        &escape(&shorten(x_label, (width / 9.5) as usize)),
+    );
     Some(bottom + 50.0)
 }
 
@@ -499,7 +518,7 @@ fn scatter(
     let (x, y, height) = frame(
         canvas,
         top,
-        if diagonal { 440.0 } else { 340.0 },
+        if diagonal { (0.69 * canvas.width).max(330.0) } else { 340.0 },
         (x_axis, y_axis),
         labels,
     );

@@ -37,7 +37,8 @@ pub fn table(plot: &Plot) -> Table {
                 row
             });
             let heads = ["", "90 %", "50 %", "20 %", "10 %", "1 %", "left at the end"];
-            let caption = format!("The {x_label} from which at most this share is still above the loss");
+            let caption =
+                format!("The {x_label} from which at most this share is still above the loss");
             build(&caption, &heads, rows.collect())
         }
         Plot::Curves {
@@ -48,13 +49,19 @@ pub fn table(plot: &Plot) -> Table {
             ..
         } => {
             let shown = |x: &f64| x.is_finite() && (!*log_x || *x > 0.0);
-            let mut xs: Vec<f64> = lines.iter().flat_map(|l| l.points.iter().map(|p| p.0)).collect();
+            let mut xs: Vec<f64> = lines
+                .iter()
+                .flat_map(|l| l.points.iter().map(|p| p.0))
+                .collect();
             xs.retain(shown);
             xs.sort_by(f64::total_cmp);
             xs.dedup();
             let stride = xs.len().saturating_sub(1).div_ceil(ROWS - 1).max(1);
             let last = xs.len().saturating_sub(1);
-            let rows = xs.iter().enumerate().filter(|(i, _)| i % stride == 0 || *i == last);
+            let rows = xs
+                .iter()
+                .enumerate()
+                .filter(|(i, _)| i % stride == 0 || *i == last);
             let rows = rows.map(|(_, &x)| {
                 let mut row = vec![number(x)];
                 row.extend(lines.iter().map(|l| {
@@ -74,7 +81,9 @@ pub fn table(plot: &Plot) -> Table {
             ..
         } => {
             let middle = |of: &dyn Fn(&(f64, f64)) -> f64, points: &[(f64, f64)]| {
-                number(crate::stats::median(&points.iter().map(of).collect::<Vec<_>>()))
+                number(crate::stats::median(
+                    &points.iter().map(of).collect::<Vec<_>>(),
+                ))
             };
             let rows = groups.iter().map(|(name, points)| {
                 vec![

@@ -59,7 +59,11 @@ pub(super) fn sections(run: &Confronted<'_>) -> Vec<Section> {
         .map(|(_, c)| c)
         .collect();
     if !choices.is_empty() {
-        sections.push(parts("What other choices do".into(), lost(run, &choices), &choices));
+        sections.push(parts(
+            "What other choices do".into(),
+            lost(run, &choices),
+            &choices,
+        ));
     }
     let dims: Vec<&Compared> = (all.iter())
         .filter(|(p, _)| matches!(p, Place::Dimension))
@@ -88,7 +92,11 @@ pub(super) fn sections(run: &Confronted<'_>) -> Vec<Section> {
             .filter(|(p, _)| matches!(p, Place::Elsewhere(q) if *q == at))
             .map(|(_, c)| c)
             .collect();
-        sections.push(parts(format!("What changes it at {at}"), helped(run, &at, &here), &here));
+        sections.push(parts(
+            format!("What changes it at {at}"),
+            helped(run, &at, &here),
+            &here,
+        ));
     }
     sections.push(Section {
         title: "Surprises".into(),
@@ -131,7 +139,11 @@ fn lost(run: &Confronted<'_>, all: &[&Compared]) -> Vec<String> {
     )];
     let named = |of: &dyn Fn(&Compared) -> &Vec<usize>| -> Vec<String> {
         (all.iter())
-            .flat_map(|c| of(c).iter().map(|&i| format!("`{}` ({})", c.names[i], c.part.title)))
+            .flat_map(|c| {
+                of(c)
+                    .iter()
+                    .map(|&i| format!("`{}` ({})", c.names[i], c.part.title))
+            })
             .collect()
     };
     let (worse, better) = (named(&|c| &c.worse), named(&|c| &c.better));
@@ -161,7 +173,15 @@ fn helped(run: &Confronted<'_>, at: &str, all: &[&Compared]) -> Vec<String> {
                 of(c).iter().map(|&i| {
                     let s = &run.summaries[c.members[i]];
                     let rate = s.successes as f64 / s.replicates as f64;
-                    (rate, format!("`{}` ({}; {})", c.names[i], c.part.title, interval(s.success)))
+                    (
+                        rate,
+                        format!(
+                            "`{}` ({}; {})",
+                            c.names[i],
+                            c.part.title,
+                            interval(s.success)
+                        ),
+                    )
                 })
             })
             .collect();
@@ -170,9 +190,14 @@ fn helped(run: &Confronted<'_>, at: &str, all: &[&Compared]) -> Vec<String> {
     };
     let (better, worse) = (named(&|c| &c.better), named(&|c| &c.worse));
     let mut text = vec![if better.is_empty() {
-        format!("At {at} nothing that was tried succeeds significantly more often than its reference on the same draws.")
+        format!(
+            "At {at} nothing that was tried succeeds significantly more often than its reference on the same draws."
+        )
     } else {
-        format!("At {at} these succeed significantly more often than their reference on the same draws: {}.", few(&better))
+        format!(
+            "At {at} these succeed significantly more often than their reference on the same draws: {}.",
+            few(&better)
+        )
     }];
     if !worse.is_empty() {
         text.push(format!("Significantly less often: {}.", few(&worse)));
@@ -180,10 +205,16 @@ fn helped(run: &Confronted<'_>, at: &str, all: &[&Compared]) -> Vec<String> {
     let mut cells: Vec<usize> = all.iter().flat_map(|c| c.members.iter().copied()).collect();
     cells.sort_unstable();
     cells.dedup();
-    let reached = (cells.iter()).filter(|&&c| run.summaries[c].success.low >= share).count();
+    let reached = (cells.iter())
+        .filter(|&&c| run.summaries[c].success.low >= share)
+        .count();
     text.push(format!(
         "{} of the {} {} {} with the whole interval.",
-        if reached == 0 { "None".into() } else { count(reached as u64) },
+        if reached == 0 {
+            "None".into()
+        } else {
+            count(reached as u64)
+        },
         many(cells.len(), "setting", "settings"),
         if reached < 2 { "reaches" } else { "reach" },
         percent(share)
@@ -195,21 +226,28 @@ fn helped(run: &Confronted<'_>, at: &str, all: &[&Compared]) -> Vec<String> {
 fn why(run: &Confronted<'_>, dims: Option<&Compared>) -> Option<Section> {
     let mut blocks: Vec<Block> = Vec::new();
     let members: Vec<usize> = dims.map_or_else(|| vec![0], |c| c.members.clone());
-    let names: Vec<String> = dims.map_or_else(
-        || vec!["base".to_string()],
-        |c| c.names.clone(),
-    );
+    let names: Vec<String> = dims.map_or_else(|| vec!["base".to_string()], |c| c.names.clone());
     if let Some(comparison) = dimension(run.plan) {
-        blocks.extend(words::why_dimension(run, comparison).into_iter().map(Block::Text));
+        blocks.extend(
+            words::why_dimension(run, comparison)
+                .into_iter()
+                .map(Block::Text),
+        );
     }
     if let Some(looked) = &run.summaries[0].looked {
-        blocks.push(Block::Text(format!("The base cell: {}", words::spectrum(looked))));
+        blocks.push(Block::Text(format!(
+            "The base cell: {}",
+            words::spectrum(looked)
+        )));
     }
     let shown: Vec<(usize, String)> = pick(run, &members)
         .into_iter()
         .map(|i| (members[i], names[i].clone()))
         .collect();
-    let lines: Vec<Line> = shown.iter().flat_map(|(m, name)| spectrum(run, *m, name)).collect();
+    let lines: Vec<Line> = shown
+        .iter()
+        .flat_map(|(m, name)| spectrum(run, *m, name))
+        .collect();
     if !lines.is_empty() {
         blocks.push(Block::Figure(Figure {
             name: "spectra".into(),
@@ -292,7 +330,12 @@ pub(super) fn picture(run: &Confronted<'_>) -> Figure {
         let members: Vec<usize> = comparison.members.iter().map(|m| m.cell).collect();
         shown = pick(run, &members)
             .into_iter()
-            .map(|i| (members[i], format!("d = {}", run.plan.cells[members[i]].dim())))
+            .map(|i| {
+                (
+                    members[i],
+                    format!("d = {}", run.plan.cells[members[i]].dim()),
+                )
+            })
             .collect();
     }
     let mut lines = Vec::new();
@@ -312,13 +355,21 @@ pub(super) fn picture(run: &Confronted<'_>) -> Figure {
         last = Some(losses(&run.plan.cells[*m], &run.records[*m]));
     }
     let dashed = lines.iter().any(|l| l.dashed);
-    let end = lines.iter().flat_map(|l| &l.points).filter(|p| p.1 > 0.0).map(|p| p.1);
+    let end = lines
+        .iter()
+        .flat_map(|l| &l.points)
+        .filter(|p| p.1 > 0.0)
+        .map(|p| p.1);
     // What is far below the threshold is of no interest, and would flatten the rest.
     let floor = run.plan.cells[0].setting.success.loss_below * 1e-3;
     let cut = end.fold(f64::INFINITY, f64::min) < floor;
     if cut {
         for line in &mut lines {
-            let keep = line.points.iter().position(|p| p.1 < floor).unwrap_or(usize::MAX);
+            let keep = line
+                .points
+                .iter()
+                .position(|p| p.1 < floor)
+                .unwrap_or(usize::MAX);
             line.points.truncate(keep);
             line.band.truncate(keep);
             for b in &mut line.band {
@@ -366,7 +417,12 @@ fn surprises(run: &Confronted<'_>) -> Vec<String> {
             .map(|(c, _)| format!("`{}`", c.describe()))
             .collect()
     };
-    let start = |s: &Summary| s.looked.as_ref().and_then(|l| l.by_start.as_ref()).map(|f| f.success);
+    let start = |s: &Summary| {
+        s.looked
+            .as_ref()
+            .and_then(|l| l.by_start.as_ref())
+            .map(|f| f.success)
+    };
     let mut all = Vec::new();
     let above = named(&|_, s| {
         s.looked.as_ref().is_some_and(|l| l.over_limit[0] > 1.0) && s.success.low >= share
@@ -485,7 +541,9 @@ pub(super) fn findings(run: &Confronted<'_>) -> Vec<Block> {
     };
     let every = Table {
         name: "findings".into(),
-        caption: "Every prediction against its measurement. A prediction that fails is shown as failed.".into(),
+        caption:
+            "Every prediction against its measurement. A prediction that fails is shown as failed."
+                .into(),
         columns: [
             ("cell", false),
             ("what", false),
@@ -516,7 +574,10 @@ pub(super) fn findings(run: &Confronted<'_>) -> Vec<Block> {
         .map(|f| f.measured.ln().abs().exp())
         .collect();
     let lead = if failing.is_empty() {
-        format!("{} findings; none of them is a failure.", count(run.findings.len() as u64))
+        format!(
+            "{} findings; none of them is a failure.",
+            count(run.findings.len() as u64)
+        )
     } else {
         format!(
             "{} findings; where one fails, the measurement is off by a factor of {} in the median.",

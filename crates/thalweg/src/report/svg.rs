@@ -94,11 +94,14 @@ impl Canvas {
                  height=\"{h}\" font-family=\"{FONTS}\" font-size=\"{TEXT}\" fill=\"currentColor\">\n{body}</svg>\n"
             ),
             Medium::Column => format!(
-                "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {w} {h}\" width=\"{COLUMN}mm\" \
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"-4 -4 {} {}\" width=\"{COLUMN}mm\" \
                  height=\"{:.2}mm\" font-family=\"{FONTS}\" font-size=\"{TEXT}\" fill=\"currentColor\" \
                  color=\"#1a1a1a\" role=\"img\">\n<title>{}</title>\n<defs>\n{}</defs>\n\
-                 <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n{body}</svg>\n",
-                COLUMN * height.ceil() / self.width,
+                 <rect x=\"-4\" y=\"-4\" width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n{body}</svg>\n",
+                // A little air around, as nothing else keeps the frame of a file from its text.
+                number(self.width + 8.0),
+                number(height.ceil() + 8.0),
+                COLUMN * (height.ceil() + 8.0) / (self.width + 8.0),
                 escape(title),
                 self.glyphs.definitions(),
             ),

@@ -512,7 +512,11 @@ pub(super) fn why_dimension(run: &Confronted<'_>, comparison: &Comparison) -> Ve
         _ => "there is no pair of points",
     };
     // Does the kernel point the way that training went?
-    let expected = if small > 1.0 { Change::Worse } else { Change::Better };
+    let expected = if small > 1.0 {
+        Change::Worse
+    } else {
+        Change::Better
+    };
     let lead = match change(&run.summaries[high], &run.summaries[low]) {
         found if found == expected => "Why",
         Change::Same => "The kernels differ, the outcome does not",
@@ -580,10 +584,21 @@ pub(super) fn comparison(
         if group.len() == 1 { one } else { more }
     };
     let mut first = match (reached.len(), missed.len()) {
-        (k, _) if k == n => format!("All {n} reach {} with their whole interval.", percent(share)),
+        (k, _) if k == n => format!(
+            "All {n} reach {} with their whole interval.",
+            percent(share)
+        ),
         (_, k) if k == n => format!("None of the {n} reaches {}.", percent(share)),
-        (0, 0) => format!("Whether any of the {n} reaches {} is undecided at this number of replicates.", percent(share)),
-        (0, _) => format!("{} {} {}.", some(&missed), verb(&missed, "misses", "miss"), percent(share)),
+        (0, 0) => format!(
+            "Whether any of the {n} reaches {} is undecided at this number of replicates.",
+            percent(share)
+        ),
+        (0, _) => format!(
+            "{} {} {}.",
+            some(&missed),
+            verb(&missed, "misses", "miss"),
+            percent(share)
+        ),
         (_, 0) => format!(
             "{} {} {} with the whole interval, and none misses it.",
             some(&reached),

@@ -124,7 +124,10 @@ fn section(page: &Page, title: &str) -> String {
     }
     let found = page.sections.iter().find(|s| s.title == title);
     let mut all = Vec::new();
-    walk(&found.unwrap_or_else(|| panic!("no section {title}")).blocks, &mut all);
+    walk(
+        &found.unwrap_or_else(|| panic!("no section {title}")).blocks,
+        &mut all,
+    );
     all.join("\n")
 }
 
@@ -153,11 +156,18 @@ fn never(text: &str, parts: &[&str]) {
 #[test]
 fn the_page_says_what_happened() {
     let page = report(
-        [does(100, 100, 0.1), does(100, 400, 0.01), does(30, 900, 1e-4)],
+        [
+            does(100, 100, 0.1),
+            does(100, 400, 0.01),
+            does(30, 900, 1e-4),
+        ],
         does(60, 200, 0.1),
         does(100, 300, 0.1),
     );
-    says(&page.answer, &["Yes: 100 of 100", "96.3–100 %", "asks for 80 %"]);
+    says(
+        &page.answer,
+        &["Yes: 100 of 100", "96.3–100 %", "asks for 80 %"],
+    );
     let more = page.more.join("\n");
     says(
         &more,
@@ -180,8 +190,18 @@ fn the_page_says_what_happened() {
         ],
     );
     let here = section(&page, "What changes it at d = 2");
-    says(&here, &["succeed significantly more often", "`[8]` (d = 2: width;", "1 of the 2 settings reaches 80 %"]);
-    never(&here, &["nothing that was tried", "Significantly less often"]);
+    says(
+        &here,
+        &[
+            "succeed significantly more often",
+            "`[8]` (d = 2: width;",
+            "1 of the 2 settings reaches 80 %",
+        ],
+    );
+    never(
+        &here,
+        &["nothing that was tried", "Significantly less often"],
+    );
     let surprises = section(&page, "Surprises");
     never(&surprises, &["succeeds less often than d ="]);
 }
@@ -189,11 +209,18 @@ fn the_page_says_what_happened() {
 #[test]
 fn of_the_opposite_it_says_the_opposite() {
     let page = report(
-        [does(30, 900, 1e-4), does(100, 400, 0.01), does(100, 100, 0.1)],
+        [
+            does(30, 900, 1e-4),
+            does(100, 400, 0.01),
+            does(100, 100, 0.1),
+        ],
         does(100, 200, 0.1),
         does(40, 300, 1e-4),
     );
-    says(&page.answer, &["No: 30 of 100", "21.9–39.6 %", "asks for 80 %"]);
+    says(
+        &page.answer,
+        &["No: 30 of 100", "21.9–39.6 %", "asks for 80 %"],
+    );
     let more = page.more.join("\n");
     says(
         &more,
@@ -216,7 +243,13 @@ fn of_the_opposite_it_says_the_opposite() {
         ],
     );
     let here = section(&page, "What changes it at d = 2");
-    says(&here, &["nothing that was tried succeeds significantly more often", "Significantly less often: `[8]`"]);
+    says(
+        &here,
+        &[
+            "nothing that was tried succeeds significantly more often",
+            "Significantly less often: `[8]`",
+        ],
+    );
     let surprises = section(&page, "Surprises");
     says(&surprises, &["d = 15 succeeds less often than d = 5"]);
 }
@@ -224,7 +257,11 @@ fn of_the_opposite_it_says_the_opposite() {
 #[test]
 fn a_kernel_that_points_the_other_way_is_said_to() {
     let page = report(
-        [does(100, 100, 1e-4), does(100, 400, 0.01), does(30, 900, 0.1)],
+        [
+            does(100, 100, 1e-4),
+            does(100, 400, 0.01),
+            does(30, 900, 0.1),
+        ],
         does(100, 100, 0.1),
         does(30, 900, 0.1),
     );
@@ -239,7 +276,10 @@ fn a_kernel_that_points_the_other_way_is_said_to() {
     );
     never(&more, &["Why:"]);
     let others = section(&page, "What other choices do");
-    says(&others, &["None of them succeeds significantly more or less often"]);
+    says(
+        &others,
+        &["None of them succeeds significantly more or less often"],
+    );
 }
 
 #[test]
@@ -247,7 +287,13 @@ fn no_difference_is_said_to_be_none() {
     let same = does(90, 100, 0.1);
     let page = report([same; 3], same, same);
     let more = page.more.join("\n");
-    says(&more, &["it gets neither better nor worse", "d = 2 instead of 15: no worse"]);
+    says(
+        &more,
+        &[
+            "it gets neither better nor worse",
+            "d = 2 instead of 15: no worse",
+        ],
+    );
     says(
         &section(&page, "What changes it at d = 2"),
         &["nothing that was tried succeeds significantly more often"],
@@ -259,7 +305,16 @@ fn references_are_those_of_what_was_used() {
     let same = does(90, 100, 0.1);
     let page = report([same; 3], same, same);
     let method = section(&page, "Method");
-    says(&method, &["arXiv:1806.07572", "arXiv:1902.06720", "Wilson 1927", "Kaplan", "McNemar"]);
+    says(
+        &method,
+        &[
+            "arXiv:1806.07572",
+            "arXiv:1902.06720",
+            "Wilson 1927",
+            "Kaplan",
+            "McNemar",
+        ],
+    );
     // No catapult was seen.
     never(&method, &["arXiv:2003.02218"]);
 
@@ -273,5 +328,8 @@ fn references_are_those_of_what_was_used() {
     let page = thalweg::report::page(Path::new("r"), &Confronted::new(&plan, &records), &[]);
     let method = section(&page, "Method");
     says(&method, &["Wilson 1927"]);
-    never(&method, &["1806.07572", "Kaplan, Meier", "McNemar 1947", "2103.00065"]);
+    never(
+        &method,
+        &["1806.07572", "Kaplan, Meier", "McNemar 1947", "2103.00065"],
+    );
 }
