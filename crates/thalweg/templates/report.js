@@ -198,13 +198,17 @@ class Chart {
       let value = null;
       if (at != null) {
         const ys = this.u.data[i];
-        let k = at;
-        if (s.points) { value = ys[k]; } else {
-          const first = ys.findIndex((v) => v != null);
-          while (k >= first && k >= 0 && ys[k] == null) k--;
-          let last = ys.length - 1;
-          while (last >= 0 && ys[last] == null) last--;
-          value = at > last && !s.stepped ? null : ys[k];
+        let [before, after] = [at, at];
+        while (before >= 0 && ys[before] == null) before--;
+        while (after < ys.length && ys[after] == null) after++;
+        if (ys[at] != null || s.points) value = ys[at];
+        else if (s.stepped) value = ys[before] ?? null;
+        else if (before >= 0 && after < ys.length) {
+          // Between two points of its own, as the line is drawn.
+          const [tx, ty] = ["x", "y"].map((side) => (this.log[side] ? Math.log : (v) => v));
+          const share = (tx(xs[at]) - tx(xs[before])) / (tx(xs[after]) - tx(xs[before]));
+          const y = ty(ys[before]) + share * (ty(ys[after]) - ty(ys[before]));
+          value = this.log.y ? Math.exp(y) : y;
         }
       }
       const swatch = make("span", { class: "swatch", "aria-hidden": "true" });
@@ -272,7 +276,7 @@ function chartOf(figure) {
     return { ...common, series, logX: plot.log_x, logY: plot.log_y, xLabel: plot.x_label, yLabel: plot.y_label, reference: plot.reference_y };
   }
   if (kind === "survival") {
-    const series = plot.curves.map(([name, points], i) => ({ name, ...split(points), colour: colour(i), stepped: true }));
+    const series = plot.curves.map(([name, points], i) => ({ name, ...split(points), colour: colour(i), stepped: true, dash: i > 6 }));
     for (const s of series) { s.x = [1, ...s.x]; s.y = [s.x[1] <= 1 ? s.y[0] : 1, ...s.y]; }
     return { ...common, series, logX: true, logY: false, xLabel: plot.x_label, yLabel: "share still above" };
   }
