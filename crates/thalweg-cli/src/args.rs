@@ -21,8 +21,10 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Replay one replicate of a run bit for bit and say why it ended as it did.
     Explain(Explain),
-    /// Write the report of a run again.
+    /// Write the report of a run again, or link the reports of several.
     Report(Report),
+    /// Show how far a running study is.
+    Watch(Watch),
     /// Decide whether a study's base cell reaches the loss on its share of training sets, and write a
     /// certificate. Exit code 0: yes, 3: no, 4: undecided.
     Certify(Certify),
@@ -123,12 +125,42 @@ pub(crate) struct Explain {
 
 #[derive(Debug, Args)]
 pub(crate) struct Report {
-    /// The run folder.
-    pub(crate) run: PathBuf,
+    /// The run folder; several with `--gallery`.
+    #[arg(required = true, value_name = "RUN")]
+    pub(crate) runs: Vec<PathBuf>,
+    /// Write the figures, the tables or the page alone.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub(crate) only: Option<Only>,
+    /// Write a page into this folder that links copies of the runs' reports.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["only", "json"])]
+    pub(crate) gallery: Option<PathBuf>,
     /// `cpu` or `reference`: whose records.
     #[arg(long, default_value = "cpu")]
     pub(crate) engine: String,
     /// Print the report's data as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What of a report is written.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Only {
+    /// `figures/*.svg`, as wide as a paper's column.
+    Figures,
+    /// `tables/*.csv`, `tables/*.tex` and the parquet tables.
+    Tables,
+    /// `report.html`.
+    Page,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// The run folder.
+    pub(crate) run: PathBuf,
+    /// Say it once instead of until the run ends. Always so if the output is no terminal.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Print the state as JSON, once.
     #[arg(long)]
     pub(crate) json: bool,
 }

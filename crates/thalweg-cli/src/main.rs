@@ -6,6 +6,7 @@ mod certify;
 mod choose;
 mod progress;
 mod theory;
+mod watch;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use clap::Parser;
 use args::{Cli, Command, EngineArgs, StudyArgs};
 use progress::Progress;
 use thalweg::engine::by_name;
-use thalweg::report::Confronted;
+use thalweg::report::{Confronted, Only};
 use thalweg::run::{Control, run};
 use thalweg::{Error, Plan, Source, Study};
 
@@ -60,10 +61,11 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Run(args) => train(args),
         Command::Plan(args) => price(args),
         Command::Explain(args) => explain(args),
-        Command::Report(args) => report(args),
         Command::Certify(args) => certify::certify(args),
         Command::Verify(args) => certify::verify(args),
         Command::Choose(args) => choose::choose(args),
+        Command::Report(args) => report(&args),
+        Command::Watch(args) => watch::watch(&args),
         Command::Studies { what } => studies(what),
         Command::Weights(args) => weights(args),
         Command::Bench(args) => bench::bench(args),
@@ -129,7 +131,7 @@ fn train(args: args::Run) -> Result<ExitCode> {
     if args.fresh {
         thalweg::store::forget(&out, &plan, engine.name())?;
     }
-    let progress = Progress::new(&plan);
+    let progress = Progress::new(&plan, &out);
     let tell = |event: thalweg::run::Event<'_>| progress.tell(event);
     let control = Control {
         stop: &STOP,
@@ -142,12 +144,17 @@ fn train(args: args::Run) -> Result<ExitCode> {
         &out,
         &control,
     );
-    progress.finish();
+    progress.finish(records.is_ok());
     let records = records?;
     let confronted = Confronted::new(&plan, &records);
-    let page = thalweg::report::write(&out, &confronted, &provenance(&out, engine.name()))?;
+    let page = thalweg::report::write(
+        &out,
+        &confronted,
+        &provenance(&out, engine.name()),
+        Only::All,
+    )?;
     if args.json {
-        print(&serde_json::to_string_pretty(&page)?)?;
+        print(&serde_json::to_string_pretty(&page.json())?)?;
     } else {
         answer(&out, &confronted)?;
     }
@@ -161,6 +168,17 @@ fn train(args: args::Run) -> Result<ExitCode> {
     })
 }
 
+/// Most characters of a column of the table.
+const WIDEST: usize = 52;
+
+/// The beginning of a text, with an ellipsis if it goes on.
+fn shorten(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.into();
+    }
+    text.chars().take(most - 1).chain(['…']).collect()
+}
+
 /// The answer in a few lines, the cells in a table, and where the page is.
 fn answer(out: &Path, confronted: &Confronted<'_>) -> Result<()> {
     print(&confronted.plan.title)?;
@@ -169,18 +187,18 @@ fn answer(out: &Path, confronted: &Confronted<'_>) -> Result<()> {
     }
     print("")?;
     let rows = thalweg::report::overview(confronted);
-    let heads = ["cell", "success", "95 % interval", "median steps"];
+    let heads = ["cell", "success", "95 % interval", "median steps", "loss"];
     let width = |i: usize| {
         rows.iter()
             .map(|r| r[i].chars().count())
             .chain([heads[i].len()])
             .max()
             .unwrap_or(0)
-            .min(64)
+            .min(WIDEST)
     };
-    let line = |cells: [&str; 4]| {
+    let line = |cells: [&str; 5]| {
         let pad = |i: usize, left: bool| {
-            let text: String = cells[i].chars().take(64).collect();
+            let text = shorten(cells[i], WIDEST);
             let gap = " ".repeat(width(i).saturating_sub(text.chars().count()));
             if left {
                 format!("{text}{gap}")
@@ -189,16 +207,17 @@ fn answer(out: &Path, confronted: &Confronted<'_>) -> Result<()> {
             }
         };
         format!(
-            "  {}  {}  {}  {}",
+            "  {}  {}  {}  {}  {}",
             pad(0, true),
             pad(1, false),
             pad(2, false),
-            pad(3, false)
+            pad(3, false),
+            pad(4, true)
         )
     };
     print(line(heads).trim_end())?;
     for row in &rows {
-        print(line([&row[0], &row[1], &row[2], &row[3]]).trim_end())?;
+        print(line([&row[0], &row[1], &row[2], &row[3], &row[4]]).trim_end())?;
     }
     for (cell, record) in confronted.plan.cells.iter().zip(confronted.records) {
         history(cell, record)?;
@@ -407,33 +426,67 @@ fn explain(args: args::Explain) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn report(args: args::Report) -> Result<ExitCode> {
-    let source = thalweg::store::load_source(&args.run)?;
-    let plan = Plan::new(&source)?;
+fn report(args: &args::Report) -> Result<ExitCode> {
+    let only = match args.only {
+        None => Only::All,
+        Some(args::Only::Figures) => Only::Figures,
+        Some(args::Only::Tables) => Only::Tables,
+        Some(args::Only::Page) => Only::Page,
+    };
+    if args.gallery.is_none() && args.runs.len() > 1 {
+        return Err(Error::Unknown {
+            message: "`report` takes one run".into(),
+            hint: "`--gallery DIR` links the reports of several".into(),
+        }
+        .into());
+    }
+    let mut pages = Vec::new();
+    for run in &args.runs {
+        let plan = Plan::new(&thalweg::store::load_source(run)?)?;
+        let records = finished(run, &plan, &args.engine)?;
+        let confronted = Confronted::new(&plan, &records);
+        let provenance = provenance(run, &args.engine);
+        let page = match args.gallery {
+            Some(_) => thalweg::report::page(run, &confronted, &provenance),
+            None => thalweg::report::write(run, &confronted, &provenance, only)?,
+        };
+        pages.push((run.clone(), page));
+    }
+    if let Some(folder) = &args.gallery {
+        let index = thalweg::report::gallery::write(folder, pages)?;
+        print(&format!("Gallery: {}", index.display()))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (run, page) in &pages {
+        if args.json {
+            print(&serde_json::to_string_pretty(&page.json())?)?;
+            continue;
+        }
+        let (name, file) = match only {
+            Only::All | Only::Page => ("Report", "report.html"),
+            Only::Figures => ("Figures", "figures"),
+            Only::Tables => ("Tables", "tables"),
+        };
+        print(&format!("{name}: {}", run.join(file).display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The records of a run, all of whose cells must be finished.
+fn finished(run: &Path, plan: &Plan, engine: &str) -> Result<Vec<thalweg::record::Record>> {
     let mut records = Vec::new();
     for cell in &plan.cells {
-        let record = thalweg::store::load(&args.run, cell, &args.engine)?;
+        let record = thalweg::store::load(run, cell, engine)?;
         records.push(record.ok_or_else(|| Error::Unknown {
             message: format!("cell {} ({}) is not finished", cell.number, cell.describe()),
             hint: format!(
                 "`thalweg run {} --out {}` goes on",
-                args.run.join("study.toml").display(),
-                args.run.display()
+                run.join("study.toml").display(),
+                run.display()
             ),
         })?);
     }
-    let confronted = Confronted::new(&plan, &records);
-    let page =
-        thalweg::report::write(&args.run, &confronted, &provenance(&args.run, &args.engine))?;
-    if args.json {
-        print(&serde_json::to_string_pretty(&page)?)?;
-    } else {
-        print(&format!(
-            "Report: {}",
-            args.run.join("report.html").display()
-        ))?;
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(records)
 }
 
 fn studies(what: Option<args::Studies>) -> Result<ExitCode> {

@@ -1,24 +1,37 @@
-//! Progress on a terminal: cells, replicates, rate, time left. Silent elsewhere.
+//! Progress of a run: a bar on a terminal, and a small file in the run folder that `watch` reads.
 
-use std::sync::Mutex;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use thalweg::Plan;
 use thalweg::run::Event;
 
+use crate::watch::{Part, State, Status, now};
+
+/// The status file is written this often at most.
+const OFTEN: Duration = Duration::from_secs(1);
+
 pub(crate) struct Progress {
     bar: ProgressBar,
-    cells: usize,
     begun: Instant,
-    state: Mutex<(usize, String)>,
+    file: PathBuf,
     steps: AtomicU64,
+    told: Mutex<Told>,
+}
+
+/// What has been told so far.
+struct Told {
+    status: Status,
+    written: Option<Instant>,
 }
 
 impl Progress {
-    /// A bar over all replicates of the plan; hidden if standard error is no terminal.
-    pub(crate) fn new(plan: &Plan) -> Progress {
+    /// A bar over all replicates of the plan, hidden if standard error is no terminal; the status goes
+    /// into the run folder.
+    pub(crate) fn new(plan: &Plan, folder: &Path) -> Progress {
         let total = plan
             .cells
             .iter()
@@ -32,39 +45,105 @@ impl Progress {
         }
         Progress {
             bar,
-            cells: plan.cells.len(),
             begun: Instant::now(),
-            state: Mutex::new((0, String::new())),
+            file: folder.join(Status::FILE),
             steps: AtomicU64::new(0),
+            told: Mutex::new(Told {
+                status: Status::new(&plan.title, plan.cells.len(), total),
+                written: None,
+            }),
         }
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     pub(crate) fn tell(&self, event: Event<'_>) {
         match event {
             Event::Cell { cell, found } => {
                 let n = cell.setting.replicates.at_most();
+                let mut told = self.told();
                 if found {
                     // What was there already says nothing about the speed.
                     self.bar
                         .set_length(self.bar.length().unwrap_or(n).saturating_sub(n));
+                    told.status.replicates = told.status.replicates.saturating_sub(n);
                 }
-                let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
-                *state = (cell.number + 1, cell.describe());
-                self.bar
-                    .set_prefix(format!("cell {}/{}: {}", state.0, self.cells, state.1));
+                told.status.now = Some(Part {
+                    cell: cell.number,
+                    label: cell.describe(),
+                    share: cell.setting.success.share,
+                    at_most: n,
+                    ended: 0,
+                    reached: 0,
+                });
+                self.bar.set_prefix(format!(
+                    "cell {}/{}: {}",
+                    cell.number + 1,
+                    told.status.cells,
+                    cell.describe()
+                ));
+                self.write(&mut told, false);
             }
-            Event::Replicate => self.bar.inc(1),
+            Event::Replicate { reached } => {
+                self.bar.inc(1);
+                let mut told = self.told();
+                told.status.ended += 1;
+                if let Some(now) = &mut told.status.now {
+                    now.ended += 1;
+                    now.reached += u64::from(reached);
+                }
+                self.write(&mut told, false);
+            }
             Event::Steps(n) => {
                 let all = self.steps.fetch_add(n, Ordering::Relaxed) + n;
                 let rate = all as f64 / self.begun.elapsed().as_secs_f64().max(1e-3);
                 self.bar.set_message(format!("{} steps/s", si(rate)));
             }
-            Event::Done(_) => {}
+            Event::Done(record) => {
+                let mut told = self.told();
+                told.status.done += 1;
+                if let Some(mut part) = told.status.now.take() {
+                    // A cell may have stopped early, or have been found: the record knows.
+                    let most = part.at_most;
+                    part.at_most = record.rows.len() as u64;
+                    part.ended = part.at_most;
+                    part.reached = record.successes();
+                    if part.cell == 0 {
+                        told.status.base = Some(part);
+                    }
+                    let spared = most.saturating_sub(record.rows.len() as u64);
+                    told.status.replicates = told.status.replicates.saturating_sub(spared);
+                }
+                self.write(&mut told, false);
+            }
         }
     }
 
-    pub(crate) fn finish(&self) {
+    /// Keeps the status, if it is time. A status that cannot be written must not end a run: the records
+    /// say so themselves if the disk is full.
+    fn write(&self, told: &mut Told, at_once: bool) {
+        if !at_once && told.written.is_some_and(|at| at.elapsed() < OFTEN) {
+            return;
+        }
+        told.written = Some(Instant::now());
+        told.status.updated = now();
+        told.status.seconds = self.begun.elapsed().as_secs_f64();
+        told.status.steps = self.steps.load(Ordering::Relaxed);
+        let json = serde_json::to_string_pretty(&told.status).unwrap_or_default();
+        let _ = thalweg::store::write(&self.file, json.as_bytes());
+    }
+
+    pub(crate) fn finish(&self, finished: bool) {
         self.bar.finish_and_clear();
+        let mut told = self.told();
+        told.status.state = if finished {
+            State::Finished
+        } else {
+            State::Stopped
+        };
+        self.write(&mut told, true);
     }
 }
 
@@ -91,7 +170,7 @@ impl Spinner {
 
     pub(crate) fn tell(&self, event: Event<'_>) {
         match event {
-            Event::Replicate => self.bar.inc(1),
+            Event::Replicate { .. } => self.bar.inc(1),
             Event::Steps(n) => {
                 let all = self.steps.fetch_add(n, Ordering::Relaxed) + n;
                 let rate = all as f64 / self.begun.elapsed().as_secs_f64().max(1e-3);

@@ -257,7 +257,9 @@ fn a_run_prints_its_answer_and_leaves_the_run_folder() {
             "plan.json",
             "replicates.parquet",
             "report.html",
+            "status.json",
             "study.toml",
+            "tables",
             "weights",
         ]
     );

@@ -184,11 +184,12 @@ impl<F: Fn(&End) + Sync> Supply for Batch<'_, F> {
             best_loss: end.best_loss,
             final_loss: end.last.loss,
         };
+        let reached = row.reached();
         self.ended
             .lock()
             .unwrap_or_else(|e| e.into_inner())
             .insert(row.replicate, row);
-        (self.control.tell)(Event::Replicate);
+        (self.control.tell)(Event::Replicate { reached });
     }
 
     fn left(&self) -> u64 {

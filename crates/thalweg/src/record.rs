@@ -79,7 +79,7 @@ impl Row {
 pub const ROWS: u64 = 100_000;
 
 /// Replicates of a cell, the first ones, that enter the quantiles of its loss curve.
-pub const CURVES: u64 = 10_000;
+pub const BANDS: u64 = 10_000;
 
 /// All replicates of a cell, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -182,7 +182,7 @@ pub struct Record {
     pub looks: Vec<Look>,
     /// Steps of the loss quantiles.
     pub grid: Vec<u64>,
-    /// 10, 50 and 90 % quantiles of the loss over the first [`CURVES`] replicates at each step of the
+    /// 10, 50 and 90 % quantiles of the loss over the first [`BANDS`] replicates at each step of the
     /// grid; ended replicates count with their last loss, diverged ones as infinite.
     pub quantiles: Vec<[f64; 3]>,
     /// Loss curves of the kept replicates.

@@ -11,10 +11,13 @@ use crate::engine::{End, Engine, Problem, Snapshot, Start, Supply};
 use crate::error::Error;
 use crate::observe;
 use crate::plan::{Cell, Plan};
-use crate::record::{CURVES, Curve, Kept, Look, Outcome, ROWS, Record, Row, Tally};
+use crate::record::{BANDS, Curve, Kept, Look, Outcome, ROWS, Record, Row, Tally};
 use crate::stats::{SequentialTest, quantile_of};
 use crate::store;
 use crate::study::{At, Losses, Replicates, Weights};
+
+/// Replicates of each cell whose loss on the grid of steps is kept in any case.
+pub const CURVES: u64 = 8;
 
 /// How a run is watched and stopped.
 pub struct Control<'a> {
@@ -35,7 +38,10 @@ pub enum Event<'a> {
         found: bool,
     },
     /// A replicate of the running cell ended.
-    Replicate,
+    Replicate {
+        /// Whether it got below.
+        reached: bool,
+    },
     /// Replicate-steps were made since the last time.
     Steps(u64),
     /// The running cell is finished and kept.
@@ -208,6 +214,7 @@ impl Supply for Cohort<'_> {
     fn done(&self, end: End) {
         let replicate = end.replicate;
         let one = self.take(end);
+        let reached = one.row.reached();
         let mut ended = self.ended.lock().unwrap_or_else(|e| e.into_inner());
         if self.in_order || replicate < ROWS {
             ended.kept.insert(replicate, one);
@@ -215,7 +222,7 @@ impl Supply for Cohort<'_> {
             ended.tally.count(&one.row);
         }
         drop(ended);
-        (self.control.tell)(Event::Replicate);
+        (self.control.tell)(Event::Replicate { reached });
     }
 
     fn left(&self) -> u64 {
@@ -246,8 +253,10 @@ impl Cohort<'_> {
         };
         let looked = cell.looks_at(replicate);
         let is_kept = replicate < keep.replicates;
-        if !looked && !is_kept {
-            let losses = if replicate < CURVES {
+        // The report shows the first few one by one; their losses on the grid cost next to nothing.
+        let has_curve = is_kept || replicate < CURVES;
+        if !looked && !has_curve {
+            let losses = if replicate < BANDS {
                 end.losses
             } else {
                 Vec::new()
@@ -289,13 +298,13 @@ impl Cohort<'_> {
         } else {
             Vec::new()
         };
-        let curve = is_kept.then(|| match keep.losses {
-            Losses::All => Curve {
+        let curve = has_curve.then(|| match keep.losses {
+            Losses::All if is_kept => Curve {
                 replicate,
                 steps: (0..end.all_losses.len() as u64).collect(),
                 losses: end.all_losses,
             },
-            Losses::Log => {
+            Losses::All | Losses::Log => {
                 let on_grid = end.losses.len();
                 let mut steps: Vec<u64> = problem.grid[..on_grid].to_vec();
                 let mut losses = end.losses.clone();
@@ -337,7 +346,7 @@ impl Cohort<'_> {
 /// Puts the replicates together in the order of their numbers.
 fn gather(cell: &Cell, problem: &Problem, engine: &str, ends: Ends, begun: Instant) -> Record {
     let Ends { kept, mut tally } = ends;
-    let first = || kept.range(..CURVES).map(|(_, ended)| ended);
+    let first = || kept.range(..BANDS).map(|(_, ended)| ended);
     let longest = first().map(|e| e.losses.len()).max().unwrap_or(0);
     let quantiles = (0..longest)
         .map(|i| {

@@ -1,6 +1,6 @@
 //! Axes: where a value lies, which ticks it is read off, and the frame that two of them make.
 
-use super::svg::{Canvas, WIDTH, escape, percent, power, shorten, text_width};
+use super::svg::{Canvas, escape, percent, power, shorten, text_width};
 
 /// An axis. Values are *placed* once (`log10` on a logarithmic axis); range and pixels are of places.
 #[derive(Debug, Clone, Copy)]
@@ -108,8 +108,20 @@ impl Axis {
         match self.scale {
             Scale::Linear => self.round_numbers(),
             Scale::Log => self.powers(),
-            Scale::Share => (0..=5)
-                .map(|i| f64::from(i) / 5.0)
+            // Labels every 20 %, or 50 % where there is no room.
+            Scale::Share => (0..=if (self.to - self.from).abs() < 230.0 {
+                2
+            } else {
+                5
+            })
+                .map(|i| {
+                    f64::from(i)
+                        / if (self.to - self.from).abs() < 230.0 {
+                            2.0
+                        } else {
+                            5.0
+                        }
+                })
                 .map(|share| Tick {
                     place: share,
                     label: Some(percent(share)),
@@ -204,14 +216,14 @@ pub(super) fn frame(
             .filter_map(|t| t.label.as_deref())
             .map(label_width)
             .fold(24.0, f64::max);
-    let x = axes.0.across(left, WIDTH - 40.0);
+    let x = axes.0.across(left, canvas.width - 40.0);
     let y = axes.1.across(bottom, top);
     let right = x.ends().1;
     canvas.text(
         (0.0, top - 12.0),
         "start",
         "",
-        &escape(&shorten(labels.1, 80)),
+        &escape(&shorten(labels.1, (canvas.width / 8.5) as usize)),
     );
     for Tick { place, label } in y.ticks() {
         let at = y.at(place);
@@ -240,7 +252,7 @@ pub(super) fn frame(
         ((left + right) / 2.0, bottom + 42.0),
         "middle",
         "",
-        &escape(&shorten(labels.0, 80)),
+        &escape(&shorten(labels.0, (canvas.width / 8.5) as usize)),
     );
     (x, y, bottom + 50.0)
 }

@@ -1,7 +1,7 @@
 //! Draws the candidates of a choice: cost against success, and the front that nothing beats.
 
 use super::axis::{Axis, frame, place};
-use super::svg::{Canvas, Mark, Style, percent};
+use super::svg::{Canvas, Mark, Medium, Style, percent};
 
 /// A candidate, as drawn.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,14 +22,14 @@ pub struct Point {
 
 /// The picture as a file of its own; points whose cost is not positive and finite are left out.
 pub fn svg_file(points: &[Point], share: f64, cost: &str) -> String {
-    let mut canvas = Canvas::default();
+    let mut canvas = Canvas::new(Medium::Column);
     let placed: Vec<(f64, &Point)> = points
         .iter()
         .filter_map(|p| Some((place(true, p.cost)?, p)))
         .collect();
     let Some(axis) = Axis::over(true, placed.iter().map(|(x, _)| *x)) else {
         canvas.text((20.0, 40.0), "start", "", "no data");
-        return canvas.finish(60.0, true);
+        return canvas.finish(60.0, "Success against cost");
     };
     let kinds = [
         ("others", 5, Mark::Dots),
@@ -85,7 +85,7 @@ pub fn svg_file(points: &[Point], share: f64, cost: &str) -> String {
             canvas.series(&[(x.at(*at), y.at(p.success))], colour(p), &p.name);
         }
     }
-    canvas.finish(height, true)
+    canvas.finish(height, "Success against cost")
 }
 
 #[cfg(test)]

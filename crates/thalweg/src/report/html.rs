@@ -1,25 +1,78 @@
-//! Writes a page as one HTML file that needs no network and no script.
+//! Writes a page as one HTML file that needs no network; its script, if it may run, lets figures be
+//! zoomed and cells be looked into.
 
 use askama::Template;
 
 use super::page::{Block, Page, Table};
-use super::plot;
 use super::svg::escape;
+use super::{plot, readout};
 
-/// The page as HTML, with its style and figures inside.
+/// The style of every page.
+pub(super) const CSS: &str = include_str!("../../templates/report.css");
+
+/// The page as HTML, with its style, figures, data and script inside.
 pub fn render(page: &Page) -> String {
+    // In a script element only `<` could end it or open a comment.
+    let data = page.json().to_string().replace('<', "\\u003c");
+    let nonce = blake3::hash(data.as_bytes()).to_hex()[..32].to_string();
     // Writing to a string cannot fail, and the template calls nothing else that can.
-    Report { page }.render().unwrap_or_default()
+    let report = Report {
+        page,
+        data: &data,
+        nonce: &nonce,
+        css: CSS,
+        uplot_css: include_str!("../../templates/vendor/uPlot.min.css"),
+        uplot: include_str!("../../templates/vendor/uPlot.iife.min.js"),
+        uplot_licence: include_str!("../../templates/vendor/uPlot.LICENSE"),
+        script: include_str!("../../templates/report.js"),
+    };
+    report.render().unwrap_or_default()
 }
 
 #[derive(Template)]
 #[template(path = "report.html")]
 struct Report<'a> {
     page: &'a Page,
+    data: &'a str,
+    nonce: &'a str,
+    css: &'a str,
+    uplot_css: &'a str,
+    uplot: &'a str,
+    uplot_licence: &'a str,
+    script: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "block.html")]
+struct View<'a> {
+    block: &'a Block,
+}
+
+#[derive(Template)]
+#[template(path = "table.html")]
+struct TableView<'a> {
+    table: &'a Table,
+}
+
+/// A block as markup; a part brings its own blocks.
+fn block(block: &Block) -> String {
+    View { block }.render().unwrap_or_default()
+}
+
+fn table(table: &Table) -> String {
+    TableView { table }.render().unwrap_or_default()
+}
+
+fn numbers(figure: &super::page::Figure) -> String {
+    table(&readout::table(&figure.plot))
+}
+
+fn figure(figure: &super::page::Figure) -> String {
+    block(&Block::Figure(figure.clone()))
 }
 
 /// A paragraph as markup: escaped, with text between two backticks as code.
-fn prose(text: &str) -> String {
+pub(super) fn prose(text: &str) -> String {
     let pieces: Vec<&str> = text.split('`').collect();
     let mut out = String::new();
     for (i, piece) in pieces.iter().enumerate() {
@@ -49,11 +102,15 @@ impl Table {
     fn is_base(&self, row: &usize) -> bool {
         self.base == Some(*row)
     }
+
+    fn cell(&self, row: &usize) -> Option<usize> {
+        self.cells.get(*row).copied()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::page::{Column, Figure, IntervalRow, Line, Plot, Section};
+    use super::super::page::{Column, Figure, IntervalRow, Line, Part, Plot, Section, ShareRow};
     use super::*;
 
     const NUMBERS: [f64; 14] = [
@@ -82,6 +139,7 @@ mod tests {
             value,
             low,
             high: -low,
+            predicted: Some(low),
             base: low > value,
         };
         let band: Vec<_> = points.iter().map(|p| (p.0, p.1, 2.0 * p.1)).collect();
@@ -125,6 +183,18 @@ mod tests {
                 diagonal,
             });
         }
+        let small = |v: f64| if v.is_finite() { v as u64 % 1000 } else { 0 };
+        let counts = |p: &(f64, f64)| vec![small(p.0), 0];
+        plots.push(Plot::Shares {
+            rows: (points.iter())
+                .map(|p| ShareRow {
+                    label: label(),
+                    counts: counts(p),
+                })
+                .collect(),
+            names: vec![label(), label()],
+            x_label: label(),
+        });
         plots
     }
 
@@ -139,6 +209,7 @@ mod tests {
             })
         };
         let table = Table {
+            name: s(),
             caption: s(),
             columns: vec![
                 Column {
@@ -152,8 +223,18 @@ mod tests {
             ],
             rows: vec![vec![s(), s(), s()], vec![], vec![s(); 2]],
             base: Some(2),
+            cells: vec![0, 7],
         };
-        let mut blocks = vec![Block::Text(s()), Block::Table(table), Block::Code(s())];
+        let mut blocks = vec![
+            Block::Text(s()),
+            Block::Table(table.clone()),
+            Block::Code(s()),
+            Block::Part(Part {
+                title: s(),
+                lead: s(),
+                blocks: vec![Block::Text(s()), Block::Table(table)],
+            }),
+        ];
         blocks.extend(
             plots(text, &[(1.0, 0.9), (10.0, 0.2)])
                 .into_iter()
@@ -162,9 +243,14 @@ mod tests {
         let section = Section { title: s(), blocks };
         Page {
             title: s(),
+            run: s(),
             question: s(),
-            answer: vec![s(), s()],
+            answer: s(),
+            choice: s(),
+            more: vec![s(), s()],
+            picture: None,
             sections: vec![section.clone(), section],
+            cells: Vec::new(),
             footer: vec![s()],
         }
     }
@@ -177,11 +263,31 @@ mod tests {
         }
     }
 
+    /// The page without its scripts: they are ours, but for the data, which has a test of its own.
+    fn markup(html: &str) -> String {
+        let end = html
+            .find("<script type=\"application/json\"")
+            .expect("the data");
+        html[..end].to_string()
+    }
+
+    #[test]
+    fn the_data_cannot_leave_its_element_and_are_what_json_prints() {
+        let page = page("</script><!-- <script> \u{2028}");
+        let html = render(&page);
+        let (_, rest) = html.split_once("id=\"data\">").expect("the data");
+        let (data, _) = rest.split_once("</script>").expect("its end");
+        assert!(!data.contains('<'));
+        let back: serde_json::Value = serde_json::from_str(data).expect("JSON");
+        assert_eq!(back, page.json());
+    }
+
     #[test]
     fn text_of_the_user_stays_text() {
         let html = render(&page(
             "<script>alert(1)</script>` \" onload='x' & <b>`<i>` \0\u{1b}",
         ));
+        let html = markup(&html);
         for markup in ["<script", "<b>", "<i>", "\" onload", "' onload", "& "] {
             assert!(!html.contains(markup), "{markup}");
         }
@@ -276,7 +382,12 @@ mod tests {
 
     #[test]
     fn a_page_asks_the_network_for_nothing() {
-        let html = render(&page("a"));
+        let whole = render(&page("a"));
+        let html = markup(&whole);
+        // What the scripts could load is refused by the page's own policy.
+        assert!(whole.contains(
+            "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'nonce-"
+        ));
         let without_names = html.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
         for outside in ["http://", "https://", "src=", "url(", "@import", "<script"] {
             assert!(!without_names.contains(outside), "{outside}");
@@ -293,8 +404,9 @@ mod tests {
     fn every_figure_has_a_caption_and_a_label() {
         let page = page("a");
         let html = render(&page);
-        let figures = html.matches("<figure>").count();
-        assert_eq!(figures, 16);
+        let html = markup(&html);
+        let figures = html.matches("<figure data-figure=\"a\">").count();
+        assert_eq!(figures, 18);
         assert_eq!(html.matches("<figcaption>a</figcaption>").count(), figures);
         assert_eq!(html.matches("role=\"img\" aria-label=\"").count(), figures);
         assert!(!html.contains("aria-label=\"\""));

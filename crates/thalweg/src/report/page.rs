@@ -1,6 +1,10 @@
-//! What a report shows, as plain data: a page of sections, each of text, tables, figures and code.
+//! What a report shows, as plain data: a page of sections, each of text, tables, figures and code,
+//! and the cells to look into.
 
 use serde::Serialize;
+use serde_json::Value;
+
+use super::explore::CellView;
 
 /// A whole report: the question, the answer in the first screen, then the evidence.
 ///
@@ -10,14 +14,48 @@ use serde::Serialize;
 pub struct Page {
     /// Heading and window title.
     pub title: String,
+    /// The run folder, as commands name it.
+    pub run: String,
     /// What the study asked.
     pub question: String,
-    /// What it found, one paragraph each.
-    pub answer: Vec<String>,
+    /// The answer in one sentence, with its interval.
+    pub answer: String,
+    /// The choice in one line.
+    pub choice: String,
+    /// What else it found, one paragraph each.
+    pub more: Vec<String>,
+    /// The one picture that says most.
+    pub picture: Option<Figure>,
     /// The evidence, in reading order.
     pub sections: Vec<Section>,
+    /// The cells to look into, by number.
+    pub cells: Vec<CellView>,
     /// Provenance: one line each.
     pub footer: Vec<String>,
+}
+
+impl Page {
+    /// The page as JSON: what `--json` prints, and what the page's own script reads. Numbers have
+    /// five significant digits; those that are not finite are null.
+    pub fn json(&self) -> Value {
+        let mut value = serde_json::to_value(self).unwrap_or(Value::Null);
+        round(&mut value);
+        value
+    }
+}
+
+fn round(value: &mut Value) {
+    match value {
+        Value::Number(n) if n.is_f64() => {
+            let short = n.as_f64().and_then(|v| format!("{v:.4e}").parse().ok());
+            if let Some(short) = short.and_then(serde_json::Number::from_f64) {
+                *n = short;
+            }
+        }
+        Value::Array(all) => all.iter_mut().for_each(round),
+        Value::Object(all) => all.values_mut().for_each(round),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// A titled part of the page, listed in its table of contents.
@@ -41,11 +79,26 @@ pub enum Block {
     Figure(Figure),
     /// Text shown as it is, in a fixed-width font.
     Code(String),
+    /// A part that is opened where it is wanted.
+    Part(Part),
+}
+
+/// A part of a section, closed at first: its title and what it says in a line are always seen.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Part {
+    /// Heading.
+    pub title: String,
+    /// What it shows, in a line.
+    pub lead: String,
+    /// Contents, in reading order.
+    pub blocks: Vec<Block>,
 }
 
 /// A table whose cells are already formatted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Table {
+    /// File stem of the table when it is written on its own; empty if it is not.
+    pub name: String,
     /// What the rows are.
     pub caption: String,
     /// Headings; the first column names the row.
@@ -54,6 +107,9 @@ pub struct Table {
     pub rows: Vec<Vec<String>>,
     /// Index of the base row, drawn bold.
     pub base: Option<usize>,
+    /// The cell of each row, to look into; empty if rows are no cells.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cells: Vec<usize>,
 }
 
 /// The heading of a column.
@@ -124,6 +180,24 @@ pub enum Plot {
         /// Whether to give both axes the same range and draw the line of equality.
         diagonal: bool,
     },
+    /// How counts are shared out, a bar for each label.
+    Shares {
+        /// One bar each, top to bottom.
+        rows: Vec<ShareRow>,
+        /// What is counted.
+        names: Vec<String>,
+        /// What the shares are of.
+        x_label: String,
+    },
+}
+
+/// Counts that add up to a bar.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ShareRow {
+    /// Name of the row.
+    pub label: String,
+    /// One count for each name.
+    pub counts: Vec<u64>,
 }
 
 /// A probability with its interval.
@@ -137,6 +211,8 @@ pub struct IntervalRow {
     pub low: f64,
     /// Upper end of the interval.
     pub high: f64,
+    /// What theory expects, 0 to 1; none where it says nothing.
+    pub predicted: Option<f64>,
     /// Whether this is the base of the comparison, drawn bold.
     pub base: bool,
 }

@@ -2,7 +2,7 @@
 //! critical line, and where a network starts.
 
 use super::axis::{Axis, frame};
-use super::svg::{Canvas, Mark, Style, escape, shorten, text_width};
+use super::svg::{Canvas, Mark, Medium, Style, escape, shorten, text_width};
 
 /// A cell of the map.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,17 +51,17 @@ pub fn phase_svg(map: &PhaseMap) -> String {
     let style = |series, mark| Style { series, mark };
     let (order, chaos) = (style(0, Mark::Solid), style(1, Mark::Solid));
     let (line, mark) = (style(6, Mark::Solid), style(2, Mark::Dots));
-    let mut canvas = Canvas::default();
+    let mut canvas = Canvas::new(Medium::Column);
     canvas.text(
         (0.0, 18.0),
         "start",
         " font-weight=\"700\"",
-        &escape(&shorten(&map.title, 80)),
+        &escape(&shorten(&map.title, 50)),
     );
     let (columns, rows) = (edges(&map.weights), edges(&map.biases));
     let over = |v: &[f64]| Axis::over(false, v.iter().copied());
     let (Some(x), Some(y)) = (over(&columns), over(&rows)) else {
-        return canvas.finish(40.0, true);
+        return canvas.finish(40.0, &map.title);
     };
     let (x, y, height) = frame(
         &mut canvas,
@@ -114,7 +114,7 @@ pub fn phase_svg(map: &PhaseMap) -> String {
         };
         canvas.text((at, py - 7.0), anchor, "", &escape(&shorten(name, 40)));
     }
-    let mut legend = Canvas::default();
+    let mut legend = Canvas::new(Medium::Column);
     let named = |name: &str, style| (name.to_string(), style);
     let mut entries = vec![
         named("order: gradients vanish", order),
@@ -134,7 +134,7 @@ pub fn phase_svg(map: &PhaseMap) -> String {
         " fill-opacity=\"0.7\"",
         "Paler is deeper (larger ξc); grey: the variance grows without bound.",
     );
-    canvas.finish(height + 26.0, true)
+    canvas.finish(height + 26.0, &map.title)
 }
 
 #[cfg(test)]

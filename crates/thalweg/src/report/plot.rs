@@ -1,19 +1,19 @@
 //! Draws a plot as one self-contained SVG, the same bytes every time.
 
 use super::axis::{AXIS, Axis, GRID, frame, place};
-use super::page::{IntervalRow, Line, Plot};
+use super::page::{IntervalRow, Line, Plot, ShareRow};
 use super::svg::{
-    Canvas, Mark, Style, WIDTH, escape, estimate, percent, power, shorten, text_width,
+    Canvas, Mark, Medium, Style, escape, estimate, percent, power, shorten, text_width,
 };
 
 /// The plot for a page: no background, axes and text in the page's own text colour.
 pub fn svg(plot: &Plot) -> String {
-    draw(plot, false)
+    draw(plot, Medium::Page)
 }
 
-/// The plot for a file of its own: dark on white.
+/// The plot for a file of its own, as wide as a paper's column: dark on white, text as outlines.
 pub fn svg_file(plot: &Plot) -> String {
-    draw(plot, true)
+    draw(plot, Medium::Column)
 }
 
 /// The plot in words, for those who do not see it.
@@ -66,18 +66,35 @@ pub fn describe(plot: &Plot) -> String {
                 list(groups.iter().map(|g| &g.0))
             )
         }
+        Plot::Shares {
+            rows,
+            names,
+            x_label,
+        } => {
+            let row = |r: &ShareRow| {
+                let parts: Vec<_> = names
+                    .iter()
+                    .zip(&r.counts)
+                    .filter(|(_, n)| **n > 0)
+                    .map(|(name, n)| format!("{n} {name}"))
+                    .collect();
+                format!("{}: {}", r.label, parts.join(", "))
+            };
+            let rows: Vec<_> = rows.iter().map(row).collect();
+            format!("Bars of {x_label}. {}.", rows.join("; "))
+        }
     }
 }
 
-fn draw(plot: &Plot, alone: bool) -> String {
-    let mut canvas = Canvas::default();
-    let height = match plot {
+fn draw(plot: &Plot, medium: Medium) -> String {
+    let mut canvas = Canvas::new(medium);
+    let height = canvas.or_nothing(|canvas| match plot {
         Plot::Intervals {
             rows,
             target,
             x_label,
-        } => intervals(&mut canvas, rows, *target, x_label),
-        Plot::Survival { curves, x_label } => survival(&mut canvas, curves, x_label),
+        } => intervals(canvas, rows, *target, x_label),
+        Plot::Survival { curves, x_label } => survival(canvas, curves, x_label),
         Plot::Curves {
             lines,
             x_label,
@@ -86,7 +103,7 @@ fn draw(plot: &Plot, alone: bool) -> String {
             log_y,
             reference_y,
         } => curves(
-            &mut canvas,
+            canvas,
             lines,
             (x_label, y_label),
             (*log_x, *log_y),
@@ -97,21 +114,26 @@ fn draw(plot: &Plot, alone: bool) -> String {
             x_label,
             y_label,
             diagonal,
-        } => scatter(&mut canvas, groups, (x_label, y_label), *diagonal),
-    };
+        } => scatter(canvas, groups, (x_label, y_label), *diagonal),
+        Plot::Shares {
+            rows,
+            names,
+            x_label,
+        } => shares(canvas, rows, names, x_label),
+    });
     let height = height.unwrap_or_else(|| {
-        canvas = Canvas::default();
+        let width = canvas.width;
         let frame = " fill=\"none\" stroke=\"currentColor\" stroke-opacity=\"0.3\"";
-        canvas.rect((0.5, 0.5), (WIDTH - 1.0, 119.0), frame);
+        canvas.rect((0.5, 0.5), (width - 1.0, 119.0), frame);
         canvas.text(
-            (WIDTH / 2.0, 64.0),
+            (width / 2.0, 64.0),
             "middle",
             " fill-opacity=\"0.7\"",
             "no data",
         );
         120.0
     });
-    canvas.finish(height, alone)
+    canvas.finish(height, &describe(plot))
 }
 
 const TARGET: &str = " stroke=\"currentColor\" stroke-width=\"1.5\" stroke-dasharray=\"2 3\"";
@@ -122,20 +144,22 @@ fn intervals(canvas: &mut Canvas, rows: &[IntervalRow], target: f64, x_label: &s
     if rows.is_empty() {
         return None;
     }
-    let labels: Vec<String> = rows.iter().map(|r| shorten(&r.label, 34)).collect();
+    let width = canvas.width;
+    let most = (width / 19.0) as usize;
+    let labels: Vec<String> = rows.iter().map(|r| shorten(&r.label, most)).collect();
     let left = 14.0
         + labels
             .iter()
             .map(|l| 1.06 * text_width(l))
             .fold(40.0, f64::max);
-    let x = Axis::share().across(left, WIDTH - 80.0);
+    let x = Axis::share().across(left, width - 80.0);
     let target = place(false, target).map(|t| t.clamp(0.0, 1.0));
     let top = 26.0;
     let bottom = top + ROW * rows.len() as f64;
     for (i, _) in rows.iter().enumerate().filter(|(_, row)| row.base) {
         canvas.rect(
             (0.0, top + ROW * i as f64),
-            (WIDTH, ROW),
+            (width, ROW),
             " fill-opacity=\"0.07\" rx=\"3\"",
         );
     }
@@ -164,7 +188,7 @@ fn intervals(canvas: &mut Canvas, rows: &[IntervalRow], target: f64, x_label: &s
         let weight = if row.base { BOLD } else { "" };
         canvas.text((left - 12.0, y + 4.5), "end", weight, &escape(label));
         canvas.text(
-            (WIDTH - 4.0, y + 4.5),
+            (width - 4.0, y + 4.5),
             "end",
             weight,
             &escape(&estimate(row.value)),
@@ -180,20 +204,40 @@ fn intervals(canvas: &mut Canvas, rows: &[IntervalRow], target: f64, x_label: &s
         let width = if row.base { 4.0 } else { 2.5 };
         let stroke =
             format!(" stroke=\"{colour}\" stroke-width=\"{width}\" stroke-linecap=\"round\"");
-        canvas.line((x.at(low), y), (x.at(high), y), &stroke);
-        canvas.circle(
-            (x.at(value), y),
-            if row.base { 6.5 } else { 5.0 },
-            &format!(" fill=\"{colour}\""),
+        let predicted = row.predicted.and_then(|p| place(false, p));
+        let mut name = format!(
+            "{}: {}, from {} to {}",
+            row.label,
+            estimate(row.value),
+            estimate(row.low),
+            estimate(row.high)
         );
+        if let Some(p) = predicted {
+            name.push_str(&format!("; predicted {}", estimate(p)));
+        }
+        canvas.named(&name, |canvas| {
+            // A target for the pointer as high as the row.
+            let ends = (x.ends().0, x.ends().1 - x.ends().0);
+            canvas.rect(
+                (ends.0, y - ROW / 2.0),
+                (ends.1, ROW),
+                " fill-opacity=\"0\"",
+            );
+            canvas.line((x.at(low), y), (x.at(high), y), &stroke);
+            let radius = if row.base { 6.5 } else { 5.0 };
+            canvas.circle((x.at(value), y), radius, &format!(" fill=\"{colour}\""));
+            if let Some(p) = predicted {
+                canvas.diamond((x.at(p.clamp(0.0, 1.0)), y), 6.0);
+            }
+        });
     }
     canvas.text(
         ((left + x.ends().1) / 2.0, bottom + 42.0),
         "middle",
         "",
-        &escape(&shorten(x_label, 80)),
+        &escape(&shorten(x_label, (width / 8.5) as usize)),
     );
-    let mut at = left;
+    let mut at = if width < 500.0 { 0.0 } else { left };
     for verdict in [Verdict::Above, Verdict::Open, Verdict::Below]
         .into_iter()
         .filter(|_| target.is_some())
@@ -206,7 +250,75 @@ fn intervals(canvas: &mut Canvas, rows: &[IntervalRow], target: f64, x_label: &s
         canvas.text((at + 16.0, bottom + 66.5), "start", "", verdict.name());
         at += 34.0 + text_width(verdict.name());
     }
+    if rows.iter().any(|r| r.predicted.is_some()) {
+        canvas.diamond((at + 6.0, bottom + 62.0), 6.0);
+        canvas.text((at + 18.0, bottom + 66.5), "start", "", "predicted");
+    }
     Some(bottom + if target.is_some() { 74.0 } else { 50.0 })
+}
+
+/// Bars of counts that add up, one row each.
+fn shares(canvas: &mut Canvas, rows: &[ShareRow], names: &[String], x_label: &str) -> Option<f64> {
+    const ROW: f64 = 26.0;
+    let all = |row: &ShareRow| row.counts.iter().sum::<u64>();
+    if rows.iter().all(|row| all(row) == 0) {
+        return None;
+    }
+    let width = canvas.width;
+    let most = (width / 19.0) as usize;
+    let labels: Vec<String> = rows.iter().map(|r| shorten(&r.label, most)).collect();
+    let widest = labels.iter().map(|l| 1.06 * text_width(l));
+    let left = 14.0 + widest.fold(40.0, f64::max);
+    let x = Axis::share().across(left, width - 50.0);
+    let entries = legend(names.iter().map(|n| (n, Mark::Dots)));
+    let top = canvas.legend(0.0, &entries) + 6.0;
+    let bottom = top + ROW * rows.len() as f64;
+    for (i, (row, label)) in rows.iter().zip(&labels).enumerate() {
+        let y = top + ROW * i as f64;
+        canvas.text(
+            (left - 12.0, y + ROW / 2.0 + 4.5),
+            "end",
+            "",
+            &escape(label),
+        );
+        let total = all(row);
+        canvas.text(
+            (width - 4.0, y + ROW / 2.0 + 4.5),
+            "end",
+            "",
+            &total.to_string(),
+        );
+        let mut from = 0;
+        for ((n, name), (_, style)) in row.counts.iter().zip(names).zip(&entries) {
+            if *n == 0 {
+                continue;
+            }
+            let at = |k: u64| x.at(k as f64 / total as f64);
+            canvas.named(&format!("{}: {name} {n} of {total}", row.label), |canvas| {
+                let fill = format!(" fill=\"{}\" fill-opacity=\"0.85\"", style.colour());
+                let size = ((at(from + n) - at(from) - 1.0).max(0.5), ROW - 6.0);
+                canvas.rect((at(from), y + 3.0), size, &fill);
+            });
+            from += n;
+        }
+    }
+    for tick in x.ticks() {
+        let at = x.at(tick.place);
+        canvas.text(
+            (at, bottom + 20.0),
+            "middle",
+            "",
+            &tick.label.unwrap_or_default(),
+        );
+    }
+    let middle = (left + x.ends().1) / 2.0;
+    canvas.text(
+        (middle, bottom + 42.0),
+        "middle",
+        "",
+        &escape(&shorten(x_label, (width / 9.5) as usize)),
+    );
+    Some(bottom + 50.0)
 }
 
 /// What an interval says about the target.
@@ -406,7 +518,11 @@ fn scatter(
     let (x, y, height) = frame(
         canvas,
         top,
-        if diagonal { 440.0 } else { 340.0 },
+        if diagonal {
+            (0.69 * canvas.width).max(330.0)
+        } else {
+            340.0
+        },
         (x_axis, y_axis),
         labels,
     );

@@ -2,8 +2,19 @@
 
 use std::fmt::Write as _;
 
-/// Width of every plot, in pixels.
-pub(super) const WIDTH: f64 = 640.0;
+use super::outline::Glyphs;
+
+/// Where a picture is seen: how wide it is laid out, and what it may rely on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Medium {
+    /// In the page: no background, text and axes in the page's own colour and font.
+    Page,
+    /// In a column of a paper: dark on white, text as outlines of a font that is built in.
+    Column,
+}
+
+/// Width of a picture in a paper, in millimetres: one column of most journals.
+const COLUMN: f64 = 88.0;
 
 /// Colours of Okabe & Ito (2008), which the colour-blind can tell apart, those with most contrast
 /// first; yellow is left out, as it cannot be seen on white.
@@ -51,31 +62,81 @@ impl Style {
 }
 
 /// An SVG being written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Canvas {
     body: String,
+    medium: Medium,
+    /// The width of the picture, in its own units.
+    pub(super) width: f64,
+    glyphs: Glyphs,
 }
 
 impl Canvas {
-    /// The finished picture; on white, with its own text colour, if it is to stand alone.
-    pub(super) fn finish(&self, height: f64, alone: bool) -> String {
-        let colour = if alone { " color=\"#1a1a1a\"" } else { "" };
-        let ground = if alone {
-            "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
-        } else {
-            ""
-        };
-        format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {h}\" width=\"{WIDTH}\" \
-             height=\"{h}\" font-family=\"{FONTS}\" font-size=\"{TEXT}\" fill=\"currentColor\"{colour}>\n\
-             {ground}{}</svg>\n",
-            self.body,
-            h = number(height.ceil()),
-        )
+    pub(super) fn new(medium: Medium) -> Self {
+        Canvas {
+            body: String::new(),
+            medium,
+            width: match medium {
+                Medium::Page => 640.0,
+                Medium::Column => 400.0,
+            },
+            glyphs: Glyphs::default(),
+        }
+    }
+
+    /// The finished picture; `title` says what it shows where it stands alone.
+    pub(super) fn finish(&self, height: f64, title: &str) -> String {
+        let (w, h) = (number(self.width), number(height.ceil()));
+        let body = &self.body;
+        match self.medium {
+            Medium::Page => format!(
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {w} {h}\" width=\"{w}\" \
+                 height=\"{h}\" font-family=\"{FONTS}\" font-size=\"{TEXT}\" fill=\"currentColor\">\n{body}</svg>\n"
+            ),
+            Medium::Column => format!(
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"-4 -4 {} {}\" width=\"{COLUMN}mm\" \
+                 height=\"{:.2}mm\" font-family=\"{FONTS}\" font-size=\"{TEXT}\" fill=\"currentColor\" \
+                 color=\"#1a1a1a\" role=\"img\">\n<title>{}</title>\n<defs>\n{}</defs>\n\
+                 <rect x=\"-4\" y=\"-4\" width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n{body}</svg>\n",
+                // A little air around, as nothing else keeps the frame of a file from its text.
+                number(self.width + 8.0),
+                number(height.ceil() + 8.0),
+                COLUMN * (height.ceil() + 8.0) / (self.width + 8.0),
+                escape(title),
+                self.glyphs.definitions(),
+            ),
+        }
+    }
+
+    /// Draws only if all is well: what `attempt` drew goes if it fails.
+    pub(super) fn or_nothing(
+        &mut self,
+        attempt: impl FnOnce(&mut Canvas) -> Option<f64>,
+    ) -> Option<f64> {
+        let before = self.body.len();
+        let done = attempt(self);
+        if done.is_none() {
+            self.body.truncate(before);
+        }
+        done
+    }
+
+    /// A group with a name that a browser shows where the pointer rests.
+    pub(super) fn named(&mut self, name: &str, draw: impl FnOnce(&mut Canvas)) {
+        let _ = writeln!(self.body, "<g><title>{}</title>", escape(name));
+        draw(self);
+        self.body.push_str("</g>\n");
     }
 
     /// Text whose `content` is markup already; `anchor` is `start`, `middle` or `end`.
     pub(super) fn text(&mut self, (x, y): (f64, f64), anchor: &str, more: &str, content: &str) {
+        if self.medium == Medium::Column {
+            let outlined = self.glyphs.line((x, y), anchor, more, content, TEXT);
+            if let Some(outlined) = outlined {
+                self.body.push_str(&outlined);
+                return;
+            }
+        }
         let (x, y) = (number(x), number(y));
         let _ = writeln!(
             self.body,
@@ -111,10 +172,21 @@ impl Canvas {
     /// What is on another canvas, moved.
     pub(super) fn group(&mut self, (x, y): (f64, f64), of: &Canvas) {
         let (x, y) = (number(x), number(y));
+        self.glyphs.join(&of.glyphs);
         let _ = writeln!(
             self.body,
             "<g transform=\"translate({x} {y})\">\n{}</g>",
             of.body
+        );
+    }
+
+    /// A hollow diamond, the mark of a prediction.
+    pub(super) fn diamond(&mut self, (x, y): (f64, f64), r: f64) {
+        let corners = [(x, y - r), (x + r, y), (x, y + r), (x - r, y)];
+        let _ = writeln!(
+            self.body,
+            "<path d=\"{}Z\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"1.5\"/>",
+            path(&corners)
         );
     }
 
@@ -174,9 +246,9 @@ impl Canvas {
     pub(super) fn legend(&mut self, left: f64, entries: &[(String, Style)]) -> f64 {
         let (mut x, mut row) = (left, 0.0);
         for (name, style) in entries {
-            let name = shorten(name, 44);
+            let name = shorten(name, (self.width / 14.5) as usize);
             let width = 30.0 + text_width(&name) + 18.0;
-            if x > left && x + width > WIDTH + 10.0 {
+            if x > left && x + width > self.width + 10.0 {
                 (x, row) = (left, row + 20.0);
             }
             let y = row + 11.0;

@@ -388,6 +388,66 @@ pub(super) fn against(run: &Confronted<'_>, number_of: usize) -> String {
     )
 }
 
+/// How one cell does against another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Worse,
+    Same,
+    Better,
+}
+
+/// Whether the second cell does worse than the first: by success if the intervals are apart, else by
+/// the median hitting time if those are.
+fn change(first: &Summary, second: &Summary) -> Change {
+    let end = |t: Option<u64>| t.unwrap_or(u64::MAX);
+    let (a, b) = (first.median_steps, second.median_steps);
+    if second.success.high < first.success.low {
+        Change::Worse
+    } else if second.success.low > first.success.high {
+        Change::Better
+    } else if end(b.0) > end(a.1) {
+        Change::Worse
+    } else if end(b.1) < end(a.0) {
+        Change::Better
+    } else {
+        Change::Same
+    }
+}
+
+/// What lower dimensions do, against the base cell: a headline, and a sentence for d = 5 and d = 2.
+pub(super) fn dimensions(run: &Confronted<'_>) -> Vec<String> {
+    let Some(comparison) = super::dimension(run.plan) else {
+        return Vec::new();
+    };
+    let (base_cell, base) = run.base();
+    let mut lower: Vec<usize> = (comparison.members.iter().map(|m| m.cell))
+        .filter(|&c| run.plan.cells[c].dim() < base_cell.dim())
+        .collect();
+    lower.sort_by_key(|&c| std::cmp::Reverse(run.plan.cells[c].dim()));
+    let asked: Vec<usize> = (lower.iter().copied())
+        .filter(|&c| [5, 2].contains(&run.plan.cells[c].dim()))
+        .collect();
+    let Some(&last) = asked.last().or(lower.last()) else {
+        return Vec::new();
+    };
+    let headline = format!(
+        "From d = {} down to {} it gets {}.",
+        base_cell.dim(),
+        run.plan.cells[last].dim(),
+        match change(base, &run.summaries[last]) {
+            Change::Worse => "worse",
+            Change::Same => "neither better nor worse",
+            Change::Better => "better",
+        }
+    );
+    let mut all: Vec<String> = asked.iter().map(|&c| against(run, c)).collect();
+    match all.first_mut() {
+        Some(first) => *first = format!("{headline} {first}"),
+        None => all.push(headline),
+    }
+    all
+}
+
 /// Median over replicates of the smallest distance between two inputs; none below two points.
 pub(super) fn nearest_pair(cell: &Cell, replicates: u64) -> Option<f64> {
     let d = cell.dim();
@@ -445,10 +505,28 @@ pub(super) fn why_dimension(run: &Confronted<'_>, comparison: &Comparison) -> Ve
         .collect();
     let small = a.start[0] / b.start[0].max(f64::MIN_POSITIVE);
     let large = b.start[1] / a.start[1];
+    let near = |c: usize| nearest_pair(&run.plan.cells[c], 400);
+    let crowd = match (near(high), near(low)) {
+        (Some(h), Some(l)) if l < h => "the points crowd",
+        (Some(_), Some(_)) => "the points do not crowd",
+        _ => "there is no pair of points",
+    };
+    // Does the kernel point the way that training went?
+    let expected = if small > 1.0 {
+        Change::Worse
+    } else {
+        Change::Better
+    };
+    let lead = match change(&run.summaries[high], &run.summaries[low]) {
+        found if found == expected => "Why",
+        Change::Same => "The kernels differ, the outcome does not",
+        Change::Worse | Change::Better => "The initial kernel says the opposite of what happened",
+    };
     let mut all = vec![format!(
-        "Why: the points crowd (median distance of the nearest pair {}), and the tangent kernel can hardly tell near points apart: from d = {dh} to {dl} its smallest \
-         eigenvalue {} by a factor of {} while the largest, which caps the rate, changes by {}.",
+        "{lead}: {crowd} (median distance of the nearest pair {}), and the tangent kernel tells near points apart {}: from d = {dh} to {dl} its smallest \
+         eigenvalue, which sets the pace, {} by a factor of {} while the largest, which caps the rate, is multiplied by {}.",
         list(&pairs),
+        if small > 1.0 { "less well" } else { "better" },
         if small > 1.0 { "falls" } else { "rises" },
         number(if small > 1.0 { small } else { 1.0 / small }),
         factor(large)
@@ -460,7 +538,7 @@ pub(super) fn why_dimension(run: &Confronted<'_>, comparison: &Comparison) -> Ve
             "below the edge of stability"
         };
         all.push(format!(
-            "The initial kernel is not the whole story: it moves by {} (d = {dh}) and {} (d = {dl}) of its norm, and λmin grows {} and {} times on the way. \
+            "The initial kernel is not the whole story: it moves by {} (d = {dh}) and {} (d = {dl}) of its norm, and λmin is multiplied by {} and {} on the way. \
              At d = {dl} the slow part of training runs {edge} (median η·sharpness/2 = {}).",
             number(a.kernel_moved), number(b.kernel_moved), factor(a.end[0] / a.start[0]), factor(b.end[0] / b.start[0]), number(b.edge)
         ));
@@ -493,23 +571,53 @@ pub(super) fn comparison(
         .filter(|i| !reached.contains(i) && !missed.contains(i))
         .collect();
     let mut text = Vec::new();
+    let n = members.len();
+    // A few are named; of many, the others are.
+    let some = |group: &[usize]| {
+        if group.len() <= 4 {
+            named(group.to_vec())
+        } else {
+            format!("{} of the {n}", group.len())
+        }
+    };
+    let verb = |group: &[usize], one: &'static str, more: &'static str| {
+        if group.len() == 1 { one } else { more }
+    };
     let mut first = match (reached.len(), missed.len()) {
-        (n, 0) if n == members.len() => format!(
+        (k, _) if k == n => format!(
             "All {n} reach {} with their whole interval.",
             percent(share)
         ),
-        (0, n) if n == members.len() => format!("None of the {n} reaches {}.", percent(share)),
+        (_, k) if k == n => format!("None of the {n} reaches {}.", percent(share)),
+        (0, 0) => format!(
+            "Whether any of the {n} reaches {} is undecided at this number of replicates.",
+            percent(share)
+        ),
+        (0, _) => format!(
+            "{} {} {}.",
+            some(&missed),
+            verb(&missed, "misses", "miss"),
+            percent(share)
+        ),
+        (_, 0) => format!(
+            "{} {} {} with the whole interval, and none misses it.",
+            some(&reached),
+            verb(&reached, "reaches", "reach"),
+            percent(share)
+        ),
         _ => format!(
-            "{} reach {} with their whole interval; {} do not.",
-            named(reached.clone()),
+            "{} {} {} with the whole interval; {} {}.",
+            some(&reached),
+            verb(&reached, "reaches", "reach"),
             percent(share),
-            named(missed)
+            some(&missed),
+            verb(&missed, "does not", "do not")
         ),
     };
-    if !open.is_empty() && open.len() < members.len() {
+    if !open.is_empty() && open.len() < n {
         first.push_str(&format!(
             " Undecided at this number of replicates: {}.",
-            named(open)
+            some(&open)
         ));
     }
     text.push(first);

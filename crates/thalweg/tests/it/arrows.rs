@@ -46,7 +46,14 @@ const ARROWS: [(&str, &[&str]); 23] = [
     ),
     (
         "report",
-        &["confront", "record", "stats", "store", "tables"],
+        &[
+            "confront",
+            "record",
+            "stats",
+            "store",
+            "tables",
+            "theory::linear",
+        ],
     ),
     (
         "tables",

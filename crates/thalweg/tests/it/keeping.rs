@@ -29,7 +29,7 @@ fn run_until(plan: &Plan, folder: &Path, cells: usize) -> (Result<Vec<Record>, E
         Event::Done(_) if done.fetch_add(1, Ordering::Relaxed) + 1 == cells => {
             stop.store(true, Ordering::Relaxed);
         }
-        Event::Done(_) | Event::Replicate | Event::Steps(_) => {}
+        Event::Done(_) | Event::Replicate { .. } | Event::Steps(_) => {}
     };
     let result = run::run(
         plan,

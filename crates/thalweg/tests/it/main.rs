@@ -10,6 +10,7 @@ mod laws;
 mod mean_field;
 mod parity;
 mod studies;
+mod words;
 
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;

@@ -1,0 +1,138 @@
+//! A table as CSV and as LaTeX.
+
+use super::page::Table;
+
+/// The table as CSV, with its headings.
+pub fn csv(table: &Table) -> Vec<u8> {
+    let mut writer = csv::WriterBuilder::new()
+        .flexible(true)
+        .from_writer(Vec::new());
+    let heads = table.columns.iter().map(|c| c.name.as_str());
+    // Writing to memory cannot fail.
+    let _ = writer.write_record(heads);
+    for row in &table.rows {
+        let _ = writer.write_record(row.iter().map(|cell| plain(cell)));
+    }
+    writer.into_inner().unwrap_or_default()
+}
+
+/// A cell that spreadsheets read: no thin spaces between digits.
+fn plain(cell: &str) -> String {
+    cell.replace(['\u{202f}', '\u{a0}'], "")
+}
+
+/// The table as LaTeX (`booktabs`), to be `\input`; the caption is a comment.
+pub fn tex(table: &Table) -> String {
+    let columns: String = table
+        .columns
+        .iter()
+        .map(|c| if c.numeric { 'r' } else { 'l' })
+        .collect();
+    let line = |cells: Vec<String>| format!("{} \\\\\n", cells.join(" & "));
+    let mut out = format!(
+        "% {}\n% Needs \\usepackage{{booktabs}}.\n\\begin{{tabular}}{{{columns}}}\n\\toprule\n",
+        table.caption.replace('\n', " ")
+    );
+    out.push_str(&line(
+        table.columns.iter().map(|c| escape(&c.name)).collect(),
+    ));
+    out.push_str("\\midrule\n");
+    for (i, row) in table.rows.iter().enumerate() {
+        let cells = row.iter().map(|cell| {
+            let text = escape(cell);
+            if table.base == Some(i) {
+                format!("\\textbf{{{text}}}")
+            } else {
+                text
+            }
+        });
+        out.push_str(&line(cells.collect()));
+    }
+    out.push_str("\\bottomrule\n\\end{tabular}\n");
+    out
+}
+
+/// Text as LaTeX in any engine.
+fn escape(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '&' | '%' | '$' | '#' | '_' | '{' | '}' => {
+                out.push('\\');
+                out.push(c);
+            }
+            '\\' => out.push_str("\\textbackslash{}"),
+            '~' => out.push_str("\\textasciitilde{}"),
+            '^' => out.push_str("\\textasciicircum{}"),
+            '`' => {}
+            '<' => out.push_str("$<$"),
+            '>' => out.push_str("$>$"),
+            '–' => out.push_str("--"),
+            '—' => out.push_str("---"),
+            '−' => out.push_str("$-$"),
+            '×' => out.push_str("$\\times$"),
+            '·' => out.push_str("$\\cdot$"),
+            '∞' => out.push_str("$\\infty$"),
+            '≥' => out.push_str("$\\ge$"),
+            '≤' => out.push_str("$\\le$"),
+            'Σ' => out.push_str("$\\Sigma$"),
+            'Θ' => out.push_str("$\\Theta$"),
+            'η' => out.push_str("$\\eta$"),
+            'λ' => out.push_str("$\\lambda$"),
+            'β' => out.push_str("$\\beta$"),
+            'σ' => out.push_str("$\\sigma$"),
+            'φ' => out.push_str("$\\varphi$"),
+            'ᵀ' => out.push_str("$^{\\mathsf T}$"),
+            '²' => out.push_str("$^2$"),
+            '\u{202f}' => out.push_str("\\,"),
+            '\u{a0}' => out.push('~'),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::page::Column;
+    use super::*;
+
+    fn table(cell: &str) -> Table {
+        let column = |numeric| Column {
+            name: "λmin, 80 %".into(),
+            numeric,
+        };
+        Table {
+            name: "t".into(),
+            caption: "A caption".into(),
+            columns: vec![column(false), column(true)],
+            rows: vec![vec![cell.into(), "20\u{202f}000".into()], vec![cell.into()]],
+            base: Some(1),
+            cells: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_special_to_latex_is_escaped() {
+        let out = tex(&table("a_b & 50 % {x} \\y $"));
+        assert!(
+            out.contains("a\\_b \\& 50 \\% \\{x\\} \\textbackslash{}y \\$ & 20\\,000 \\\\"),
+            "{out}"
+        );
+        assert!(out.contains("\\begin{tabular}{lr}"));
+        assert!(out.contains("$\\lambda$min, 80 \\%"));
+        assert!(out.contains("\\textbf{a"));
+    }
+
+    #[test]
+    fn csv_is_read_back() {
+        let bytes = csv(&table("a, \"b\"\nc"));
+        let mut reader = csv::ReaderBuilder::new()
+            .flexible(true)
+            .from_reader(&bytes[..]);
+        let rows: Vec<csv::StringRecord> = reader.records().map(|r| r.expect("a row")).collect();
+        assert_eq!(&rows[0][0], "a, \"b\"\nc");
+        assert_eq!(&rows[0][1], "20000");
+    }
+}

@@ -1,0 +1,461 @@
+// What the page can do beyond being read: zoom figures, look into cells. Everything it shows comes from
+// the JSON beside it; without this script the page keeps its figures and tables.
+(() => {
+"use strict";
+const report = JSON.parse(document.getElementById("data").textContent);
+
+// ---- small things ------------------------------------------------------------------------------
+
+function make(tag, attributes = {}, ...inside) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value === true) node.setAttribute(name, "");
+    else if (value !== false && value != null) node.setAttribute(name, value);
+  }
+  node.append(...inside);
+  return node;
+}
+
+const superscript = (k) => String(k).replace(/[-0-9]/g, (c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]);
+
+/** Three digits, powers of ten where they help. */
+function number(v) {
+  if (v == null || Number.isNaN(v)) return "–";
+  const size = Math.abs(v);
+  if (size === 0) return "0";
+  if (size >= 1e-3 && size < 1e6) {
+    if (Number.isInteger(v)) return String(v);
+    return String(+v.toPrecision(size >= 1000 ? 6 : 3));
+  }
+  const k = Math.floor(Math.log10(size));
+  return `${(v / 10 ** k).toFixed(2)}·10${superscript(k)}`;
+}
+
+const percent = (share) => `${+(100 * share).toFixed(1)} %`;
+
+function token(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const colour = (i) => (i % 7 === 6 ? token("--ink") : i % 7 === 0 && dark.matches ? "#3f9fdd" : COLOURS[i % 7]);
+
+// ---- charts ------------------------------------------------------------------------------------
+
+const charts = new Set();
+
+function redraw() {
+  for (const chart of charts) chart.draw();
+}
+dark.addEventListener("change", redraw);
+let waiting = 0;
+addEventListener("resize", () => {
+  clearTimeout(waiting);
+  waiting = setTimeout(redraw, 120);
+});
+
+/** Marks on a logarithmic axis: powers of ten, and 2 and 5 times them where few fit. */
+function powers(u, axis, low, high) {
+  const all = [];
+  const [a, b] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
+  const stride = Math.max(1, Math.ceil((b - a) / 9));
+  for (let k = a; k <= b; k++) {
+    if (((k % stride) + stride) % stride) continue;
+    for (const m of b - a <= 2 ? [1, 2, 5] : [1]) all.push(m * 10 ** k);
+  }
+  return all.filter((v) => v >= low * 0.999 && v <= high * 1.001);
+}
+
+function mark(v) {
+  if (v == null) return "";
+  const k = Math.round(Math.log10(Math.abs(v)));
+  const power = v > 0 && Math.abs(v / 10 ** k - 1) < 1e-9;
+  if (power && (k < -2 || k > 4)) return `10${superscript(k)}`;
+  return number(v);
+}
+
+/**
+ * A chart with its switches, its legend with the values under the cursor, and its keys.
+ * `plan`: {label, series: [{name, x, y, band: [low, high], colour, dash, width, points, stepped, quiet}],
+ *          logX, logY, xLabel, yLabel, reference, height}; quiet series have no line in the legend.
+ */
+class Chart {
+  /** `source` gives the plan; it is asked again when the page turns dark or light. */
+  constructor(host, source) {
+    this.source = source;
+    const plan = this.plan = source();
+    this.log = { x: plan.logX, y: plan.logY };
+    this.box = make("div", { class: "chart", tabindex: "0", role: "group",
+      "aria-label": `${plan.label}. Arrow keys move the cursor, plus and minus zoom, 0 shows all.`,
+      onkeydown: (e) => this.key(e) });
+    this.values = make("ul", { class: "values", "aria-live": "polite" });
+    const button = (text, say, act) => make("button", { type: "button", "aria-label": say, title: say, onclick: act }, text);
+    const toggle = (axis, text) => {
+      const input = make("input", { type: "checkbox", "data-axis": axis, onchange: () => { this.log[axis] = input.checked; this.draw(); } });
+      input.checked = this.log[axis];
+      return make("label", {}, input, ` ${text}`);
+    };
+    this.tools = make("div", { class: "tools", role: "toolbar", "aria-label": `Switches of the chart: ${plan.label}` },
+      plan.logX === null ? "" : toggle("x", `log ${plan.xLabel}`),
+      plan.logY === null ? "" : toggle("y", `log ${plan.yLabel}`),
+      button("+", "Zoom in", () => this.zoom(0.6)),
+      button("−", "Zoom out", () => this.zoom(1 / 0.6)),
+      button("All", "Show all", () => this.reset()));
+    host.replaceChildren(this.tools, this.box, this.values);
+    charts.add(this);
+    this.draw();
+  }
+
+  remove() {
+    charts.delete(this);
+    this.u?.destroy();
+  }
+
+  draw() {
+    if (!this.box.isConnected) { this.remove(); return; }
+    this.u?.destroy();
+    const plan = this.plan = this.source();
+    const { log } = this;
+    const fits = (v, axis) => v != null && Number.isFinite(v) && (!log[axis] || v > 0);
+    const tables = [], series = [{}], bands = [], shown = [];
+    const add = (x, y, options) => {
+      const keep = x.map((v, i) => [v, y[i]]).filter(([v]) => fits(v, "x"));
+      keep.sort((a, b) => a[0] - b[0]);
+      tables.push([keep.map((p) => p[0]), keep.map((p) => (fits(p[1], "y") ? p[1] : null))]);
+      series.push({ spanGaps: true, points: { show: false }, ...options });
+      return series.length - 1;
+    };
+    const faint = { stroke: "transparent", width: 0 };
+    for (const s of plan.series) {
+      if (!s.band) continue;
+      // On a logarithmic axis a lower end of zero is below the picture, not missing.
+      const least = Math.min(...s.band[0].filter((v) => fits(v, "y")));
+      const low = s.band[0].map((v) => (fits(v, "y") || v == null ? v : least));
+      const [high, lower] = [add(s.x, s.band[1], faint), add(s.x, low, faint)];
+      bands.push({ series: [high, lower], fill: s.colour + "30" });
+    }
+    for (const s of plan.series) {
+      const options = { label: s.name, stroke: s.colour, width: s.width ?? 2, dash: s.dash ? [6, 4] : undefined };
+      if (s.points) Object.assign(options, { paths: () => null, points: { show: true, size: 6, fill: s.colour, stroke: s.colour } });
+      if (s.stepped) options.paths = uPlot.paths.stepped({ align: 1 });
+      const at = add(s.x, s.y, options);
+      if (!s.quiet) shown.push([s, at]);
+    }
+    this.shown = shown;
+    const [ink, rule] = [token("--ink"), token("--rule")];
+    const axis = (side, label) => ({
+      stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule, width: 1 }, label, labelSize: 26, size: side === "y" ? 62 : 38,
+      font: "13px system-ui, sans-serif", labelFont: "13px system-ui, sans-serif",
+      ...(log[side] ? { splits: powers, filter: (u, marks) => marks } : {}),
+      values: (u, marks) => marks.map(mark),
+    });
+    // Some air, so that no line runs along the edge; on a flat range a whole unit.
+    const air = (side) => (u, low, high) => {
+      if (low == null || !Number.isFinite(low)) return log[side] ? [1, 10] : [0, 1];
+      if (log[side]) {
+        const ref = side === "y" && plan.reference > 0 ? plan.reference : low;
+        const [a, b] = [Math.log10(Math.min(low, ref)), Math.log10(Math.max(high, ref))];
+        const more = Math.max(0.04 * (b - a), 0.02);
+        return [10 ** (a - more), 10 ** (b + more)];
+      }
+      const more = 0.04 * (high - low) || Math.abs(high) || 1;
+      return [low - more, high + more];
+    };
+    const scale = (side) => ({ time: false, distr: log[side] ? 3 : 1, log: 10, range: this.fixed?.[side] ?? air(side) });
+    const join = tables.length ? uPlot.join(tables) : [[]];
+    this.u = new uPlot({
+      width: Math.max(240, this.box.clientWidth), height: plan.height ?? 340,
+      legend: { show: false },
+      cursor: { drag: { x: true, y: true, uni: 24 }, points: { size: 7 }, focus: { prox: -1 } },
+      scales: { x: scale("x"), y: scale("y") },
+      axes: [axis("x", plan.xLabel), axis("y", plan.yLabel)],
+      series, bands,
+      hooks: {
+        setCursor: [() => this.read()],
+        draw: [(u) => {
+          if (!(plan.reference > 0)) return;
+          const y = u.valToPos(plan.reference, "y", true);
+          const { left, width, top, height } = u.bbox;
+          if (y < top || y > top + height) return;
+          u.ctx.save();
+          u.ctx.strokeStyle = ink; u.ctx.lineWidth = 1.5; u.ctx.setLineDash([2, 4]);
+          u.ctx.beginPath(); u.ctx.moveTo(left, y); u.ctx.lineTo(left + width, y); u.ctx.stroke();
+          u.ctx.restore();
+        }],
+      },
+    }, join, this.box);
+    this.read();
+  }
+
+  /** The legend, with the values at the cursor: the last known one of each line. */
+  read() {
+    if (!this.u) return;
+    const at = this.u.cursor.idx;
+    const xs = this.u.data[0];
+    const rows = this.shown.map(([s, i]) => {
+      let value = null;
+      if (at != null) {
+        const ys = this.u.data[i];
+        let [before, after] = [at, at];
+        while (before >= 0 && ys[before] == null) before--;
+        while (after < ys.length && ys[after] == null) after++;
+        if (ys[at] != null || s.points) value = ys[at];
+        else if (s.stepped) value = ys[before] ?? null;
+        else if (before >= 0 && after < ys.length) {
+          // Between two points of its own, as the line is drawn.
+          const [tx, ty] = ["x", "y"].map((side) => (this.log[side] ? Math.log : (v) => v));
+          const share = (tx(xs[at]) - tx(xs[before])) / (tx(xs[after]) - tx(xs[before]));
+          const y = ty(ys[before]) + share * (ty(ys[after]) - ty(ys[before]));
+          value = this.log.y ? Math.exp(y) : y;
+        }
+      }
+      const swatch = make("span", { class: "swatch", "aria-hidden": "true" });
+      swatch.style.borderTop = `${s.points ? 8 : 3}px ${s.dash ? "dashed" : "solid"} ${s.colour}`;
+      if (s.points) swatch.style.width = "8px";
+      return make("li", {}, swatch, ` ${s.name}${value == null ? "" : `: ${number(value)}`}`);
+    });
+    const here = at == null ? "" : make("li", { class: "here" }, `${this.plan.xLabel} ${number(xs[at])}`);
+    this.values.replaceChildren(here, ...rows);
+  }
+
+  zoom(by) {
+    const { u } = this;
+    const focus = u.cursor.idx == null ? null : u.data[0][u.cursor.idx];
+    u.batch(() => {
+      for (const side of ["x", "y"]) {
+        const log = this.log[side];
+        const [to, from] = log ? [Math.log10, (v) => 10 ** v] : [(v) => v, (v) => v];
+        const [low, high] = [to(u.scales[side].min), to(u.scales[side].max)];
+        const middle = side === "x" && focus != null ? to(focus) : (low + high) / 2;
+        u.setScale(side, { min: from(middle - (middle - low) * by), max: from(middle + (high - middle) * by) });
+      }
+    });
+  }
+
+  reset() { this.draw(); }
+
+  key(event) {
+    const { u } = this;
+    const n = u.data[0].length;
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (step && n) {
+      const now = u.cursor.idx ?? (step > 0 ? -1 : n);
+      const next = Math.min(n - 1, Math.max(0, now + step * (event.shiftKey ? 10 : 1)));
+      u.setCursor({ left: u.valToPos(u.data[0][next], "x"), top: u.bbox.height / devicePixelRatio / 2 });
+    } else if (event.key === "+" || event.key === "=") this.zoom(0.6);
+    else if (event.key === "-") this.zoom(1 / 0.6);
+    else if (event.key === "0") this.reset();
+    else return;
+    event.preventDefault();
+  }
+}
+
+// ---- figures -----------------------------------------------------------------------------------
+
+/** A figure's plot as the plan of a chart; null where hovering the picture says all. */
+function chartOf(figure) {
+  const [kind, plot] = Object.entries(figure.plot)[0];
+  const split = (points) => ({ x: points.map((p) => p[0]), y: points.map((p) => p[1]) });
+  const common = { label: figure.caption.replaceAll("`", "") };
+  if (kind === "curves") {
+    let next = 0, before = false;
+    const series = plot.lines.map((line) => {
+      // A dashed line belongs to the solid one before it.
+      const paired = line.dashed && before;
+      const at = paired ? next - 1 : next++;
+      before = !line.dashed;
+      const ys = line.points.map((p) => p[1]);
+      const band = line.band.length ? line.band : null;
+      const s = { name: line.name, ...split(line.points), y: ys, colour: colour(at), dash: line.dashed };
+      // Bands lie on the points of their line.
+      if (band && band.length === line.points.length) s.band = [band.map((b) => b[1]), band.map((b) => b[2])];
+      return s;
+    });
+    return { ...common, series, logX: plot.log_x, logY: plot.log_y, xLabel: plot.x_label, yLabel: plot.y_label, reference: plot.reference_y };
+  }
+  if (kind === "survival") {
+    const series = plot.curves.map(([name, points], i) => ({ name, ...split(points), colour: colour(i), stepped: true, dash: i > 6 }));
+    for (const s of series) { s.x = [1, ...s.x]; s.y = [s.x[1] <= 1 ? s.y[0] : 1, ...s.y]; }
+    return { ...common, series, logX: true, logY: false, xLabel: plot.x_label, yLabel: "share still above" };
+  }
+  if (kind === "scatter") {
+    const series = plot.groups.map(([name, points], i) => ({ name, ...split(points), colour: colour(i), points: true }));
+    if (plot.diagonal) {
+      const all = plot.groups.flatMap(([, points]) => points.flat()).filter((v) => v > 0);
+      if (all.length) {
+        const ends = [Math.min(...all), Math.max(...all)];
+        series.push({ name: "equality", x: ends, y: ends, colour: token("--ink"), width: 1 });
+      }
+    }
+    return { ...common, series, logX: true, logY: true, xLabel: plot.x_label, yLabel: plot.y_label };
+  }
+  return null;
+}
+
+const figures = new Map();
+(function collect(node) {
+  if (Array.isArray(node)) node.forEach(collect);
+  else if (node && typeof node === "object") {
+    if (node.plot && node.name) figures.set(node.name, node);
+    Object.values(node).forEach(collect);
+  }
+})([report.picture, report.sections]);
+
+for (const node of document.querySelectorAll("figure[data-figure]")) {
+  const figure = figures.get(node.dataset.figure);
+  if (!figure || !chartOf(figure)) continue;
+  const picture = node.querySelector(".plot");
+  const host = make("div", { class: "live", hidden: true });
+  let chart = null;
+  const text = ["Zoom and read values", "Back to the picture"];
+  const button = make("button", { type: "button", class: "open", "aria-pressed": "false", onclick: () => {
+    const open = host.hidden;
+    host.hidden = !open;
+    picture.classList.toggle("replaced", open);
+    button.textContent = text[+open];
+    button.setAttribute("aria-pressed", String(open));
+    if (open) chart = new Chart(host, () => chartOf(figure));
+    else { chart?.remove(); chart = null; host.replaceChildren(); }
+  } }, text[0]);
+  picture.after(host, button);
+}
+
+// ---- looking into a cell -------------------------------------------------------------------------
+
+const explorer = document.getElementById("explorer");
+
+if (explorer && report.cells.length) {
+  const quote = (s) => (/^[\w./-]+$/.test(s) ? s : `'${s.replaceAll("'", `'\\''`)}'`);
+  const select = make("select", { id: "pick-cell", onchange: () => show(+select.value, 0, true) });
+  const groups = new Map([["", [report.cells[0]]]]);
+  for (const cell of report.cells.slice(1)) {
+    for (const name of cell.comparisons.length ? cell.comparisons : [""]) {
+      groups.set(name, [...(groups.get(name) ?? []), cell]);
+    }
+  }
+  for (const [name, cells] of groups) {
+    const options = cells.map((c) => make("option", { value: c.number }, `${c.label} · ${c.successes}/${c.replicates}`));
+    select.append(...(name ? [make("optgroup", { label: name }, ...options)] : options));
+  }
+  const facts = make("div", { class: "facts" });
+  const curves = make("div", { class: "live" });
+  const replicates = make("fieldset", { class: "replicates" });
+  const one = make("div", { class: "one" });
+  explorer.append(
+    make("p", {}, make("label", { for: "pick-cell" }, "Cell"), " ", select),
+    facts, curves, replicates, one);
+  explorer.hidden = false;
+  let charted = [];
+
+  const fact = (name, value) => make("div", {}, make("dt", {}, name), make("dd", {}, value));
+
+  function show(index, replicate, told) {
+    const cell = report.cells[index];
+    if (!cell) return;
+    for (const chart of charted) chart.remove();
+    select.value = String(index);
+    const steps = cell.steps.map((s) => (s == null ? `> ${cell.budget}` : String(s)));
+    facts.replaceChildren(
+      make("p", {}, cell.setting),
+      make("dl", {},
+        fact("below the loss", `${cell.successes} of ${cell.replicates} (${percent(cell.success.low)} to ${percent(cell.success.high)})`),
+        fact("steps: 50, 80, 90 %", steps.join(", ")),
+        fact("predicted median", cell.predicted_median == null ? "–" : number(cell.predicted_median)),
+        fact("verdicts", cell.causes.map(([name, n]) => `${name} ${n}`).join(", ") || "–")));
+    const kept = cell.shown.filter((r) => r.curve);
+    const series = () => [{ name: "median, 10 to 90 %", x: cell.grid, y: cell.quantiles[1], band: [cell.quantiles[0], cell.quantiles[2]], colour: colour(0) },
+      ...kept.map((r, i) => ({
+        name: kept.length > 1 ? `the first ${kept.length} replicates` : `replicate ${r.replicate}`, quiet: i > 0,
+        x: r.curve.steps, y: r.curve.losses, colour: token("--soft"), width: 1 }))];
+    charted = [new Chart(curves, () => ({
+      label: `Loss of cell ${cell.number}, ${cell.label}`, series: series(), logX: true, logY: true, xLabel: "step", yLabel: "loss", reference: cell.loss_below }))];
+    const choose = (r) => {
+      const input = make("input", { type: "radio", name: "replicate", value: r.replicate, onchange: () => look(cell, r, true) });
+      return make("label", { class: r.cause === "reached" ? "reached" : "failed" }, input, ` ${r.replicate} ${r.cause}`);
+    };
+    replicates.replaceChildren(make("legend", {}, "Replicate"), ...cell.shown.map(choose));
+    const wanted = cell.shown.find((r) => r.replicate === replicate) ?? cell.shown[0];
+    if (wanted) look(cell, wanted, told);
+    else one.replaceChildren();
+  }
+
+  function look(cell, r, told) {
+    for (const chart of charted.splice(1)) chart.remove();
+    const radio = replicates.querySelector(`input[value="${r.replicate}"]`);
+    if (radio) radio.checked = true;
+    if (told) history.replaceState(null, "", `#look-${cell.number}-${r.replicate}`);
+    const command = `thalweg explain ${quote(report.run)} --cell ${cell.number} --replicate ${r.replicate}`;
+    const code = make("code", {}, command);
+    const said = make("span", { role: "status" });
+    const copy = make("button", { type: "button", onclick: async () => {
+      let done = true;
+      try { await navigator.clipboard.writeText(command); } catch {
+        // Not every browser lends the clipboard to a file: select, so that one key copies.
+        getSelection().selectAllChildren(code);
+        done = document.execCommand?.("copy") ?? false;
+      }
+      said.textContent = done ? " copied" : " selected";
+    } }, "Copy");
+    const loss = make("div", { class: "live" });
+    const spectrum = make("div", { class: "live" });
+    const sentences = [...r.evidence];
+    if (r.nearest_pair) {
+      const [i, j, d] = r.nearest_pair;
+      sentences.push(`The nearest inputs are points ${i} and ${j}, ${number(d)} apart.`);
+    }
+    if (r.slow_points?.length) {
+      sentences.push(`The slowest mode sits on ${r.slow_points.map(([i, w]) => `point ${i} (${percent(w)})`).join(", ")}.`);
+    }
+    one.replaceChildren(
+      make("h3", {}, `Replicate ${r.replicate}: ${r.cause}`),
+      make("p", {}, `${r.outcome[0].toUpperCase()}${r.outcome.slice(1)}; rate ${number(r.rate)}.`),
+      make("ul", {}, ...sentences.map((s) => make("li", {}, s))),
+      make("div", { class: "two" }, loss, spectrum),
+      make("p", { class: "command" }, "Replay it bit for bit: ", code, " ", copy, said));
+    if (r.curve) {
+      const { steps, losses, predicted_steps: ahead, predicted } = r.curve;
+      const series = () => [{ name: "observed", x: steps, y: losses, colour: colour(0) },
+        ...(ahead.length ? [{ name: "predicted by its initial kernel", x: ahead, y: predicted, colour: colour(0), dash: true }] : [])];
+      charted.push(new Chart(loss, () => ({ label: `Loss of replicate ${r.replicate}`, series: series(), logX: true, logY: true,
+        xLabel: "step", yLabel: "loss", reference: cell.loss_below, height: 280 })));
+    }
+    if (r.spectrum) {
+      const ranks = r.spectrum[0].map((_, i) => i + 1);
+      charted.push(new Chart(spectrum, () => ({ label: `Eigenvalues of the tangent kernel of replicate ${r.replicate}`,
+        series: ["start", "end"].map((name, i) => ({ name: `kernel at the ${name}`, x: ranks, y: r.spectrum[i], colour: colour(i), points: true })),
+        logX: null, logY: true, xLabel: "number", yLabel: "eigenvalue", height: 280 })));
+    }
+  }
+
+  function fromHash() {
+    const found = /^#look-(\d+)(?:-(\d+))?$/.exec(location.hash);
+    if (!found) return false;
+    show(+found[1], +(found[2] ?? 0), false);
+    document.getElementById("look").scrollIntoView();
+    return true;
+  }
+  addEventListener("hashchange", fromHash);
+  if (!fromHash()) show(0, 0, false);
+
+  // The first cell of a row leads here.
+  for (const row of document.querySelectorAll("tr[data-cell]")) {
+    const head = row.querySelector("th");
+    if (!head || !head.textContent) continue;
+    const link = make("a", { href: `#look-${row.dataset.cell}`, title: "Look into this cell" }, ...head.childNodes);
+    head.replaceChildren(link);
+  }
+}
+
+// ---- printing ------------------------------------------------------------------------------------
+
+let closed = [];
+addEventListener("beforeprint", () => {
+  closed = [...document.querySelectorAll("details.part:not([open])")];
+  for (const part of closed) part.open = true;
+});
+addEventListener("afterprint", () => {
+  for (const part of closed) part.open = false;
+});
+})();
