@@ -518,7 +518,11 @@ fn scatter(
     let (x, y, height) = frame(
         canvas,
         top,
-        if diagonal { (0.69 * canvas.width).max(330.0) } else { 340.0 },
+        if diagonal {
+            (0.69 * canvas.width).max(330.0)
+        } else {
+            340.0
+        },
         (x_axis, y_axis),
         labels,
     );
