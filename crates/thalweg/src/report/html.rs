@@ -78,11 +78,32 @@ pub(super) fn prose(text: &str) -> String {
     for (i, piece) in pieces.iter().enumerate() {
         let piece = escape(piece);
         match i {
-            // A number and its per cent sign stay on one line.
-            _ if i % 2 == 0 => out.push_str(&piece.replace(" %", "\u{a0}%")),
+            _ if i % 2 == 0 => out.push_str(&unbroken(&piece)),
             // The last backtick has no partner.
             _ if i + 1 == pieces.len() => out.push_str(&format!("`{piece}")),
             _ => out.push_str(&format!("<code>{piece}</code>")),
+        }
+    }
+    out
+}
+
+/// Text whose numbers stay on one line: with their per cent sign, exponent, and the other end of their
+/// interval.
+fn unbroken(text: &str) -> String {
+    let text = text.replace(" %", "\u{a0}%");
+    let all: Vec<char> = text.chars().collect();
+    let digit = |i: Option<usize>| i.and_then(|i| all.get(i)).is_some_and(char::is_ascii_digit);
+    let mut out = String::with_capacity(text.len());
+    for (i, c) in all.iter().enumerate() {
+        match c {
+            // A word joiner on both sides; a hyphen that does not break.
+            '–' if digit(i.checked_sub(1)) && digit(Some(i + 1)) => {
+                out.push_str("\u{2060}–\u{2060}")
+            }
+            '-' if i > 1 && all[i - 1] == 'e' && digit(i.checked_sub(2)) && digit(Some(i + 1)) => {
+                out.push('\u{2011}');
+            }
+            c => out.push(*c),
         }
     }
     out
@@ -299,6 +320,10 @@ mod tests {
         assert_eq!(prose("a `b<c` *d* `e"), "a <code>b&lt;c</code> *d* `e");
         assert_eq!(prose("``"), "<code></code>");
         assert_eq!(prose("80 % of `7 % 2`"), "80\u{a0}% of <code>7 % 2</code>");
+        assert_eq!(
+            prose("1e-8, 5–6 – e-mail"),
+            "1e\u{2011}8, 5\u{2060}–\u{2060}6 – e-mail"
+        );
     }
 
     #[test]

@@ -130,7 +130,9 @@ fn choice(run: &Confronted<'_>) -> Section {
     if blocks.is_empty() {
         blocks.push(Block::Text(words::times(summary, cell)));
     }
-    blocks.push(Block::Figure(Figure {
+    // Without a dimension to compare, the picture at the top is this one.
+    if dimension(run.plan).is_some() {
+        blocks.push(Block::Figure(Figure {
         name: "base-loss".into(),
         caption: format!(
             "Loss of the base cell: median and 10 to 90 % band over {} replicates. Dashed: the median of \
@@ -139,6 +141,7 @@ fn choice(run: &Confronted<'_>) -> Section {
         ),
         plot: losses(cell, &run.records[0]),
     }));
+    }
     Section {
         title: "The choice, and why".into(),
         blocks,
@@ -225,11 +228,13 @@ fn theory(run: &Confronted<'_>) -> Section {
             groups.push((name, f.pairs.clone()));
         }
     }
-    blocks.push(Block::Figure(Figure {
+    if !groups.is_empty() {
+        blocks.push(Block::Figure(Figure {
         name: "predicted-observed".into(),
         caption: "Steps predicted by each network's own initial kernel against steps observed; the line is equality.".into(),
         plot: Plot::Scatter { groups, x_label: "predicted steps".into(), y_label: "observed steps".into(), diagonal: true },
     }));
+    }
     blocks.extend(story::findings(run));
     Section {
         title: "Prediction and observation".into(),

@@ -477,11 +477,13 @@ fn surprises(run: &Confronted<'_>) -> Vec<String> {
         }
     }
     if all.is_empty() {
-        all.push(
-            "None: no cell is reliable above its limit of stability, none crosses the asked share against its prediction, and a larger \
-             dimension is nowhere worse."
-                .into(),
-        );
+        let dimension = match dimension(run.plan) {
+            Some(_) => ", and a larger dimension is nowhere worse",
+            None => "",
+        };
+        all.push(format!(
+            "None: no cell is reliable above its limit of stability, none crosses the asked share against its prediction{dimension}."
+        ));
     }
     all
 }
