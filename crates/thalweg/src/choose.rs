@@ -14,7 +14,7 @@ use std::sync::Mutex;
 use serde::Serialize;
 
 use crate::certify::{Certificate, Decision, Terms, certify, fresh_seed, train_some};
-use crate::confront::{Cause, cause, predict};
+use crate::confront::predict;
 use crate::data::Set;
 use crate::engine::{End, Engine, Snapshot};
 use crate::error::Error;
@@ -25,6 +25,7 @@ use crate::record::{Outcome, Row};
 use crate::run::{Control, calibrate, start};
 use crate::stats::{Interval, SequentialTest, Side, median, paired_ratio, spearman, wilson};
 use crate::study::{Cost, Observable, Source, Space};
+use crate::verdict::{Cause, cause};
 
 /// Draws on which theory's prediction of a candidate rests.
 const PREDICTED: u64 = 6;
@@ -331,7 +332,8 @@ fn line_up<'a>(cell: &'a Cell, cost: Cost, engine: &dyn Engine) -> Runner<'a> {
                 x: start.x,
                 y: start.y,
             };
-            let look = observe::look(&problem, &[Observable::Ntk], r, &set, &[here]).pop()?;
+            let look =
+                observe::look(&problem, &[Observable::Ntk], r, start.rate, &set, &[here]).pop()?;
             let steps = predict(cell, start.rate, &look)?.as_number();
             let budget = cell.setting.descent.steps as f64;
             Some(if steps <= budget {
@@ -539,7 +541,18 @@ fn look_at_failure(cell: &Cell, end: &End, causes: &Mutex<Vec<Cause>>) {
     if !matches!(end.outcome, Outcome::Diverged { .. }) && end.last.step > 0 {
         path.push(end.last.clone());
     }
-    let looks = observe::look(&problem, &[Observable::Ntk], end.replicate, &set, &path);
+    let looks = observe::look(
+        &problem,
+        &[
+            Observable::Ntk,
+            Observable::Hessian,
+            Observable::GradientNorm,
+        ],
+        end.replicate,
+        row.rate,
+        &set,
+        &path,
+    );
     let why = cause(cell, &row, looks.first().zip(looks.last()));
     let mut causes = causes.lock().unwrap_or_else(|e| e.into_inner());
     if causes.len() < LOOKED {

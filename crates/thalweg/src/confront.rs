@@ -4,8 +4,7 @@
 use serde::Serialize;
 
 use crate::descent::{Method, Precision};
-use crate::linalg::eigen;
-use crate::net::{Activation, parameters};
+use crate::net::parameters;
 use crate::plan::Cell;
 use crate::record::{Look, Outcome, Record, Row};
 use crate::stats::{
@@ -13,6 +12,7 @@ use crate::stats::{
     quantile, quantile_interval, restart, sign_test, spearman, wilson,
 };
 use crate::theory::linear::{Linear, Rule, Steps};
+use crate::verdict::{cause, linear_floor};
 
 /// The confidence level of every interval.
 pub const LEVEL: f64 = 0.95;
@@ -72,110 +72,6 @@ impl Prediction {
             Steps::After(_) | Steps::Never { .. } | Steps::Unstable => f64::INFINITY,
         }
     }
-}
-
-/// Why a replicate ended as it did, computed from its last look.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cause {
-    /// It got below.
-    Reached,
-    /// The loss exploded; the rate over the largest stable rate of the initial kernel.
-    Diverged {
-        /// η over the limit at the start.
-        over_limit: f64,
-    },
-    /// The kernel at the end would still get there, after this many more steps at this rate.
-    TooSlow {
-        /// More steps.
-        more: u64,
-    },
-    /// The rate is above the largest stable rate of the kernel at the end: the loss bounces.
-    AtTheEdge {
-        /// η over the limit at the end.
-        over_limit: f64,
-    },
-    /// Part of the residual lies where no parameter moves the outputs (Θ v = 0), and holds the loss
-    /// at this floor.
-    RankDeficient {
-        /// The floor.
-        floor: f64,
-    },
-    /// The arithmetic stopped it: no bit changes although the gradient is not zero.
-    PrecisionFloor,
-    /// Not looked at, or none of these.
-    Undecided,
-}
-
-impl Cause {
-    /// The name in tables.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Cause::Reached => "reached",
-            Cause::Diverged { .. } => "diverged",
-            Cause::TooSlow { .. } => "too slow",
-            Cause::AtTheEdge { .. } => "bouncing at the edge",
-            Cause::RankDeficient { .. } => "rank-deficient",
-            Cause::PrecisionFloor => "precision floor",
-            Cause::Undecided => "undecided",
-        }
-    }
-}
-
-/// The cause of a replicate's end, from its row and its first and last looks.
-pub fn cause(cell: &Cell, row: &Row, looks: Option<(&Look, &Look)>) -> Cause {
-    let over =
-        |look: &Look| predict(cell, row.rate, look).map(|p| row.rate / p.largest_stable_rate);
-    match (row.outcome, looks) {
-        (Outcome::Below { .. }, _) => Cause::Reached,
-        (Outcome::Diverged { .. }, Some((first, _))) => over(first)
-            .map_or(Cause::Undecided, |over_limit| Cause::Diverged {
-                over_limit,
-            }),
-        (_, None) => Cause::Undecided,
-        (Outcome::Spent | Outcome::Fixed { .. }, Some((_, last))) => {
-            let Some(prediction) = predict(cell, row.rate, last) else {
-                return Cause::Undecided;
-            };
-            match prediction.steps {
-                Steps::Never { floor } => Cause::RankDeficient { floor },
-                _ if matches!(row.outcome, Outcome::Fixed { .. }) => Cause::PrecisionFloor,
-                Steps::Unstable => Cause::AtTheEdge {
-                    over_limit: row.rate / prediction.largest_stable_rate,
-                },
-                Steps::At(more) | Steps::After(more) => Cause::TooSlow { more },
-            }
-        }
-    }
-}
-
-/// The smallest loss that a network linear in its input can have on a replicate's training set:
-/// s ‖y − P y‖², P onto the span of the inputs (and of the constant, with biases). None for other
-/// activations.
-pub fn linear_floor(cell: &Cell, replicate: u64) -> Option<f64> {
-    let net = &cell.setting.net;
-    if !(net.activation == Activation::Identity || net.hidden.is_empty()) {
-        return None;
-    }
-    let set = cell.set(replicate);
-    let (n, d) = (set.y.len(), cell.dim());
-    let constant = f64::from(u8::from(net.bias));
-    let row = |i: usize| &set.x[i * d..(i + 1) * d];
-    let gram: Vec<f64> = (0..n * n)
-        .map(|at| {
-            let (a, b) = (row(at / n), row(at % n));
-            constant + a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>()
-        })
-        .collect();
-    let e = eigen(&gram, n);
-    let noise = e.values[n - 1] * n as f64 * f64::EPSILON;
-    let outside = e
-        .vectors
-        .chunks_exact(n)
-        .zip(&e.values)
-        .filter(|(_, l)| **l <= noise);
-    let lost = outside.map(|(v, _)| v.iter().zip(&set.y).map(|(v, y)| v * y).sum::<f64>());
-    Some(cell.setting.descent.loss.factor(n) * lost.map(|c| c * c).sum::<f64>())
 }
 
 /// A cell in numbers.

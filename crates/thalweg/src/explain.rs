@@ -5,16 +5,20 @@ use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 
-use crate::confront::{Cause, cause, linear, linear_floor, predict};
+use crate::confront::{linear, predict};
 use crate::data::Set;
 use crate::engine::{Engine, Snapshot};
 use crate::linalg::eigen;
-use crate::observe::{self, Tangent};
+use crate::observe::{self, Curvature, Tangent};
 use crate::plan::Cell;
 use crate::record::{Look, Outcome, Record, Row};
 use crate::run::replay;
 use crate::study::Observable;
 use crate::theory::linear::Steps;
+use crate::verdict::{Cause, cause, impossible, without_heaviest};
+
+/// Most parameters of a network whose Hessian is diagonalised whole: some seconds.
+pub const EXACT: usize = 1500;
 
 /// What is known about one replicate.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -39,6 +43,8 @@ pub struct Explanation {
     pub predicted_steps: Option<f64>,
     /// λmax of the Hessian at the end times η over 2.
     pub edge: Option<f64>,
+    /// The whole Hessian at the end; none above [`EXACT`] parameters, or if it diverged.
+    pub curvature: Option<Curvature>,
     /// The slowest mode at the end.
     pub slowest: Mode,
     /// Why.
@@ -92,7 +98,7 @@ pub fn explain(
     if !diverged && end.last.step > 0 {
         path.push(end.last.clone());
     }
-    let looks = observe::look(&problem, &wanted, replicate, &set, &path);
+    let looks = observe::look(&problem, &wanted, replicate, start.rate, &set, &path);
     let (first, last) = (looks.first()?, looks.last()?);
     let row = Row {
         replicate,
@@ -114,6 +120,13 @@ pub fn explain(
         .map(|(i, l)| (problem.grid[i], *l, predicted.as_ref().map(|p| p[i])));
     let weights = path.last().map(|p| p.weights.clone())?;
     let slowest = slowest(&problem, &weights, &set, last);
+    let curvature = (!diverged && weights.len() <= EXACT).then(|| {
+        let at = Tangent::new(&problem, &weights, &set.x);
+        let r: Vec<f64> = (at.outputs.iter().zip(&set.y))
+            .map(|(f, y)| f - y)
+            .collect();
+        observe::curvature(&problem, &weights, &at, &r)
+    });
     let recorded = record.and_then(|r| r.rows.iter().find(|r| r.replicate == replicate));
     let before = predict(cell, start.rate, first);
     let after = predict(cell, start.rate, last);
@@ -131,6 +144,7 @@ pub fn explain(
             .sharpness
             .map(|s| start.rate * s / 2.0)
             .filter(|_| !diverged),
+        curvature,
         slowest,
         cause: why,
         because: Vec::new(),
@@ -179,29 +193,11 @@ fn slowest(problem: &crate::engine::Problem, weights: &[f64], set: &Set, last: &
 }
 
 fn because(cell: &Cell, row: &Row, first: &Look, last: &Look, e: &Explanation) -> Vec<String> {
-    let epsilon = cell.setting.success.loss_below;
-    let mut all = vec![match e.cause {
-        Cause::Reached => format!("It reached the loss: {:.3e} at step {}, first below {epsilon:e} at step {}.", row.final_loss, row.steps, row.first_below.unwrap_or(row.steps)),
-        Cause::Diverged { over_limit } => format!(
-            "It diverged at step {}: the rate is {over_limit:.2} times the largest stable rate of its initial kernel. At a rate below {:.3e} the linearised network is stable.",
-            row.steps, row.rate / over_limit
-        ),
-        Cause::TooSlow { more } => format!(
-            "Too slow: the loss is {:.3e} after {} steps; the kernel there needs about {more} more steps at this rate.",
-            row.final_loss, row.steps
-        ),
-        Cause::AtTheEdge { over_limit } => format!(
-            "It bounces at the edge of stability: the rate is {over_limit:.3} times the largest stable rate of the kernel at the end; a smaller rate would settle."
-        ),
-        Cause::RankDeficient { floor } => format!(
-            "Rank-deficient: {:.1} % of the remaining loss lies where no parameter moves the outputs (Θ v = 0), which holds it at {floor:.3e}; no number of steps changes that locally.",
-            100.0 * floor / row.final_loss
-        ),
-        Cause::PrecisionFloor => "The arithmetic stopped it: a step changes no bit of the weights although the kernel could go on. Double precision would.".into(),
-        Cause::Undecided => "Undecided: the rule has no linear theory here, or the kernel is not finite.".into(),
-    }];
-    if let Some(floor) = linear_floor(cell, row.replicate).filter(|f| *f > epsilon) {
-        all.push(format!("The network is linear in its input and least squares leaves {floor:.6e}: no weights do better."));
+    let mut all = vec![e.cause.evidence(cell, row)];
+    all.extend(e.cause.counterfactual(row));
+    if !e.cause.reached() {
+        let known = impossible(cell, row.replicate).map(|i| i.sentence());
+        all.extend(known.filter(|sentence| !all.contains(sentence)));
     }
     if let Some(p) = predict(cell, row.rate, first) {
         all.push(match p.steps {
@@ -245,6 +241,22 @@ fn because(cell: &Cell, row: &Row, first: &Look, last: &Look, e: &Explanation) -
         all.push(format!(
             "The slowest mode (λ = {:.3e}) sits on points {a} ({:.0} %) and {b} ({:.0} %){near}. It holds {:.2} % of the residual's square.",
             e.slowest.eigenvalue, 100.0 * wa, 100.0 * wb, 100.0 * e.slowest.share[1]
+        ));
+    }
+    if let Some((point, with, without)) = without_heaviest(cell, row, last).filter(|w| w.1 > w.2) {
+        all.push(format!(
+            "Without point {point} the kernel at the end would need {without} steps more instead of {with}."
+        ));
+    }
+    if let Some(c) = &e.curvature {
+        all.push(format!(
+            "The Hessian at the end has {} negative eigenvalues of {}, from {:.3e} to {:.3e}; its Gauss–Newton part reaches {:.3e}, the part of the residuals {:.3e}.",
+            c.negative(),
+            c.eigenvalues.len(),
+            c.eigenvalues.first().copied().unwrap_or(f64::NAN),
+            c.eigenvalues.last().copied().unwrap_or(f64::NAN),
+            c.gauss_newton,
+            c.residual
         ));
     }
     all

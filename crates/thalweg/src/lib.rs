@@ -25,6 +25,7 @@ pub mod store;
 pub mod study;
 pub mod tables;
 pub mod theory;
+pub mod verdict;
 
 pub use error::Error;
 pub use plan::Plan;

@@ -133,6 +133,25 @@ impl Activation {
         }
     }
 
+    /// sup |φ'|.
+    pub fn steepest(self) -> f64 {
+        match self {
+            Activation::Identity
+            | Activation::Relu
+            | Activation::LeakyRelu
+            | Activation::Abs
+            | Activation::Tanh
+            | Activation::Softplus
+            | Activation::Sin
+            | Activation::Cos => 1.0,
+            Activation::Sigmoid => 0.25,
+            Activation::Erf => std::f64::consts::FRAC_2_SQRT_PI,
+            // At z = √2, and where z tanh(z/2) = 2.
+            Activation::Gelu => 1.128_904_145,
+            Activation::Silu => 1.099_839_320,
+        }
+    }
+
     /// φ''(z); 0 for the piecewise linear ones.
     pub fn curvature(self, z: f64) -> f64 {
         let sigmoid = |z: f64| 1.0 / (1.0 + libm::exp(-z));

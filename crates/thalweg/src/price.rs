@@ -84,7 +84,8 @@ fn of_cell(cell: &Cell, rate: f64, draws: u64) -> Price {
                 x: start.x,
                 y: start.y,
             };
-            let look = observe::look(&problem, &[Observable::Ntk], r, &set, &[here]).pop()?;
+            let look =
+                observe::look(&problem, &[Observable::Ntk], r, start.rate, &set, &[here]).pop()?;
             Some((start.rate, predict(cell, start.rate, &look)?))
         })
         .collect();

@@ -107,8 +107,19 @@ impl Tally {
     }
 }
 
-/// What was measured on the weights of one replicate at one step. Asked-for observables only.
+/// What is left of the tangent kernel without one training point.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Without {
+    /// The point left out.
+    pub point: usize,
+    /// Eigenvalues of Θ without its row and column [N − 1], increasing.
+    pub eigenvalues: Vec<f64>,
+    /// The other residuals in that eigenbasis [N − 1].
+    pub coefficients: Vec<f64>,
+}
+
+/// What was measured on the weights of one replicate at one step. Asked-for observables only.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Look {
     /// The replicate.
     pub replicate: u64,
@@ -132,6 +143,44 @@ pub struct Look {
     pub dead_units: Option<u64>,
     /// ‖∇L‖.
     pub gradient_norm: Option<f64>,
+    /// Share of the trace of Θ that each weight layer with its bias has; they add up to 1.
+    #[serde(default)]
+    pub layer_shares: Option<Vec<f64>>,
+    /// Squared entries of the eigenvector of λmin `[N]`, which add up to 1: the points that carry the
+    /// slowest mode.
+    #[serde(default)]
+    pub slow_points: Option<Vec<f64>>,
+    /// Θ without the point that carries most of the slowest mode; at the last look only.
+    #[serde(default)]
+    pub without: Option<Without>,
+    /// λmin of the Hessian of the loss; at the last look of a replicate that is not below.
+    #[serde(default)]
+    pub lowest_curvature: Option<f64>,
+    /// Hidden units with |φ'| below a thousandth of its largest value on every training point, dead
+    /// ones included.
+    #[serde(default)]
+    pub saturated_units: Option<u64>,
+    /// Share of the parameters with a gradient that a step of gradient descent would not change: the
+    /// update is lost to rounding in the cell's precision.
+    #[serde(default)]
+    pub lost_updates: Option<f64>,
+}
+
+impl Look {
+    /// The number of eigenvalues of Θ above round-off, N ε λmax: the rank of J.
+    pub fn rank(&self) -> Option<usize> {
+        let values = self.eigenvalues.as_ref()?;
+        let noise = values.last()? * values.len() as f64 * f64::EPSILON;
+        Some(values.iter().filter(|l| **l > noise).count())
+    }
+
+    /// rᵀΘr/rᵀr, between λmin and λmax: with L = s Σ r², ‖∇L‖² = 4 s · this · L, so it is the constant
+    /// of the Polyak–Łojasiewicz inequality along the path (Liu, Zhu, Belkin 2020, arXiv:2003.00307).
+    pub fn polyak_lojasiewicz(&self) -> Option<f64> {
+        let (values, r) = (self.eigenvalues.as_ref()?, self.coefficients.as_ref()?);
+        let moved: f64 = values.iter().zip(r).map(|(l, c)| l * c * c).sum();
+        Some(moved / r.iter().map(|c| c * c).sum::<f64>())
+    }
 }
 
 /// Losses of a kept replicate.

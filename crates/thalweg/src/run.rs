@@ -292,6 +292,7 @@ impl Cohort<'_> {
                 problem,
                 &cell.setting.look.observables,
                 replicate,
+                row.rate,
                 &set,
                 &path,
             )

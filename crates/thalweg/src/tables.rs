@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
-use crate::confront::{self, cause, predict};
+use crate::confront::{self, predict};
 use crate::plan::Cell;
 use crate::record::Look;
 use crate::report::Confronted;
 use crate::store::Column;
+use crate::verdict::cause;
 
 type Columns = Vec<(String, Column)>;
 
@@ -130,6 +131,23 @@ fn replicates(run: &Confronted<'_>) -> Columns {
             float(&|i| last(i)?.gradient_norm),
         ),
         ("dead_units_end".into(), int(&|i| last(i)?.dead_units)),
+        (
+            "saturated_units_end".into(),
+            int(&|i| last(i)?.saturated_units),
+        ),
+        ("lost_updates_end".into(), float(&|i| last(i)?.lost_updates)),
+        (
+            "lowest_curvature_end".into(),
+            float(&|i| last(i)?.lowest_curvature),
+        ),
+        (
+            "rank_end".into(),
+            int(&|i| last(i)?.rank().map(|r| r as u64)),
+        ),
+        (
+            "polyak_lojasiewicz_end".into(),
+            float(&|i| last(i)?.polyak_lojasiewicz()),
+        ),
     ];
     let layers = run
         .plan

@@ -373,7 +373,7 @@ if (explorer && report.cells.length) {
       label: `Loss of cell ${cell.number}, ${cell.label}`, series: series(), logX: true, logY: true, xLabel: "step", yLabel: "loss", reference: cell.loss_below }))];
     const choose = (r) => {
       const input = make("input", { type: "radio", name: "replicate", value: r.replicate, onchange: () => look(cell, r, true) });
-      return make("label", { class: r.cause === "reached" ? "reached" : "failed" }, input, ` ${r.replicate} ${r.cause}`);
+      return make("label", { class: r.cause.endsWith("reached") ? "reached" : "failed" }, input, ` ${r.replicate} ${r.cause}`);
     };
     replicates.replaceChildren(make("legend", {}, "Replicate"), ...cell.shown.map(choose));
     const wanted = cell.shown.find((r) => r.replicate === replicate) ?? cell.shown[0];

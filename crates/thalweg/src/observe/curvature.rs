@@ -1,8 +1,10 @@
 //! Curvature of the actual loss: Hessian-vector products and the sharpness.
 
+use serde::Serialize;
+
 use super::tangent::{Tangent, layer, times, times_transposed};
 use crate::engine::Problem;
-use crate::linalg::largest_eigenvalue;
+use crate::linalg::{eigen, largest_eigenvalue};
 
 /// H v for the Hessian H of L = s Σ r² in the effective weights, exactly, by differentiating the
 /// backward pass along v (Pearlmutter 1994). `r` are the residuals `[N]`, `v` is flat.
@@ -85,6 +87,41 @@ pub fn hessian_times(
     out
 }
 
+/// H v in the trainable parameters: a weight that enters multiplied by m has its row and column
+/// multiplied by m.
+fn apply(
+    problem: &Problem,
+    weights: &[f64],
+    at: &Tangent,
+    r: &[f64],
+    scale: &[f64],
+    v: &[f64],
+) -> Vec<f64> {
+    let scaled: Vec<f64> = v.iter().zip(scale).map(|(v, m)| v * m).collect();
+    let mut h = hessian_times(problem, weights, at, r, &scaled);
+    h.iter_mut().zip(scale).for_each(|(h, m)| *h *= m);
+    h
+}
+
+/// The multiplier of each parameter, flat.
+fn scale(problem: &Problem, parameters: usize) -> Vec<f64> {
+    let mut scale = vec![1.0; parameters];
+    for (tensor, m) in problem.tensors.iter().zip(&problem.multipliers) {
+        scale[tensor.range()].fill(*m);
+    }
+    scale
+}
+
+/// `start` with a little of everything mixed in: a start orthogonal to the eigenvector would miss it.
+fn mixed(start: &[f64]) -> Vec<f64> {
+    let size = start.iter().map(|s| s * s).sum::<f64>().sqrt() / (start.len() as f64).sqrt();
+    start
+        .iter()
+        .enumerate()
+        .map(|(i, s)| s + 1e-2 * size.max(1e-300) * libm::sin(1.0 + i as f64))
+        .collect()
+}
+
 /// λmax of the Hessian in the trainable parameters, by Lanczos from `start` (flat; the gradient of
 /// the top kernel mode is a good one).
 pub fn sharpness(
@@ -94,23 +131,91 @@ pub fn sharpness(
     r: &[f64],
     start: &[f64],
 ) -> f64 {
-    let mut scale = vec![1.0; weights.len()];
-    for (tensor, m) in problem.tensors.iter().zip(&problem.multipliers) {
-        scale[tensor.range()].fill(*m);
-    }
-    let apply = |v: &[f64]| {
-        let scaled: Vec<f64> = v.iter().zip(&scale).map(|(v, m)| v * m).collect();
-        let mut h = hessian_times(problem, weights, at, r, &scaled);
-        h.iter_mut().zip(&scale).for_each(|(h, m)| *h *= m);
-        h
+    let scale = scale(problem, weights.len());
+    let h = |v: &[f64]| apply(problem, weights, at, r, &scale, v);
+    largest_eigenvalue(h, &mixed(start), 100)
+}
+
+/// λmin of the Hessian in the trainable parameters, by Lanczos on λmax − H; from above, and right to
+/// about 1e-4 of the sharpness `top` where eigenvalues crowd around 0.
+pub fn lowest_curvature(
+    problem: &Problem,
+    weights: &[f64],
+    at: &Tangent,
+    r: &[f64],
+    top: f64,
+) -> f64 {
+    let scale = scale(problem, weights.len());
+    let shifted = |v: &[f64]| {
+        let h = apply(problem, weights, at, r, &scale, v);
+        v.iter().zip(h).map(|(v, h)| top * v - h).collect()
     };
-    // A start orthogonal to the top eigenvector would miss it; no structured start can do harm with
-    // a little of everything mixed in.
-    let size = start.iter().map(|s| s * s).sum::<f64>().sqrt() / (start.len() as f64).sqrt();
-    let mixed: Vec<f64> = start
-        .iter()
-        .enumerate()
-        .map(|(i, s)| s + 1e-2 * size.max(1e-300) * libm::sin(1.0 + i as f64))
+    top - largest_eigenvalue(shifted, &mixed(&vec![1.0; weights.len()]), 60)
+}
+
+/// The curvature of the loss at given weights, whole.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Curvature {
+    /// Eigenvalues of the Hessian [P], increasing.
+    pub eigenvalues: Vec<f64>,
+    /// λmax of its Gauss–Newton part 2 s JᵀJ.
+    pub gauss_newton: f64,
+    /// Largest |eigenvalue| of the other part, 2 s Σ r ∇²f: 0 where the loss is.
+    pub residual: f64,
+}
+
+impl Curvature {
+    /// How many eigenvalues are negative beyond round-off, P ε max|λ|.
+    pub fn negative(&self) -> usize {
+        let size = self.eigenvalues.iter().fold(0.0f64, |m, l| m.max(l.abs()));
+        let noise = size * self.eigenvalues.len() as f64 * f64::EPSILON;
+        self.eigenvalues.iter().filter(|l| **l < -noise).count()
+    }
+}
+
+/// All eigenvalues of the Hessian in the trainable parameters, and its two parts; O(P³) for P
+/// parameters, seconds for a thousand.
+pub fn curvature(problem: &Problem, weights: &[f64], at: &Tangent, r: &[f64]) -> Curvature {
+    let p = weights.len();
+    let scale = scale(problem, p);
+    let two_s = 2.0 * problem.loss.factor(r.len());
+    let mut unit = vec![0.0; p];
+    let mut rows = |of: &dyn Fn(&[f64]) -> Vec<f64>| -> Vec<f64> {
+        (0..p)
+            .flat_map(|i| {
+                unit[i] = 1.0;
+                let row = of(&unit);
+                unit[i] = 0.0;
+                row
+            })
+            .collect()
+    };
+    let whole = rows(&|v| apply(problem, weights, at, r, &scale, v));
+    let jacobian: Vec<Vec<f64>> = (0..r.len())
+        .map(|i| {
+            let mut point = vec![0.0; r.len()];
+            point[i] = 1.0;
+            let g = at.pull_back(problem, &point);
+            g.iter().zip(&scale).map(|(g, m)| g * m).collect()
+        })
         .collect();
-    largest_eigenvalue(apply, &mixed, 100)
+    let mut rest = whole.clone();
+    let mut gram = vec![0.0; r.len() * r.len()];
+    for (i, a) in jacobian.iter().enumerate() {
+        for (j, b) in jacobian.iter().enumerate() {
+            gram[i * r.len() + j] = a.iter().zip(b).map(|(a, b)| a * b).sum();
+        }
+        for (k, ak) in a.iter().enumerate() {
+            let row = &mut rest[k * p..(k + 1) * p];
+            row.iter_mut()
+                .zip(a)
+                .for_each(|(h, al)| *h -= two_s * ak * al);
+        }
+    }
+    let others = eigen(&rest, p).values;
+    Curvature {
+        eigenvalues: eigen(&whole, p).values,
+        gauss_newton: two_s * eigen(&gram, r.len()).values[r.len() - 1],
+        residual: others.iter().fold(0.0, |m, l| m.max(l.abs())),
+    }
 }

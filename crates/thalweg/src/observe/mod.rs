@@ -4,20 +4,75 @@
 mod curvature;
 mod tangent;
 
-pub use curvature::{hessian_times, sharpness};
+pub use curvature::{Curvature, curvature, hessian_times, lowest_curvature, sharpness};
 pub use tangent::Tangent;
 
 use crate::data::Set;
+use crate::descent::Precision;
 use crate::engine::{Problem, Snapshot};
 use crate::linalg::{Eigen, eigen};
-use crate::record::Look;
+use crate::record::{Look, Without};
 use crate::study::Observable;
+
+/// Rate factor · multiplier² of each tensor: as the descent moves it.
+fn weighting(problem: &Problem) -> Vec<f64> {
+    let pairs = problem.rate_factors.iter().zip(&problem.multipliers);
+    pairs.map(|(r, m)| r * m * m).collect()
+}
 
 /// Θ = J Jᵀ [N, N] with each tensor weighted as the descent moves it: rate factor · multiplier².
 pub fn kernel(problem: &Problem, tangent: &Tangent) -> Vec<f64> {
-    let pairs = problem.rate_factors.iter().zip(&problem.multipliers);
-    let weights: Vec<f64> = pairs.map(|(r, m)| r * m * m).collect();
-    tangent.kernel(problem, &weights)
+    tangent.kernel(problem, &weighting(problem))
+}
+
+/// The kernel without the point that weighs most in `slow` `[N]`; none for a single point.
+fn without(theta: &[f64], r: &[f64], slow: &[f64]) -> Option<Without> {
+    let n = r.len();
+    let point = (0..n).max_by(|a, b| slow[*a].total_cmp(&slow[*b]))?;
+    if n < 2 {
+        return None;
+    }
+    let others: Vec<usize> = (0..n).filter(|i| *i != point).collect();
+    let rest: Vec<f64> = (others.iter())
+        .flat_map(|&i| others.iter().map(move |&j| theta[i * n + j]))
+        .collect();
+    let e = eigen(&rest, n - 1);
+    let r: Vec<f64> = others.iter().map(|i| r[*i]).collect();
+    Some(Without {
+        point,
+        coefficients: modes(&e, &r),
+        eigenvalues: e.values,
+    })
+}
+
+/// Share of the parameters with a gradient that a step of gradient descent leaves as they are.
+fn lost_updates(
+    problem: &Problem,
+    weights: &[f64],
+    rate: f64,
+    tangent: &Tangent,
+    r: &[f64],
+) -> f64 {
+    let two_s = 2.0 * problem.loss.factor(problem.points);
+    let v: Vec<f64> = r.iter().map(|r| two_s * r).collect();
+    let gradient = tangent.pull_back(problem, &v);
+    let (mut moved, mut lost) = (0u64, 0u64);
+    for (tensor, factor) in problem.tensors.iter().zip(weighting(problem)) {
+        for i in tensor.range() {
+            let step = rate * factor * gradient[i];
+            if !(step.abs() > 0.0) {
+                continue;
+            }
+            moved += 1;
+            let now = weights[i];
+            let same = match problem.precision {
+                Precision::F32 => ((now - step) as f32).to_bits() == (now as f32).to_bits(),
+                Precision::F64 => (now - step).to_bits() == now.to_bits(),
+            };
+            lost += u64::from(same);
+        }
+    }
+    lost as f64 / moved.max(1) as f64
 }
 
 /// 1/(s λmax(Θ)): the largest stable rate of gradient descent on the network linearised at `weights`.
@@ -27,11 +82,12 @@ pub fn largest_stable_rate(problem: &Problem, weights: &[f64], x: &[f64]) -> f64
     1.0 / (problem.loss.factor(problem.points) * top)
 }
 
-/// Looks at one replicate at several steps, the first of which is its start.
+/// Looks at one replicate, trained with `rate`, at several steps, the first of which is its start.
 pub fn look(
     problem: &Problem,
     wanted: &[Observable],
     replicate: u64,
+    rate: f64,
     set: &Set,
     path: &[Snapshot],
 ) -> Vec<Look> {
@@ -41,7 +97,9 @@ pub fn look(
     };
     let s = problem.loss.factor(problem.points);
     path.iter()
-        .map(|here| {
+        .enumerate()
+        .map(|(at, here)| {
+            let is_last = at + 1 == path.len();
             let tangent = Tangent::new(problem, &here.weights, &set.x);
             let r: Vec<f64> = tangent
                 .outputs
@@ -53,14 +111,7 @@ pub fn look(
                 replicate,
                 step: here.step,
                 loss: s * r.iter().map(|r| r * r).sum::<f64>(),
-                eigenvalues: None,
-                coefficients: None,
-                start_coefficients: None,
-                kernel_moved: None,
-                sharpness: None,
-                weights_moved: None,
-                dead_units: None,
-                gradient_norm: None,
+                ..Look::default()
             };
             let mut spectrum: Option<Eigen> = None;
             for observable in wanted {
@@ -79,6 +130,13 @@ pub fn look(
                             .map(|(a, b)| (a - b) * (a - b));
                         let size: f64 = first.iter().map(|b| b * b).sum();
                         look.kernel_moved = Some((moved.sum::<f64>() / size).sqrt());
+                        look.layer_shares =
+                            Some(tangent.layer_shares(problem, &weighting(problem)));
+                        let slow: Vec<f64> = e.vectors[..r.len()].iter().map(|v| v * v).collect();
+                        if is_last {
+                            look.without = without(&theta, &r, &slow);
+                        }
+                        look.slow_points = Some(slow);
                     }
                     Observable::Hessian => {
                         let n = problem.points;
@@ -90,11 +148,21 @@ pub fn look(
                         let guess = tangent.pull_back(problem, top);
                         look.sharpness =
                             Some(sharpness(problem, &here.weights, &tangent, &r, &guess));
+                        // Only a run that did not arrive is asked whether it sits at a saddle.
+                        if is_last && at > 0 && !(look.loss < problem.loss_below) {
+                            let top = look.sharpness.unwrap_or(f64::NAN);
+                            look.lowest_curvature =
+                                Some(lowest_curvature(problem, &here.weights, &tangent, &r, top));
+                        }
                     }
                     Observable::WeightsMoved => {
                         look.weights_moved = Some(moved(problem, &here.weights, &start.weights));
                     }
-                    Observable::DeadUnits => look.dead_units = Some(tangent.dead_units(problem)),
+                    Observable::DeadUnits => {
+                        look.dead_units = Some(tangent.flat_units(problem, 0.0));
+                        let steepest = problem.activation.steepest();
+                        look.saturated_units = Some(tangent.flat_units(problem, 1e-3 * steepest));
+                    }
                     Observable::GradientNorm => {
                         let g = tangent.kernel(
                             problem,
@@ -113,6 +181,8 @@ pub fn look(
                             })
                             .sum();
                         look.gradient_norm = Some(2.0 * s * quadratic.max(0.0).sqrt());
+                        look.lost_updates =
+                            Some(lost_updates(problem, &here.weights, rate, &tangent, &r));
                     }
                 }
             }

@@ -175,14 +175,37 @@ impl Tangent {
         flat
     }
 
-    /// Hidden units with φ' = 0 on every point.
-    pub fn dead_units(&self, problem: &Problem) -> u64 {
-        let dead = |(l, slope): (usize, &Vec<f64>)| {
+    /// Hidden units with |φ'| at most `flat` on every point.
+    pub fn flat_units(&self, problem: &Problem, flat: f64) -> u64 {
+        let units = |(l, slope): (usize, &Vec<f64>)| {
             let width = problem.sizes[l + 1];
             (0..width)
-                .filter(|j| slope[*j..].iter().step_by(width).all(|s| s.abs() <= 0.0))
+                .filter(|j| slope[*j..].iter().step_by(width).all(|s| s.abs() <= flat))
                 .count()
         };
-        self.slopes.iter().enumerate().map(dead).sum::<usize>() as u64
+        self.slopes.iter().enumerate().map(units).sum::<usize>() as u64
+    }
+
+    /// Share of the trace of Θ that each weight layer with its bias has; one weight for each tensor.
+    pub fn layer_shares(&self, problem: &Problem, of_tensor: &[f64]) -> Vec<f64> {
+        let per_layer = if problem.bias { 2 } else { 1 };
+        let traces = self.inputs.iter().zip(&self.deltas).enumerate();
+        let traces: Vec<f64> = traces
+            .map(|(l, (input, delta))| {
+                let points = input
+                    .chunks_exact(problem.sizes[l])
+                    .zip(delta.chunks_exact(problem.sizes[l + 1]));
+                let bias = if problem.bias {
+                    of_tensor[2 * l + 1]
+                } else {
+                    0.0
+                };
+                points
+                    .map(|(a, d)| dot(d, d) * (of_tensor[per_layer * l] * dot(a, a) + bias))
+                    .sum()
+            })
+            .collect();
+        let all: f64 = traces.iter().sum();
+        traces.iter().map(|t| t / all).collect()
     }
 }

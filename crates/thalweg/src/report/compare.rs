@@ -264,11 +264,11 @@ pub(super) fn causes(run: &Confronted<'_>, members: &[usize], labels: &[String])
             }
         }
     }
-    if names.iter().all(|n| n == "reached") {
+    if names.iter().all(|n| n.ends_with("reached")) {
         return None;
     }
     // The same order, and so the same colours, whatever is frequent.
-    names.sort_by_key(|n| (n != "reached", n == "undecided", n.clone()));
+    names.sort_by_key(|n| (!n.ends_with("reached"), n == "undecided", n.clone()));
     let rows = members.iter().zip(labels).map(|(&m, label)| {
         // Of the replicates looked at alone: those that reached it were counted without a look.
         let s = &run.summaries[m];
@@ -302,7 +302,7 @@ fn looked(cell: &Cell, record: &Record) -> Vec<&'static str> {
     let of = |(first, last): (_, _)| {
         let first: &crate::record::Look = first;
         let row = record.rows.get(first.replicate as usize)?;
-        Some(crate::confront::cause(cell, row, Some((first, last))).name())
+        Some(crate::verdict::cause(cell, row, Some((first, last))).name())
     };
     record
         .first_and_last_looks()

@@ -4,11 +4,12 @@ use serde::Serialize;
 
 use super::Confronted;
 use super::words::{self, number};
-use crate::confront::{self, Cause, cause, predict};
+use crate::confront::{self, predict};
 use crate::plan::Cell;
 use crate::record::{Look, Outcome, Record, Row};
 use crate::stats::Interval;
 use crate::theory::linear::Steps;
+use crate::verdict::{cause, impossible, without_heaviest};
 
 /// Replicates of a cell that can be looked at one by one.
 pub const SHOWN: usize = 8;
@@ -215,53 +216,25 @@ fn replicate(
         curve,
         spectrum: looks.and_then(|(a, b)| Some([falling(a)?, falling(b)?])),
         nearest_pair: nearest(cell, row.replicate),
-        slow_points: None,
+        slow_points: looks.and_then(|(_, last)| {
+            let slow = last.slow_points.as_ref()?;
+            let mut heavy: Vec<(usize, f64)> = slow.iter().copied().enumerate().collect();
+            heavy.sort_by(|a, b| b.1.total_cmp(&a.1));
+            heavy.truncate(3);
+            Some(heavy)
+        }),
     }
 }
 
 /// What the looks say about how a replicate ended, a sentence each.
 fn evidence(cell: &Cell, row: &Row, looks: Option<(&Look, &Look)>) -> Vec<String> {
-    let below = number(cell.setting.success.loss_below);
-    let mut all = vec![match cause(cell, row, looks) {
-        Cause::Reached => format!(
-            "The loss is {} after {} steps.",
-            number(row.final_loss),
-            words::count(row.steps)
-        ),
-        Cause::Diverged { over_limit } => format!(
-            "The rate is {} times the largest stable rate of the initial kernel.",
-            number(over_limit)
-        ),
-        Cause::TooSlow { more } => format!(
-            "The loss is {} after {} steps; the kernel there needs about {} more at this rate to get below {below}.",
-            number(row.final_loss),
-            words::count(row.steps),
-            number(more as f64)
-        ),
-        Cause::AtTheEdge { over_limit } => format!(
-            "The loss bounces at {}: the rate is {} times the largest stable rate of the kernel at the end.",
-            number(row.final_loss),
-            number(over_limit)
-        ),
-        Cause::RankDeficient { floor } => format!(
-            "Part of the residual lies where no parameter moves the outputs, and holds the loss at {}.",
-            number(floor)
-        ),
-        Cause::PrecisionFloor => format!(
-            "At a loss of {} a step changes no bit of the weights, although the gradient is not zero.",
-            number(row.final_loss)
-        ),
-        Cause::Undecided => match looks {
-            None => format!(
-                "It ended at a loss of {}; its kernels were not looked at.",
-                number(row.final_loss)
-            ),
-            Some(_) => format!(
-                "It ended at a loss of {}; its kernels do not say why.",
-                number(row.final_loss)
-            ),
-        },
-    }];
+    let why = cause(cell, row, looks);
+    let mut all = vec![why.evidence(cell, row)];
+    all.extend(why.counterfactual(row));
+    if !why.reached() {
+        let known = impossible(cell, row.replicate).map(|i| i.sentence());
+        all.extend(known.filter(|sentence| !all.contains(sentence)));
+    }
     let Some((first, last)) = looks else {
         return all;
     };
@@ -295,9 +268,29 @@ fn evidence(cell: &Cell, row: &Row, looks: Option<(&Look, &Look)>) -> Vec<String
             number(row.rate * sharpness)
         ));
     }
-    if let Some(dead) = last.dead_units.filter(|d| *d > 0) {
+    let dead = last.dead_units.unwrap_or(0);
+    if dead > 0 {
         all.push(format!(
             "{dead} hidden units have φ' = 0 on every training point."
+        ));
+    }
+    if let Some(flat) = last.saturated_units.filter(|n| *n > dead) {
+        all.push(format!(
+            "{flat} hidden units have φ' below a thousandth of its largest value on every training point."
+        ));
+    }
+    if let Some(shares) = last.layer_shares.as_ref().filter(|s| s.len() > 1) {
+        let shares: Vec<String> = shares.iter().map(|s| words::percent(*s)).collect();
+        all.push(format!(
+            "The layers carry {} of the kernel's trace at the end.",
+            words::list(&shares)
+        ));
+    }
+    if let Some((point, with, without)) = without_heaviest(cell, row, last).filter(|w| w.1 > w.2) {
+        all.push(format!(
+            "Without point {point} the kernel at the end would need {} steps more instead of {}.",
+            words::count(without),
+            words::count(with)
         ));
     }
     all

@@ -246,7 +246,7 @@ pub(super) fn failures(s: &Summary) -> String {
     let failed: Vec<&(&str, u64)> = s
         .causes
         .iter()
-        .filter(|(name, _)| *name != "reached")
+        .filter(|(name, _)| !name.ends_with("reached"))
         .collect();
     let all: u64 = failed.iter().map(|(_, n)| n).sum();
     match failed.first() {
@@ -661,11 +661,11 @@ pub(super) fn comparison(
     // Why those that fail do.
     let mut why: Vec<String> = Vec::new();
     for i in all().filter(|&i| of(i).success.high < share) {
-        if let Some((cause, n)) = of(i).causes.iter().find(|(c, _)| *c != "reached") {
+        if let Some((cause, n)) = of(i).causes.iter().find(|(c, _)| !c.ends_with("reached")) {
             let looked: u64 = of(i)
                 .causes
                 .iter()
-                .filter(|(c, _)| *c != "reached")
+                .filter(|(c, _)| !c.ends_with("reached"))
                 .map(|(_, n)| n)
                 .sum();
             why.push(format!("`{}` {cause} ({n} of {looked})", name(i)));

@@ -8,7 +8,7 @@ const SAY: [&str; 7] = ["study", "plan", "net", "data", "descent", "seed", "erro
 
 /// What each room may name besides itself and (but for `stats`, `linalg` and `record`) SAY. An
 /// entry with an item allows that item alone.
-const ARROWS: [(&str, &[&str]); 23] = [
+const ARROWS: [(&str, &[&str]); 24] = [
     ("study", &[]),
     ("plan", &["engine::Problem", "store::read_weights"]),
     ("net", &["stats::normal_quantile"]),
@@ -25,7 +25,11 @@ const ARROWS: [(&str, &[&str]); 23] = [
         &["engine", "linalg", "stats", "record", "observe", "store"],
     ),
     ("theory", &["linalg", "stats"]),
-    ("confront", &["record", "theory", "linalg", "stats"]),
+    (
+        "confront",
+        &["record", "theory", "linalg", "stats", "verdict"],
+    ),
+    ("verdict", &["record", "confront", "theory", "linalg"]),
     (
         "price",
         &["engine", "stats", "record", "observe", "run", "confront"],
@@ -35,19 +39,21 @@ const ARROWS: [(&str, &[&str]); 23] = [
         "explain",
         &[
             "engine", "linalg", "stats", "record", "observe", "run", "confront", "theory",
+            "verdict",
         ],
     ),
     ("certify", &["engine", "stats", "record", "run", "store"]),
     (
         "choose",
         &[
-            "engine", "stats", "record", "observe", "run", "confront", "certify",
+            "engine", "stats", "record", "observe", "run", "confront", "verdict", "certify",
         ],
     ),
     (
         "report",
         &[
             "confront",
+            "verdict",
             "record",
             "stats",
             "store",
@@ -57,7 +63,7 @@ const ARROWS: [(&str, &[&str]); 23] = [
     ),
     (
         "tables",
-        &["confront", "record", "stats", "store", "report"],
+        &["confront", "verdict", "record", "stats", "store", "report"],
     ),
     ("stats", &[]),
     ("linalg", &[]),

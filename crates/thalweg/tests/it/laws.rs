@@ -2,7 +2,7 @@
 
 #![allow(clippy::needless_range_loop, reason = "loops over two arrays at once")]
 
-use thalweg::confront::{linear, linear_floor, predict};
+use thalweg::confront::{linear, predict};
 use thalweg::engine::cpu::Cpu;
 use thalweg::engine::reference::{Reference, outputs};
 use thalweg::engine::{Engine, Problem, Start};
@@ -12,6 +12,7 @@ use thalweg::plan::Cell;
 use thalweg::run;
 use thalweg::stats::quantile;
 use thalweg::theory::linear::Steps;
+use thalweg::verdict::linear_floor;
 
 use crate::{plan, record, train};
 

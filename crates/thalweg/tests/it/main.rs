@@ -10,6 +10,7 @@ mod laws;
 mod mean_field;
 mod parity;
 mod studies;
+mod verdicts;
 mod words;
 
 use std::sync::Mutex;

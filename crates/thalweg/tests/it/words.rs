@@ -72,9 +72,9 @@ fn record(does: Does, hash: &str) -> Record {
         start_coefficients: Some(vec![1.0; 4]),
         kernel_moved: Some(if step == 0 { 0.0 } else { 0.2 }),
         sharpness: Some(2.0),
-        weights_moved: None,
         dead_units: Some(0),
         gradient_norm: Some(0.1),
+        ..Look::default()
     };
     let rows: Vec<Row> = (0..100).map(row).collect();
     let mut tally = Tally::default();

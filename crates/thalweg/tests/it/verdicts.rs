@@ -1,0 +1,428 @@
+//! Runs whose cause of failure is known by construction get that cause; the measurements behind the causes
+//! keep their laws.
+
+use thalweg::data::Set;
+use thalweg::engine::Snapshot;
+use thalweg::engine::cpu::Cpu;
+use thalweg::observe::{self, Tangent, curvature, hessian_times};
+use thalweg::plan::Cell;
+use thalweg::record::{Look, Outcome, Row};
+use thalweg::study::Observable;
+use thalweg::verdict::{Cause, Impossible, cause, without_heaviest};
+
+use crate::{plan, record};
+
+/// The cause of each replicate looked at, with what it was computed from.
+fn causes(text: &str) -> (Cell, Vec<(Row, Look, Look, Cause)>) {
+    let cell = plan(text).cells.remove(0);
+    let record = record(text, &Cpu::detect(), 2);
+    let all = record.first_and_last_looks().into_iter().map(|(a, b)| {
+        let row = record.rows[a.replicate as usize].clone();
+        let why = cause(&cell, &row, Some((a, b)));
+        (row, a.clone(), b.clone(), why)
+    });
+    let all = all.collect();
+    (cell, all)
+}
+
+fn study(net: &str, data: &str, descent: &str) -> String {
+    format!(
+        "replicates = 12\n[data]\npoints = 8\n{data}\n[net]\n{net}\n[descent]\nprecision = \"f64\"\n{descent}\n\
+         [look]\nreplicates = 12\n[keep]\nreplicates = 0\n"
+    )
+}
+
+const TANH: &str = "hidden = [12, 12]\nactivation = \"tanh\"\ninit = \"kaiming_normal\"";
+
+#[test]
+fn a_rate_far_above_the_limit_diverges_and_its_multiple_is_told() {
+    let (_, all) = causes(&study(
+        "hidden = []\n",
+        "dim = 10",
+        "rate = { of_limit = 3.0 }\nsteps = 4000",
+    ));
+    for (.., why) in &all {
+        let Cause::Diverged {
+            over_limit: [start, last],
+        } = why
+        else {
+            panic!("{why:?}");
+        };
+        // A linear network's kernel stays.
+        assert!(
+            (start - 3.0).abs() < 1e-9 && (last - start).abs() < 1e-9,
+            "{why:?}"
+        );
+    }
+}
+
+#[test]
+fn a_catapult_is_told_from_a_plain_success() {
+    let net = "hidden = [128, 128]\nactivation = \"tanh\"\nparameterization = \"ntk\"\ninit = { normal = { variance = 1.0 } }";
+    let rate = |c: f64| format!("rate = {{ of_limit = {c} }}\nsteps = 20000");
+    let (_, above) = causes(&study(net, "dim = 15", &rate(1.5)));
+    let caught = above.iter().filter(|(row, _, _, why)| {
+        row.reached()
+            && matches!(why, Cause::Catapulted { over_limit: [a, b] } if *a > 1.0 && *b < 1.0)
+    });
+    assert!(
+        caught.count() >= 10,
+        "{:?}",
+        above.iter().map(|a| a.3).collect::<Vec<_>>()
+    );
+    let (_, below) = causes(&study(net, "dim = 15", &rate(0.3)));
+    assert!(below.iter().all(|(.., why)| *why == Cause::Reached));
+}
+
+#[test]
+fn identity_nets_are_rank_deficient_at_the_floor_of_least_squares() {
+    let (_, all) = causes(&study(
+        "hidden = [6]\nactivation = \"identity\"\ninit = \"orthogonal\"",
+        "dim = 3",
+        "rate = { of_limit = 0.3 }\nsteps = 20000",
+    ));
+    for (row, _, _, why) in &all {
+        let Cause::RankDeficient {
+            floor,
+            rank,
+            because: Some(Impossible::Linear { floor: exact }),
+        } = why
+        else {
+            panic!("{why:?}");
+        };
+        assert_eq!(*rank, 4, "three inputs and the constant");
+        assert!((floor - exact).abs() < 1e-6 * exact && row.final_loss >= exact * (1.0 - 1e-9));
+    }
+}
+
+#[test]
+fn relu_without_biases_on_the_line_is_two_rays() {
+    let (_, all) = causes(&study(
+        "hidden = [16, 16]\nactivation = \"relu\"\nbias = false\ninit = \"kaiming_normal\"",
+        "dim = 1",
+        "rate = { of_limit = 0.3 }\nsteps = 20000",
+    ));
+    for (row, _, _, why) in &all {
+        let Cause::RankDeficient {
+            because: Some(Impossible::TwoRays { floor }),
+            rank,
+            ..
+        } = why
+        else {
+            panic!("{why:?}");
+        };
+        assert!(*rank <= 2);
+        assert!(
+            row.final_loss >= floor * (1.0 - 1e-9),
+            "{} {floor}",
+            row.final_loss
+        );
+    }
+    // With targets that lie on two rays it is possible, and nobody is told otherwise.
+    let (_, all) = causes(&study(
+        "hidden = [16, 16]\nactivation = \"relu\"\nbias = false\ninit = \"kaiming_normal\"",
+        "dim = 1\ntargets = { polynomial = [0.0, 0.5] }",
+        "rate = { of_limit = 0.3 }\nsteps = 100",
+    ));
+    assert!(all.iter().all(|(.., why)| !matches!(
+        why,
+        Cause::RankDeficient {
+            because: Some(_),
+            ..
+        }
+    )));
+}
+
+#[test]
+fn fewer_parameters_than_points_are_named() {
+    let (_, all) = causes(&study(
+        "hidden = [1]\nactivation = \"tanh\"",
+        "dim = 2",
+        "rate = { of_limit = 0.3 }\nsteps = 20000",
+    ));
+    for (.., why) in &all {
+        assert!(
+            matches!(
+                why,
+                Cause::RankDeficient { because: Some(Impossible::FewParameters { parameters: 5 }), rank, .. } if *rank <= 5
+            ),
+            "{why:?}"
+        );
+    }
+}
+
+/// With every hidden unit dead only the output bias learns, and it ends at the mean of the targets.
+#[test]
+fn dead_networks_are_stuck_and_their_dead_units_counted() {
+    let mut found = 0;
+    for net in [
+        "hidden = [2, 2]\nactivation = \"relu\"\nbias_init = { normal = { std = 30.0 } }",
+        "hidden = [1, 1]\nactivation = \"relu\"\nbias_init = { normal = { std = 30.0 } }",
+    ] {
+        let (cell, all) = causes(&study(net, "dim = 9", "rate = 0.001\nsteps = 200000"));
+        for (row, _, last, why) in &all {
+            let y = cell.set(row.replicate).y;
+            let mean = y.iter().sum::<f64>() / y.len() as f64;
+            let spread: f64 = y.iter().map(|y| (y - mean) * (y - mean)).sum();
+            if last.rank() == Some(1) && (row.final_loss - spread).abs() < 1e-6 * spread {
+                found += 1;
+                let Cause::Stationary {
+                    dead_units: Some(dead),
+                    saddle,
+                    ..
+                } = why
+                else {
+                    panic!("{why:?} {:?}", last.rank());
+                };
+                assert!(*dead >= 1 && *saddle == Some(false), "{why:?}");
+            }
+        }
+    }
+    assert!(found >= 3, "{found}");
+}
+
+/// The steps that a slow run is said to need are those that it then makes.
+#[test]
+fn too_slow_runs_need_the_steps_they_are_said_to_need() {
+    let of = |steps: u64| {
+        causes(&study(
+            TANH,
+            "dim = 8",
+            &format!("rate = {{ of_limit = 0.2 }}\nsteps = {steps}"),
+        ))
+        .1
+    };
+    let whole = of(100_000);
+    let mut told = 0;
+    // Late in training the kernel no longer moves.
+    let latest = whole
+        .iter()
+        .filter_map(|(row, ..)| row.hit())
+        .min()
+        .expect("all reach");
+    for ((row, _, _, why), (full, ..)) in of(latest * 3 / 4).iter().zip(&whole) {
+        let Cause::TooSlow { more, at_best_rate } = why else {
+            panic!("{why:?}");
+        };
+        let really = full.hit().expect("all reach") - row.steps;
+        let ratio = *more as f64 / really as f64;
+        told += u64::from((0.7..1.4).contains(&ratio));
+        assert!(at_best_rate.expect("gradient descent has one") < *more);
+    }
+    assert!(told >= 9, "{told} of {}", whole.len());
+}
+
+#[test]
+fn a_rate_that_single_precision_cannot_follow_is_a_precision_floor() {
+    let text = study(TANH, "dim = 8", "rate = 1e-9\nsteps = 300").replace("f64", "f32");
+    let (_, all) = causes(&text);
+    for (_, _, last, why) in &all {
+        assert!(matches!(why, Cause::PrecisionFloor { .. }), "{why:?}");
+        assert!(last.lost_updates > Some(0.5));
+    }
+    let (_, all) = causes(&study(TANH, "dim = 8", "rate = 1e-9\nsteps = 300"));
+    for (_, _, last, why) in &all {
+        assert!(
+            matches!(why, Cause::TooSlow { .. } | Cause::Stationary { .. }),
+            "{why:?}"
+        );
+        assert_eq!(last.lost_updates, Some(0.0));
+    }
+}
+
+/// On small versions of the assignment's cells nearly every replicate has a cause.
+#[test]
+fn few_replicates_of_the_assignment_are_undecided() {
+    let (mut undecided, mut all) = (0, 0);
+    for (net, dim, steps) in [
+        (
+            "hidden = [8, 8]\nactivation = \"sin\"\ninit = \"kaiming_normal\"",
+            15,
+            200,
+        ),
+        (
+            "hidden = [8, 8]\nactivation = \"sin\"\ninit = \"kaiming_normal\"",
+            5,
+            500,
+        ),
+        (
+            "hidden = [8, 8]\nactivation = \"tanh\"\ninit = \"kaiming_normal\"",
+            2,
+            2000,
+        ),
+        (
+            "hidden = [3, 3]\nactivation = \"relu\"\ninit = \"pytorch\"",
+            15,
+            20_000,
+        ),
+        (
+            "hidden = [4, 4]\nactivation = \"relu\"\ninit = \"pytorch\"",
+            2,
+            20_000,
+        ),
+        ("hidden = [8, 8]\nactivation = \"identity\"", 5, 2000),
+    ] {
+        for rate in ["{ of_limit = 0.4 }", "{ of_limit = 1.5 }"] {
+            let text = study(
+                net,
+                &format!("dim = {dim}"),
+                &format!("rate = {rate}\nsteps = {steps}"),
+            )
+            .replace("points = 8", "points = 20");
+            for (row, _, last, why) in causes(&text).1 {
+                all += 1;
+                undecided += u64::from(why == Cause::Undecided);
+                let below = matches!(row.outcome, Outcome::Below { .. });
+                assert_eq!(why.reached(), below, "{why:?}");
+                // rᵀΘr/rᵀr is a mean of eigenvalues.
+                let (pull, values) = (
+                    last.polyak_lojasiewicz(),
+                    last.eigenvalues.expect("asked for"),
+                );
+                let pull = pull.expect("asked for");
+                assert!(pull >= values[0] - 1e-9 * values[19] && pull <= values[19] * (1.0 + 1e-9));
+            }
+        }
+    }
+    assert!(50 * undecided < all, "{undecided} of {all}");
+}
+
+/// ‖∇L‖² = 4 s rᵀΘr/rᵀr L, exactly, and the layers share the kernel's trace.
+#[test]
+fn the_gradient_follows_from_the_kernel() {
+    let (_, all) = causes(&study(
+        TANH,
+        "dim = 3",
+        "loss = \"mean\"\nrate = 0.1\nsteps = 50",
+    ));
+    for (_, _, last, _) in &all {
+        let g = last.gradient_norm.expect("asked for");
+        let by_kernel = 4.0 / 8.0 * last.polyak_lojasiewicz().expect("asked for") * last.loss;
+        assert!((g * g - by_kernel).abs() < 1e-9 * by_kernel);
+        let shares = last.layer_shares.clone().expect("asked for");
+        assert!(shares.len() == 3 && (shares.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        let slow: f64 = last.slow_points.iter().flatten().sum();
+        assert!((slow - 1.0).abs() < 1e-12);
+    }
+}
+
+/// Leaving a point out never lowers λmin (Cauchy's interlacing), and the point left out is the heaviest.
+#[test]
+fn without_a_point_the_slowest_mode_is_not_slower() {
+    let (cell, all) = causes(&study(
+        TANH,
+        "dim = 2",
+        "rate = { of_limit = 0.3 }\nsteps = 300",
+    ));
+    let mut told = 0;
+    for (row, _, last, _) in &all {
+        let without = last.without.as_ref().expect("the last look has it");
+        let (values, slow) = (last.eigenvalues.as_ref(), last.slow_points.as_ref());
+        let (values, slow) = (values.expect("asked for"), slow.expect("asked for"));
+        assert!(without.eigenvalues[0] >= values[0] - 1e-12 * values[7]);
+        assert!(slow.iter().all(|w| *w <= slow[without.point]));
+        if let Some((point, _, _)) = without_heaviest(&cell, row, last) {
+            told += 1;
+            assert_eq!(point, without.point);
+        }
+    }
+    assert!(told > 0);
+}
+
+/// The Hessian column by column is the derivative of the gradient, its two parts add up to it, and the
+/// part of the residuals vanishes with them.
+#[test]
+fn the_whole_hessian_is_the_derivative_of_the_gradient() {
+    for parameterization in ["standard", "ntk"] {
+        let text = study(
+            &format!(
+                "hidden = [4, 3]\nactivation = \"tanh\"\nparameterization = \"{parameterization}\"\ninit = {{ normal = {{ variance = 1.0 }} }}"
+            ),
+            "dim = 2",
+            "rate = 0.01\nsteps = 10",
+        );
+        let cell = plan(&text).cells.remove(0);
+        let (problem, set, weights) = (cell.problem(), cell.set(3), cell.weights(3));
+        let residual = |w: &[f64]| -> (Tangent, Vec<f64>) {
+            let at = Tangent::new(&problem, w, &set.x);
+            let r = at.outputs.iter().zip(&set.y).map(|(f, y)| f - y).collect();
+            (at, r)
+        };
+        let gradient = |w: &[f64]| -> Vec<f64> {
+            let (at, r) = residual(w);
+            at.pull_back(&problem, &r.iter().map(|r| 2.0 * r).collect::<Vec<_>>())
+        };
+        let (at, r) = residual(&weights);
+        let p = weights.len();
+        for i in 0..p {
+            let mut unit = vec![0.0; p];
+            unit[i] = 1.0;
+            let column = hessian_times(&problem, &weights, &at, &r, &unit);
+            let (mut up, mut down) = (weights.clone(), weights.clone());
+            up[i] += 1e-5;
+            down[i] -= 1e-5;
+            for ((a, b), exact) in gradient(&up).iter().zip(gradient(&down)).zip(&column) {
+                assert!(
+                    ((a - b) / 2e-5 - exact).abs() < 1e-7,
+                    "{parameterization} {i}"
+                );
+            }
+        }
+        let whole = curvature(&problem, &weights, &at, &r);
+        assert_eq!(whole.eigenvalues.len(), p);
+        // Weyl: the eigenvalues of a sum lie within the norm of one part of those of the other.
+        let top = whole.eigenvalues[p - 1];
+        assert!((top - whole.gauss_newton).abs() <= whole.residual * (1.0 + 1e-9));
+        let look = observe::look(
+            &problem,
+            &[Observable::Ntk, Observable::Hessian],
+            3,
+            0.01,
+            &set,
+            &[Snapshot {
+                step: 0,
+                loss: 0.0,
+                weights: weights.clone(),
+            }],
+        );
+        assert!((look[0].sharpness.expect("asked for") - top).abs() < 1e-6 * top);
+        let lowest = observe::lowest_curvature(&problem, &weights, &at, &r, top);
+        assert!(
+            (lowest - whole.eigenvalues[0]).abs() < 1e-4 * top,
+            "{lowest} {}",
+            whole.eigenvalues[0]
+        );
+        // With targets that are met only the Gauss–Newton part is left.
+        let met = Set {
+            x: set.x.clone(),
+            y: at.outputs.clone(),
+        };
+        let at = Tangent::new(&problem, &weights, &met.x);
+        let none = curvature(&problem, &weights, &at, &vec![0.0; met.y.len()]);
+        assert!(none.residual < 1e-9 * none.gauss_newton && none.negative() == 0);
+        assert!((none.eigenvalues[p - 1] - none.gauss_newton).abs() < 1e-9 * none.gauss_newton);
+    }
+}
+
+#[test]
+fn bouncing_runs_are_at_the_edge_and_would_settle_at_half_the_limit() {
+    let (_, all) = causes(&study(
+        "hidden = [16, 16]\nactivation = \"tanh\"\ninit = \"kaiming_normal\"",
+        "dim = 2",
+        "rate = { of_limit = 1.4 }\nsteps = 150",
+    ));
+    let mut found = 0;
+    for (_, _, last, why) in &all {
+        if let Cause::AtTheEdge {
+            over_limit,
+            at_half_limit,
+        } = why
+        {
+            found += 1;
+            let top = last.eigenvalues.as_ref().expect("asked for")[7];
+            assert!(*over_limit >= 1.0 && top > 0.0);
+            assert!(at_half_limit.is_none_or(|steps| steps > 0));
+        }
+    }
+    assert!(found >= 2, "{found} of {}", all.len());
+}
