@@ -32,10 +32,9 @@ pub(crate) fn choose(args: args::Choose) -> Result<ExitCode> {
     for (i, choice) in choices.iter().enumerate() {
         write(&out, i, choice)?;
     }
-    let json = serde_json::to_string_pretty(&choices)?;
-    thalweg::store::write(&out.join("choice.json"), json.as_bytes())?;
+    thalweg::choose::write(&out, &choices)?;
     if args.json {
-        print(&json)?;
+        print(&serde_json::to_string_pretty(&choices)?)?;
     } else {
         for (i, choice) in choices.iter().enumerate() {
             tell_one(&out, i, choice)?;

@@ -146,7 +146,8 @@ fn train(args: args::Run) -> Result<ExitCode> {
     );
     progress.finish(records.is_ok());
     let records = records?;
-    let confronted = Confronted::new(&plan, &records);
+    let choices = thalweg::choose::read(&out, &plan.cells[0])?;
+    let confronted = Confronted::new(&plan, &records).with_choices(choices);
     let page = thalweg::report::write(
         &out,
         &confronted,
@@ -444,7 +445,8 @@ fn report(args: &args::Report) -> Result<ExitCode> {
     for run in &args.runs {
         let plan = Plan::new(&thalweg::store::load_source(run)?)?;
         let records = finished(run, &plan, &args.engine)?;
-        let confronted = Confronted::new(&plan, &records);
+        let choices = thalweg::choose::read(run, &plan.cells[0])?;
+        let confronted = Confronted::new(&plan, &records).with_choices(choices);
         let provenance = provenance(run, &args.engine);
         let page = match args.gallery {
             Some(_) => thalweg::report::page(run, &confronted, &provenance),

@@ -9,9 +9,10 @@
 //! probability `level` no candidate was dropped that should not have been, however the race went; and
 //! since the certificate rests on draws that the race never saw, it owes nothing to the winner's luck.
 
+use std::path::Path;
 use std::sync::Mutex;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::certify::{Certificate, Decision, Terms, certify, fresh_seed, train_some};
 use crate::confront::predict;
@@ -24,6 +25,7 @@ use crate::plan::{Cell, Plan};
 use crate::record::{Outcome, Row};
 use crate::run::{Control, calibrate, start};
 use crate::stats::{Interval, SequentialTest, Side, median, paired_ratio, spearman, wilson};
+use crate::store;
 use crate::study::{Cost, Observable, Source, Space};
 use crate::verdict::{Cause, cause};
 
@@ -37,7 +39,7 @@ const LOOKED: usize = 12;
 const FIRST: u64 = 16;
 
 /// What was chosen under one condition, and why.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Choice {
     /// The condition, as `key = value`; empty if there is but one.
     pub condition: String,
@@ -65,8 +67,48 @@ pub struct Choice {
     pub work: Work,
 }
 
+/// The file of a run folder that [`write`] makes and [`read`] finds.
+const FILE: &str = "choice.json";
+
+/// Writes the choices into a run folder, as `choice.json`.
+///
+/// # Errors
+///
+/// [`Error::Io`].
+pub fn write(folder: &Path, choices: &[Choice]) -> Result<(), Error> {
+    let json = serde_json::to_string_pretty(choices).unwrap_or_default();
+    store::write(&folder.join(FILE), json.as_bytes())
+}
+
+/// The choices that were written into a run folder for the question that `cell` asks, that is for its
+/// seed, loss and share; none if there are none.
+///
+/// # Errors
+///
+/// [`Error::Io`] if the file is there and cannot be read, [`Error::Damaged`] if it is not what was written.
+pub fn read(folder: &Path, cell: &Cell) -> Result<Vec<Choice>, Error> {
+    let file = folder.join(FILE);
+    let text = match std::fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(Error::io("read", &file)(e)),
+    };
+    let all: Vec<Choice> = serde_json::from_str(&text).map_err(|e| Error::Damaged {
+        path: file.clone(),
+        message: e.to_string(),
+        hint: "delete it, or let `thalweg choose` write it again".into(),
+    })?;
+    let success = cell.setting.success;
+    let same = |c: &Choice| {
+        c.seed == cell.setting.seed
+            && c.share.to_bits() == success.share.to_bits()
+            && c.loss_below.to_bits() == success.loss_below.to_bits()
+    };
+    Ok(all.into_iter().filter(same).collect())
+}
+
 /// One setting of the space.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
     /// What it is; `as written` for the study's own setting.
     pub label: String,
@@ -90,7 +132,7 @@ pub struct Candidate {
     /// Replicate-steps it made in the race.
     pub steps: u64,
     /// Why those replicates failed that were looked at.
-    pub causes: Vec<(&'static str, u64)>,
+    pub causes: Vec<(String, u64)>,
     /// What became of it.
     pub fate: Fate,
     /// The same in a sentence.
@@ -98,7 +140,7 @@ pub struct Candidate {
 }
 
 /// What became of a candidate.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fate {
     /// Certified: the cheapest that could be.
@@ -123,7 +165,7 @@ pub enum Fate {
 }
 
 /// An attempt to certify a survivor.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {
     /// Which candidate.
     pub candidate: usize,
@@ -134,7 +176,7 @@ pub struct Attempt {
 }
 
 /// Multiply-adds of training, and what trying everything would have taken.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Work {
     /// Replicate-steps of the race.
     pub steps: u64,
@@ -625,7 +667,9 @@ fn told(runner: &Runner<'_>, all: &[Runner<'_>]) -> Candidate {
         success: wilson(k, n, 0.95),
         median_cost: runner.median_cost(),
         steps: runner.steps(),
-        causes,
+        causes: (causes.into_iter())
+            .map(|(name, n)| (name.to_string(), n))
+            .collect(),
         fate,
         why,
     }

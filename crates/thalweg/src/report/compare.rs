@@ -115,6 +115,7 @@ pub(super) fn compared(run: &Confronted<'_>, comparison: &Comparison) -> Compare
             ("success", true),
             ("95 % interval", true),
             ("median steps", true),
+            ("its 95 % interval", true),
             ("80 %", true),
             ("90 %", true),
             ("multiply-adds to the median", true),
@@ -126,7 +127,11 @@ pub(super) fn compared(run: &Confronted<'_>, comparison: &Comparison) -> Compare
                 format!("{} of {}", s.successes, s.replicates),
                 interval(s.success),
             ];
-            row.extend(s.steps.iter().map(|q| steps(*q, budget)));
+            let (low, high) = s.steps_intervals[0];
+            let end = |t: Option<f64>| steps(t.map(|t| t as u64), budget);
+            row.push(steps(s.steps[0], budget));
+            row.push(format!("{}–{}", end(low), end(high)));
+            row.extend(s.steps[1..].iter().map(|q| steps(*q, budget)));
             row.push(s.steps[0].map_or("–".into(), |t| number(t as f64 * s.work)));
             row
         },

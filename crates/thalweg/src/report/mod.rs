@@ -2,6 +2,7 @@
 
 mod axis;
 mod compare;
+mod decision;
 pub mod explore;
 pub mod front;
 pub mod gallery;
@@ -18,6 +19,7 @@ mod words;
 
 use std::path::Path;
 
+use crate::choose::Choice;
 use crate::confront::{self, Finding, Summary, findings, summarize};
 use crate::error::Error;
 use crate::plan::{Cell, Comparison, Plan};
@@ -36,6 +38,8 @@ pub struct Confronted<'a> {
     pub summaries: Vec<Summary>,
     /// Every prediction against its measurement.
     pub findings: Vec<Finding>,
+    /// What `thalweg choose` decided for the study; empty if it was not asked.
+    pub choices: Vec<Choice>,
 }
 
 impl<'a> Confronted<'a> {
@@ -52,7 +56,14 @@ impl<'a> Confronted<'a> {
             records,
             summaries,
             findings,
+            choices: Vec::new(),
         }
+    }
+
+    /// The same with what `thalweg choose` decided.
+    #[must_use]
+    pub fn with_choices(self, choices: Vec<Choice>) -> Self {
+        Confronted { choices, ..self }
     }
 
     fn base(&self) -> (&Cell, &Summary) {
@@ -130,6 +141,8 @@ fn choice(run: &Confronted<'_>) -> Section {
     if blocks.is_empty() {
         blocks.push(Block::Text(words::times(summary, cell)));
     }
+    blocks.extend(words::restarts(summary).map(Block::Text));
+    blocks.extend(decision::blocks(&run.choices));
     // Without a dimension to compare, the picture at the top is this one.
     if dimension(run.plan).is_some() {
         blocks.push(Block::Figure(Figure {

@@ -445,6 +445,13 @@ fn surprises(run: &Confronted<'_>) -> Vec<String> {
             few(&better)
         ));
     }
+    let restarted = named(&|c, s| c.number > 0 && words::restarts(s).is_some());
+    if !restarted.is_empty() {
+        all.push(format!(
+            "Cheaper to give up and begin again than to go on, with the whole interval: {}.",
+            few(&restarted)
+        ));
+    }
     let worse = named(&|_, s| start(s).is_some_and(|p| p >= share) && s.success.high < share);
     if !worse.is_empty() {
         all.push(format!(

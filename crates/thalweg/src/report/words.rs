@@ -214,6 +214,25 @@ pub(super) fn setting(cell: &Cell) -> String {
     )
 }
 
+/// Whether giving a try up and beginning again is cheaper than going on; none where the interval leaves
+/// it open, or where every try is short.
+pub(super) fn restarts(s: &Summary) -> Option<String> {
+    let restart = s.restart?;
+    let (gain, band) = restart.gain;
+    (band.low > 1.0).then(|| {
+        format!(
+            "Restarting is cheaper than going on: given up after {} steps and begun again with new draws, success takes {} steps in \
+             the mean instead of {}, {} times less (95 % interval {}–{}).",
+            number(restart.cutoff),
+            number(restart.expected),
+            number(restart.whole),
+            factor(gain),
+            factor(band.low),
+            factor(band.high)
+        )
+    })
+}
+
 /// Hitting times in a sentence.
 pub(super) fn times(s: &Summary, cell: &Cell) -> String {
     let budget = cell.setting.descent.steps;

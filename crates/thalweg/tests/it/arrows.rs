@@ -47,11 +47,13 @@ const ARROWS: [(&str, &[&str]); 24] = [
         "choose",
         &[
             "engine", "stats", "record", "observe", "run", "confront", "verdict", "certify",
+            "store",
         ],
     ),
     (
         "report",
         &[
+            "choose",
             "confront",
             "verdict",
             "record",

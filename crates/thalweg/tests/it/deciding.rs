@@ -520,3 +520,57 @@ fn a_space_that_makes_no_sense_is_refused() {
         .to_string();
     assert!(none.contains("no `[space]`"), "{none}");
 }
+
+/// What was chosen is read back as it was written, and the report says it, or the opposite.
+#[test]
+fn the_report_tells_what_was_chosen() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = choices(SPACE).expect("the space is right");
+    thalweg::choose::write(folder.path(), &made).expect("it can be written");
+    let plan = crate::plan(SPACE);
+    let cell = &plan.cells[0];
+    let mut back = thalweg::choose::read(folder.path(), cell).expect("it can be read");
+    let as_json = |c: &[Choice]| serde_json::to_string(c).expect("it is plain data");
+    assert_eq!(as_json(&back), as_json(&made));
+
+    let record = crate::record(SPACE, &Cpu::detect(), 2);
+    let records = [record];
+    let told = |choices: Vec<Choice>| {
+        let run = thalweg::report::Confronted::new(&plan, &records).with_choices(choices);
+        let page = thalweg::report::page(folder.path(), &run, &[]);
+        serde_json::to_string(&page.sections).expect("it is plain data")
+    };
+    let winner = back[0].winner.expect("something is certified");
+    let label = back[0].candidates[winner].label.clone();
+    let text = told(back.clone());
+    assert!(text.contains(&format!("took `{label}`")), "{text}");
+    assert!(text.contains("the cheapest of 6 candidates that could be certified"));
+    assert!(text.contains("Why each candidate won or lost"));
+    back[0].winner = None;
+    back[0].attempts.clear();
+    let text = told(back);
+    assert!(text.contains("found none of 6 candidates that could be certified"));
+    assert!(!text.contains(&format!("took `{label}`")));
+    assert!(!told(Vec::new()).contains("thalweg choose"));
+
+    // Another question's choice is not this one's answer, and a damaged file is told of.
+    let other = crate::plan(&SPACE.replace("seed = 3", "seed = 4"));
+    let none = thalweg::choose::read(folder.path(), &other.cells[0]).expect("it can be read");
+    assert!(none.is_empty());
+    std::fs::write(folder.path().join("choice.json"), "[{}]").expect("it can be written");
+    let e = thalweg::choose::read(folder.path(), cell).expect_err("it is damaged");
+    assert!(e.to_string().contains("choice.json"), "{e}");
+}
+
+/// Seconds are measured, so they differ from run to run, but each step of a candidate costs the same time.
+#[test]
+fn seconds_price_a_step_by_its_measured_time() {
+    let text = SPACE.replace("parameter_steps", "seconds");
+    let choice = choices(&text).expect("the space is right").remove(0);
+    for c in &choice.candidates {
+        assert!(c.price > 0.0 && c.price < 1e-2, "{}", c.price);
+        let steps = c.median_cost / c.price;
+        assert!(steps <= 3000.0 * (1.0 + 1e-9), "{steps}");
+    }
+    assert!(choice.winner.is_some());
+}

@@ -337,3 +337,30 @@ fn references_are_those_of_what_was_used() {
         &["1806.07572", "Kaplan, Meier", "McNemar 1947", "2103.00065"],
     );
 }
+
+/// A few quick successes among many that never come: begin again. All alike: go on.
+#[test]
+fn restarting_is_advised_where_it_is_cheaper() {
+    let lucky = report(
+        [does(30, 20, 0.1), does(30, 900, 0.01), does(30, 900, 1e-4)],
+        does(60, 200, 0.1),
+        does(100, 300, 0.1),
+    );
+    says(
+        &section(&lucky, "The choice, and why"),
+        &["Restarting is cheaper than going on"],
+    );
+    let alike = report(
+        [
+            does(100, 800, 0.1),
+            does(30, 900, 0.01),
+            does(30, 900, 1e-4),
+        ],
+        does(60, 200, 0.1),
+        does(100, 300, 0.1),
+    );
+    never(
+        &section(&alike, "The choice, and why"),
+        &["Restarting is cheaper"],
+    );
+}
