@@ -370,6 +370,53 @@ impl Verdict {
     }
 }
 
+/// Looks at a replicate with which its training counts as followed.
+const FOLLOWED: usize = 8;
+
+/// Whether the sharpness stays at the edge once it was there: η · sharpness over 2 (2 (1 + β) with heavy
+/// ball), the mean over the last quarter of training, for each replicate that reached 1 before. None if
+/// none did, or if training was not followed.
+fn edge(cell: &Cell, record: &Record) -> Option<Finding> {
+    let beta = match cell.setting.descent.method {
+        Method::Gd => 0.0,
+        Method::Momentum { beta } => beta,
+        Method::Nesterov { .. } | Method::Adam { .. } | Method::Sgd { .. } => return None,
+    };
+    let of_replicate = |looks: &[Look]| {
+        let row = record.rows.get(looks.first()?.replicate as usize)?;
+        let over = |look: &Look| Some(row.rate * look.sharpness? / (2.0 * (1.0 + beta)));
+        let late = |look: &&Look| 4 * look.step > 3 * row.steps;
+        let diverged = matches!(row.outcome, Outcome::Diverged { .. });
+        let there = (looks.iter().filter(|l| !late(l))).any(|l| over(l).is_some_and(|o| o >= 1.0));
+        if diverged || looks.len() < FOLLOWED || !there {
+            return None;
+        }
+        let last: Vec<f64> = looks.iter().filter(late).filter_map(over).collect();
+        (!last.is_empty()).then(|| last.iter().sum::<f64>() / last.len() as f64)
+    };
+    let means: Vec<f64> = (record.looks.chunk_by(|a, b| a.replicate == b.replicate))
+        .filter_map(of_replicate)
+        .collect();
+    let band = Interval {
+        low: means.iter().copied().fold(f64::NAN, f64::min),
+        high: means.iter().copied().fold(f64::NAN, f64::max),
+    };
+    (!means.is_empty()).then(|| Finding {
+        name: "η·sharpness/2 late in training where it had reached 1; every replicate within 5 %"
+            .into(),
+        cell: cell.number,
+        measured: median(&means),
+        predicted: 1.0,
+        verdict: if band.low >= 0.95 && band.high <= 1.05 {
+            Verdict::Holds
+        } else {
+            Verdict::Fails
+        },
+        band,
+        source: "edge of stability: Cohen et al. 2021, arXiv:2103.00065",
+    })
+}
+
 /// Every prediction about a cell against what it did.
 pub fn findings(cell: &Cell, record: &Record, summary: &Summary) -> Vec<Finding> {
     let mut all = Vec::new();
@@ -440,6 +487,7 @@ pub fn findings(cell: &Cell, record: &Record, summary: &Summary) -> Vec<Finding>
             }
         }
     }
+    all.extend(edge(cell, record));
     let floors: Vec<(f64, f64)> = record
         .rows
         .iter()

@@ -229,7 +229,8 @@ fn because(cell: &Cell, row: &Row, first: &Look, last: &Look, e: &Explanation) -
         };
         all.push(format!("At the end η·sharpness/2 = {edge:.3}: {place}."));
     }
-    if let (Some(dead), true) = (last.dead_units, last.dead_units > Some(0)) {
+    let untold = last.dead_units > Some(0) && !e.cause.tells_dead_units();
+    if let (Some(dead), true) = (last.dead_units, untold) {
         all.push(format!(
             "{dead} hidden units have φ' = 0 on every training point."
         ));

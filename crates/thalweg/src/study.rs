@@ -997,12 +997,16 @@ pub fn schema() -> serde_json::Value {
 }
 
 /// The built-in studies: name and text.
-pub const BUILT_IN: [(&str, &str); 2] = [
+pub const BUILT_IN: [(&str, &str); 3] = [
     (
         "assignment",
         include_str!("../../../studies/assignment.toml"),
     ),
     ("notebook", include_str!("../../../studies/notebook.toml")),
+    (
+        "edge-of-stability",
+        include_str!("../../../studies/edge-of-stability.toml"),
+    ),
 ];
 
 impl Source {

@@ -144,6 +144,11 @@ impl Cause {
         }
     }
 
+    /// Whether the evidence counts dead units already.
+    pub fn tells_dead_units(&self) -> bool {
+        matches!(self, Cause::Stationary { .. })
+    }
+
     /// Whether the loss got below.
     pub fn reached(&self) -> bool {
         matches!(self, Cause::Reached | Cause::Catapulted { .. })
@@ -196,8 +201,12 @@ impl Cause {
                 saddle, dead_units, ..
             } => {
                 let kind = match saddle {
-                    Some(true) => "a saddle: the Hessian has a negative eigenvalue there",
-                    Some(false) => "a local minimum: the Hessian has no negative eigenvalue there",
+                    Some(true) => {
+                        "a saddle: the Hessian has an eigenvalue below −1e-4 of its largest there"
+                    }
+                    Some(false) => {
+                        "a local minimum, as far as can be told: the Hessian has no eigenvalue below −1e-4 of its largest there"
+                    }
                     None => "a stationary point, whose Hessian was not measured",
                 };
                 let dead = match dead_units {

@@ -156,7 +156,7 @@ pub fn lowest_curvature(
 /// The curvature of the loss at given weights, whole.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Curvature {
-    /// Eigenvalues of the Hessian [P], increasing.
+    /// Eigenvalues of the Hessian `[P]`, increasing.
     pub eigenvalues: Vec<f64>,
     /// λmax of its Gauss–Newton part 2 s JᵀJ.
     pub gauss_newton: f64,

@@ -131,13 +131,13 @@ fn evidence(choice: &Choice) -> Vec<Block> {
     }
     blocks.push(Block::Figure(Figure {
         name: format!("{stem}-success"),
-        caption: "How often the candidates on the front reach the loss, the cheapest on top; the race stops a candidate as soon as it is decided."
+        caption: "How often the candidates on the front reach the loss, named by their median cost; the race stops a candidate as soon as it is decided."
             .into(),
         plot: Plot::Intervals {
             rows: front
                 .iter()
                 .map(|c| IntervalRow {
-                    label: c.label.clone(),
+                    label: format!("{} {}", number(c.median_cost), unit(choice.cost)),
                     value: share(c),
                     low: c.success.low,
                     high: c.success.high,

@@ -269,7 +269,7 @@ fn evidence(cell: &Cell, row: &Row, looks: Option<(&Look, &Look)>) -> Vec<String
         ));
     }
     let dead = last.dead_units.unwrap_or(0);
-    if dead > 0 {
+    if dead > 0 && !why.tells_dead_units() {
         all.push(format!(
             "{dead} hidden units have φ' = 0 on every training point."
         ));

@@ -9,6 +9,7 @@ mod keeping;
 mod laws;
 mod mean_field;
 mod parity;
+mod showcase;
 mod studies;
 mod verdicts;
 mod words;
