@@ -1,12 +1,12 @@
 //! One comparison: its table, its figures, and what follows from them.
 
 use super::page::{Block, Column, Figure, IntervalRow, Line, Part, Plot, ShareRow, Table};
-use super::words::{self, chance, factor, interval, number, steps};
+use super::words::{self, chance, factor, interval, number, percent, steps};
 use super::{Confronted, column, slug};
 use crate::confront::{Summary, pair};
 use crate::plan::{Cell, Comparison};
 use crate::record::Record;
-use crate::stats::{Hit, holm, kaplan_meier};
+use crate::stats::{Group, Hit, Interval, Logistic, NoFit, holm, kaplan_meier};
 
 /// The label of a base cell that is not a member.
 const BASE: &str = "(base)";
@@ -237,6 +237,7 @@ pub(super) fn compared(run: &Confronted<'_>, comparison: &Comparison) -> Compare
             x_label: "step".into(),
         },
     }));
+    blocks.extend(threshold(run, comparison, &keys, &members, &labels).map(Block::Text));
     blocks.extend([outcome, paired]);
     let rate = |i: usize| {
         let s = &run.summaries[members[i]];
@@ -316,17 +317,9 @@ fn looked(cell: &Cell, record: &Record) -> Vec<&'static str> {
         .collect()
 }
 
-/// Steps against a key whose values are numbers; none if they are not, or few.
-fn against_number(
-    run: &Confronted<'_>,
-    comparison: &Comparison,
-    keys: &[usize],
-    members: &[usize],
-    labels: &[Vec<String>],
-) -> Option<Plot> {
-    let &[key] = keys else {
-        return None;
-    };
+/// The members whose one key is a positive number, or a list of one, by that number; none if two have the
+/// same.
+fn numbers(members: &[usize], labels: &[Vec<String>]) -> Option<Vec<(f64, usize)>> {
     let mut at: Vec<(f64, usize)> = labels
         .iter()
         .zip(members)
@@ -342,14 +335,104 @@ fn against_number(
             Some((value, m))
         })
         .collect();
-    if at.len() < 4 || at.iter().any(|(v, _)| *v <= 0.0) {
+    if at.iter().any(|(v, _)| *v <= 0.0) {
         return None;
     }
     at.sort_by(|a, b| a.0.total_cmp(&b.0));
     // Lists of one to four times the same number are no axis.
-    if at.windows(2).any(|p| p[0].0 >= p[1].0) {
+    at.windows(2).all(|p| p[0].0 < p[1].0).then_some(at)
+}
+
+/// Where the probability of success crosses the share that was asked for, along a key whose values are
+/// numbers, by a logistic fit (in the logarithm of rates and steps); none if it does not cross, or not in one
+/// direction.
+fn threshold(
+    run: &Confronted<'_>,
+    comparison: &Comparison,
+    keys: &[usize],
+    members: &[usize],
+    labels: &[Vec<String>],
+) -> Option<String> {
+    let &[key] = keys else {
         return None;
+    };
+    let key = &comparison.keys[key];
+    let logarithmic = key.starts_with("descent.");
+    let at = numbers(members, labels).filter(|at| at.len() >= 3)?;
+    let groups: Vec<Group> = at
+        .iter()
+        .map(|(v, m)| Group {
+            x: if logarithmic { v.ln() } else { *v },
+            successes: run.summaries[*m].successes,
+            trials: run.summaries[*m].replicates,
+        })
+        .collect();
+    let share = run.plan.cells[0].setting.success.share;
+    let value = |x: f64| number(if logarithmic { x.exp() } else { x });
+    let end = |x: f64| {
+        if x.is_finite() {
+            value(x)
+        } else {
+            "beyond what was tried".into()
+        }
+    };
+    let success: Vec<Interval> = at.iter().map(|(_, m)| run.summaries[*m].success).collect();
+    let contradicts = |rises: bool| {
+        success.iter().enumerate().any(|(i, a)| {
+            success[i + 1..].iter().any(|b| {
+                if rises {
+                    a.low > b.high
+                } else {
+                    b.low > a.high
+                }
+            })
+        })
+    };
+    let direction = |rises: bool| if rises { "rises" } else { "falls" };
+    match Logistic::fit(&groups) {
+        Ok(fit) => {
+            let rises = fit.slope > 0.0;
+            let t = fit.threshold(share, crate::confront::LEVEL)?;
+            let (low, high) = (groups.first()?.x, groups.last()?.x);
+            (!contradicts(rises) && low <= t.at && t.at <= high).then(|| {
+                format!(
+                    "Success {} with `{key}`: by a logistic fit it crosses {} at {} (95 % interval {} to {}).",
+                    direction(rises),
+                    percent(share),
+                    value(t.at),
+                    end(t.interval.low),
+                    end(t.interval.high)
+                )
+            })
+        }
+        Err(NoFit::Separated(between)) => {
+            let rises = groups.first()?.successes == 0;
+            let pure = |g: &Group| g.successes == 0 || g.successes == g.trials;
+            groups.iter().all(pure).then(|| {
+                format!(
+                    "Success {} with `{key}`, from never to always, between {} and {}.",
+                    direction(rises),
+                    value(between.low),
+                    value(between.high)
+                )
+            })
+        }
+        Err(NoFit::TooFew | NoFit::OneOutcome) => None,
     }
+}
+
+/// Steps against a key whose values are numbers; none if they are not, or few.
+fn against_number(
+    run: &Confronted<'_>,
+    comparison: &Comparison,
+    keys: &[usize],
+    members: &[usize],
+    labels: &[Vec<String>],
+) -> Option<Plot> {
+    let &[key] = keys else {
+        return None;
+    };
+    let at = numbers(members, labels).filter(|at| at.len() >= 4)?;
     let line = |name: &str, dashed: bool, of: &dyn Fn(&Summary) -> Option<f64>| Line {
         name: name.into(),
         points: at

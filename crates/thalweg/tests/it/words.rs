@@ -364,3 +364,29 @@ fn restarting_is_advised_where_it_is_cheaper() {
         &["Restarting is cheaper"],
     );
 }
+
+/// Success that rises with the dimension crosses the share on the way up, success that falls on the way down,
+/// and success that does neither crosses nothing.
+#[test]
+fn a_threshold_is_told_with_its_direction() {
+    let at = |far: u64, middle: u64, near: u64| {
+        let dims = [
+            does(far, 100, 0.1),
+            does(middle, 400, 0.01),
+            does(near, 900, 1e-4),
+        ];
+        let page = report(dims, does(60, 200, 0.1), does(100, 300, 0.1));
+        section(&page, "What the input dimension does")
+    };
+    says(
+        &at(97, 70, 10),
+        &["Success rises with `data.dim`: by a logistic fit it crosses 80 % at"],
+    );
+    says(
+        &at(10, 70, 97),
+        &["Success falls with `data.dim`: by a logistic fit it crosses 80 % at"],
+    );
+    never(&at(97, 10, 97), &["logistic"]);
+    never(&at(100, 100, 100), &["logistic", "from never to always"]);
+    says(&at(100, 100, 0), &["from never to always, between 2"]);
+}
