@@ -317,6 +317,18 @@ pub(crate) trait Lane<S: Simd>: SimdFloat<S, Element: Real> {
         (-self).mul_add_precise(b, c)
     }
 
+    /// `self` where it is not below zero, else zero; a NaN stays.
+    #[inline(always)]
+    fn relu(self) -> Self {
+        let zero = Self::of(self.token(), 0.0);
+        if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
+            // One instruction, which gives a NaN in its second operand on.
+            zero.max(self)
+        } else {
+            self.simd_le(zero).select(zero, self)
+        }
+    }
+
     /// `c[0] + c[1] x + c[2] x^2 + ...` by Horner's rule.
     #[inline(always)]
     fn poly(self, c: &[f64]) -> Self {
@@ -522,8 +534,8 @@ impl Activate for Relu {
     #[inline(always)]
     fn value_and_slope<S: Simd, V: Lane<S>>(z: V) -> (V, V) {
         let zero = V::of(z.token(), 0.0);
-        let off = z.simd_le(zero);
-        (off.select(zero, z), off.select(zero, V::of(z.token(), 1.0)))
+        let one = V::of(z.token(), 1.0);
+        (z.relu(), z.simd_le(zero).select(zero, one))
     }
 }
 

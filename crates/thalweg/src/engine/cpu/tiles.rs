@@ -289,9 +289,13 @@ impl<S: Simd, V: Lane<S>> Tiles for Backward<'_, S, V> {
         for p in 0..P {
             deltas[p] = &self.delta[(n + p) * stride(j_len)..][..j_len];
         }
-        let mut rest = &self.weights[k..];
-        for j in 0..j_len {
-            let row = &rest[..Q];
+        for (j, row) in self
+            .weights
+            .chunks_exact(stride(k_len))
+            .enumerate()
+            .take(j_len)
+        {
+            let row = &row[k..k + Q];
             let mut w = [zero; Q];
             for q in 0..Q {
                 w[q] = row[q];
@@ -302,7 +306,6 @@ impl<S: Simd, V: Lane<S>> Tiles for Backward<'_, S, V> {
                     acc[p][q] = d.mul_add_precise(w[q], acc[p][q]);
                 }
             }
-            rest = rest.get(stride(k_len)..).unwrap_or(&[]);
         }
         let at = n * stride(k_len) + k;
         let (slope, below) = (&self.slope[at..], &mut self.below[at..]);
@@ -312,7 +315,7 @@ impl<S: Simd, V: Lane<S>> Tiles for Backward<'_, S, V> {
         match self.slope_from {
             Slope::One => times(acc, slope, below, step, |sum, _| sum),
             Slope::Step => times(acc, slope, below, step, |sum, a| {
-                a.simd_le(zero).select(zero, sum)
+                a.simd_gt(zero).select(sum, zero)
             }),
             Slope::Leak => times(acc, slope, below, step, |sum, a| {
                 sum * a.simd_gt(zero).select(one, leak)
@@ -359,9 +362,10 @@ impl<S: Simd, V: Lane<S>, const STEP: bool> Tiles for Gradient<'_, S, V, STEP> {
     fn tile<const P: usize, const Q: usize>(&mut self, j: usize, k: usize) {
         let zero = V::of(self.simd, 0.0);
         let mut acc = [[zero; Q]; P];
-        let (mut deltas, mut inputs) = (&self.delta[j..], &self.input[k..]);
-        for _ in 0..self.points {
-            let (d, row) = (&deltas[..P], &inputs[..Q]);
+        let deltas = self.delta.chunks_exact(stride(self.fan_out));
+        let inputs = self.input.chunks_exact(stride(self.fan_in));
+        for (d, row) in deltas.zip(inputs).take(self.points) {
+            let (d, row) = (&d[j..j + P], &row[k..k + Q]);
             let mut a = [zero; Q];
             for q in 0..Q {
                 a[q] = row[q];
@@ -372,8 +376,6 @@ impl<S: Simd, V: Lane<S>, const STEP: bool> Tiles for Gradient<'_, S, V, STEP> {
                     acc[p][q] = d.mul_add_precise(a[q], acc[p][q]);
                 }
             }
-            deltas = deltas.get(stride(self.fan_out)..).unwrap_or(&[]);
-            inputs = inputs.get(stride(self.fan_in)..).unwrap_or(&[]);
         }
         for p in 0..P {
             let to = &mut self.to[(j + p) * stride(self.fan_in) + k..][..Q];
