@@ -17,10 +17,11 @@ fn main() -> Result<(), Error> {
     let mut next = |default: &str| arguments.next().unwrap_or(default.into());
     let (activation, precision) = (next("relu"), next("f32"));
     let (units, replicates, steps) = (next("20"), next("16"), next("200"));
+    let rate = next("0.001");
     let study = format!(
         "replicates = {replicates}\n[data]\npoints = 20\ndim = 15\n\
          [net]\nhidden = [{units}, {units}]\nactivation = \"{activation}\"\ninit = \"kaiming_normal\"\n\
-         [descent]\nrate = 0.001\nsteps = {steps}\nprecision = \"{precision}\"\nstop = \"never\"\n\
+         [descent]\nrate = {rate}\nsteps = {steps}\nprecision = \"{precision}\"\nstop = \"never\"\n\
          [look]\nreplicates = 0\n[keep]\nreplicates = 0\nweights = \"none\"\n"
     );
     let plan = Plan::new(&Source {

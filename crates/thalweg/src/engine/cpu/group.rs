@@ -9,13 +9,12 @@ use fearless_simd::Simd;
 use super::kernel::Body;
 use super::lane::{Lane, Real};
 use super::rule::Rule;
-use super::tiles::{Backward, Forward, Gradient, Slope, bias_gradient, product, stride};
+use super::tiles::{Backward, Forward, Outputs, Row, Slope, WIDTH, outputs, panels, stride};
 use crate::descent::Method;
 use crate::engine::{Problem, Start};
 use crate::net::Tensor;
 
-/// The numbers of a group of replicates. Matrices are row-major, the lane innermost, rows
-/// [`stride`] vectors apart.
+/// The numbers of a group of replicates. Matrices are in panels (see [`super::tiles`]), the lane innermost.
 pub(super) struct Group<S: Simd, V: Lane<S>> {
     simd: S,
     spans: Vec<Span>,
@@ -23,55 +22,91 @@ pub(super) struct Group<S: Simd, V: Lane<S>> {
     w: Vec<V>,
     rule: Rule<V>,
     /// [N, d] and `[N]`.
-    x: Vec<V>,
+    x: Vec<Row<V>>,
     y: Vec<V>,
-    /// Activations of each hidden layer [N, h], and φ' where the activation does not tell it.
-    a: Vec<Vec<V>>,
-    slope: Vec<Vec<V>>,
+    /// Activations of each hidden layer [N, h], on the way back replaced by ∂L/∂z over 2 s; φ' where the
+    /// activation does not tell it.
+    a: Vec<Vec<Row<V>>>,
+    slope: Vec<Vec<Row<V>>>,
     slope_from: Slope,
-    /// ∂L/∂z over 2 s of two neighbouring layers [N, h].
-    delta: Vec<V>,
-    below: Vec<V>,
+    /// The next ∂L/∂z over 2 s, while the activations of its layer are still wanted.
+    below: Vec<Row<V>>,
     /// Residuals `[N]`.
     r: Vec<V>,
     /// Weight of each point in the mini-batch `[N]`.
     in_batch: Vec<V>,
 }
 
-/// Where a tensor lies: its rows, `stride` vectors apart.
+/// Where a tensor lies: a matrix in panels, or a bias.
 struct Span {
     start: usize,
     rows: usize,
     columns: usize,
-    stride: usize,
+    is_bias: bool,
 }
 
 impl Span {
     fn range(&self) -> Range<usize> {
-        self.start..self.start + self.rows * self.stride
+        let length = if self.is_bias {
+            self.columns
+        } else {
+            panels(self.columns) * stride(self.rows) * WIDTH
+        };
+        self.start..self.start + length
     }
+
+    /// The places of its entries, row-major.
+    fn places(&self) -> impl Iterator<Item = usize> {
+        (0..self.rows).flat_map(move |row| {
+            (0..self.columns).map(move |column| {
+                let inside = if self.is_bias {
+                    column
+                } else {
+                    place(self.rows, row, column)
+                };
+                self.start + inside
+            })
+        })
+    }
+}
+
+/// Where an entry of a matrix with so many rows lies.
+fn place(rows: usize, row: usize, column: usize) -> usize {
+    (column / WIDTH * stride(rows) + row) * WIDTH + column % WIDTH
 }
 
 fn spans(problem: &Problem) -> Vec<Span> {
     let mut start = 0;
     let span = |tensor: &Tensor| {
         let columns = tensor.shape.last().copied().unwrap_or(1).max(1);
-        let rows = tensor.len() / columns;
-        let stride = if tensor.is_bias {
-            columns
-        } else {
-            stride(columns)
-        };
         let span = Span {
             start,
-            rows,
+            rows: tensor.len() / columns,
             columns,
-            stride,
+            is_bias: tensor.is_bias,
         };
-        start += rows * stride;
+        start = span.range().end;
         span
     };
     problem.tensors.iter().map(span).collect()
+}
+
+/// The weights and the bias of a layer in a list of all.
+#[inline(always)]
+fn layer<'a, V>(
+    all: &'a mut [V],
+    spans: &[Span],
+    bias: bool,
+    l: usize,
+) -> (&'a mut [Row<V>], &'a mut [V]) {
+    let (weights, bias) = if bias {
+        let (weights, bias) = (spans[2 * l].range(), spans[2 * l + 1].range());
+        let (before, after) = all.split_at_mut(bias.start);
+        (&mut before[weights], &mut after[..bias.len()])
+    } else {
+        (&mut all[spans[l].range()], Default::default())
+    };
+    (weights.as_chunks_mut().0, bias)
 }
 
 impl<S: Simd, V: Lane<S>> Body<S, V> for Group<S, V> {
@@ -82,10 +117,12 @@ impl<S: Simd, V: Lane<S>> Body<S, V> for Group<S, V> {
         let slope_from = Slope::of(problem.activation);
         let hidden = &problem.sizes[1..problem.sizes.len() - 1];
         let n = problem.points;
-        let widest = hidden.iter().copied().max().unwrap_or(0).max(1);
-        let layer = |wanted: bool| {
-            let rows = hidden.iter().map(|&h| n * stride(h));
-            rows.map(|len| vec![zero; if wanted { len } else { 0 }])
+        let matrix = |columns: usize| vec![[zero; WIDTH]; panels(columns) * stride(n)];
+        // All as wide as the widest: on the way back they change places.
+        let widest = hidden.iter().copied().max().unwrap_or(0);
+        let layers = |wanted: bool| {
+            let each = hidden.iter();
+            each.map(|_| matrix(if wanted { widest } else { 0 }))
                 .collect()
         };
         Group {
@@ -93,35 +130,31 @@ impl<S: Simd, V: Lane<S>> Body<S, V> for Group<S, V> {
             spans,
             w: vec![zero; parameters],
             rule: Rule::new(simd, problem, parameters),
-            x: vec![zero; n * stride(problem.sizes[0])],
+            x: matrix(problem.sizes[0]),
             y: vec![zero; n],
-            a: layer(true),
-            slope: layer(slope_from == Slope::Kept),
+            a: layers(true),
+            slope: layers(slope_from == Slope::Kept),
             slope_from,
-            delta: vec![zero; n * stride(widest)],
-            below: vec![zero; n * stride(widest)],
+            below: matrix(widest),
             r: vec![zero; n],
             in_batch: vec![zero; n],
         }
     }
 
     fn load(&mut self, problem: &Problem, lane: usize, start: &Start) {
-        let load = |to: &mut [V], from: &[f64]| {
-            to.iter_mut()
-                .zip(from)
-                .for_each(|(v, &value)| v.as_mut_slice()[lane] = Real::of(value));
-        };
         for (span, tensor) in self.spans.iter().zip(&problem.tensors) {
-            let from = &start.weights[tensor.range()];
-            for (row, from) in from.chunks_exact(span.columns).enumerate() {
-                load(&mut self.w[span.start + row * span.stride..], from);
+            for (at, &value) in span.places().zip(&start.weights[tensor.range()]) {
+                self.w[at].as_mut_slice()[lane] = Real::of(value);
             }
         }
-        let d = problem.sizes[0];
-        for (row, from) in start.x.chunks_exact(d).enumerate() {
-            load(&mut self.x[row * stride(d)..], from);
+        let (n, d) = (problem.points, problem.sizes[0]);
+        let x = self.x.as_flattened_mut();
+        for (i, &value) in start.x.iter().enumerate() {
+            x[place(n, i / d, i % d)].as_mut_slice()[lane] = Real::of(value);
         }
-        load(&mut self.y, &start.y);
+        for (y, &value) in self.y.iter_mut().zip(&start.y) {
+            y.as_mut_slice()[lane] = Real::of(value);
+        }
         self.rule.begin(problem, start, lane..lane + 1);
     }
 
@@ -129,10 +162,7 @@ impl<S: Simd, V: Lane<S>> Body<S, V> for Group<S, V> {
         to.clear();
         to.reserve(problem.tensors.last().map_or(0, |t| t.range().end));
         for span in &self.spans {
-            for row in self.w[span.range()].chunks_exact(span.stride) {
-                let values = row[..span.columns].iter();
-                to.extend(values.map(|v| v.as_slice()[lane].to_f64()));
-            }
+            to.extend(span.places().map(|at| self.w[at].as_slice()[lane].to_f64()));
         }
     }
 
@@ -144,35 +174,28 @@ impl<S: Simd, V: Lane<S>> Body<S, V> for Group<S, V> {
     fn forward(&mut self, problem: &Problem) -> V {
         let simd = self.simd;
         let n = problem.points;
-        let per_layer = if problem.bias { 2 } else { 1 };
-        let layers = problem.sizes.len() - 1;
-        for l in 0..layers {
-            let (fan_in, fan_out) = (problem.sizes[l], problem.sizes[l + 1]);
-            let weights = &self.w[self.spans[per_layer * l].range()];
-            let bias: &[V] = if problem.bias {
-                &self.w[self.spans[per_layer * l + 1].range()]
-            } else {
-                &[]
-            };
+        let last = problem.sizes.len() - 2;
+        for l in 0..last {
+            let (weights, bias) = layer(&mut self.w, &self.spans, problem.bias, l);
             let (before, after) = self.a.split_at_mut(l);
-            let hidden = l + 1 < layers;
-            let tiles = Forward::<S, V> {
+            let forward = Forward::<S, V> {
+                simd,
+                points: n,
+                fan_in: problem.sizes[l],
+                fan_out: problem.sizes[l + 1],
                 input: if l == 0 { &self.x } else { &before[l - 1] },
                 weights,
                 bias,
-                simd,
-                fan_in,
-                fan_out,
-                activation: hidden.then_some(problem.activation),
-                slope: if hidden && self.slope_from == Slope::Kept {
-                    &mut self.slope[l]
-                } else {
-                    &mut []
-                },
-                z: if hidden { &mut after[0] } else { &mut self.r },
+                activation: problem.activation,
+                slope: &mut self.slope[l],
+                z: &mut after[0],
             };
-            product(simd, tiles, n, fan_out);
+            forward.run();
         }
+        let input = self.a.last().unwrap_or(&self.x);
+        let (weights, bias) = layer(&mut self.w, &self.spans, problem.bias, last);
+        let r = &mut self.r;
+        outputs(simd, input, problem.sizes[last], weights, bias, r);
         let mut sum = V::of(simd, 0.0);
         for (r, y) in self.r.iter_mut().zip(&self.y) {
             *r -= *y;
@@ -212,49 +235,59 @@ impl<S: Simd, V: Lane<S>> Group<S, V> {
     #[inline(always)]
     fn backward<const STEP: bool>(&mut self, problem: &Problem) {
         let simd = self.simd;
-        let n = problem.points;
-        let per_layer = if problem.bias { 2 } else { 1 };
         let last = problem.sizes.len() - 2;
-        for l in (0..=last).rev() {
-            let (fan_in, fan_out) = (problem.sizes[l], problem.sizes[l + 1]);
-            let at = self.spans[per_layer * l].range();
-            let delta = if l == last { &self.r } else { &self.delta };
-            if l > 0 {
-                // Before the step touches these weights.
-                let tiles = Backward::<S, V> {
-                    delta,
-                    weights: &self.w[at.clone()],
-                    slope_from: self.slope_from,
-                    slope: if self.slope_from == Slope::Kept {
-                        &self.slope[l - 1]
-                    } else {
-                        &self.a[l - 1]
-                    },
-                    simd,
-                    fan_in,
-                    fan_out,
-                    below: &mut self.below,
-                };
-                product(simd, tiles, n, fan_in);
-            }
-            let to = if STEP { &mut self.w } else { &mut self.rule.g };
-            let tiles = Gradient::<S, V, STEP> {
-                delta,
-                input: if l == 0 { &self.x } else { &self.a[l - 1] },
+        // The pace of a layer's weights and of its bias.
+        let per_layer = if problem.bias { 2 } else { 1 };
+        let pace = |rule: &Rule<V>, l: usize| {
+            let at = per_layer * l;
+            (rule.pace[at], rule.pace[at + per_layer - 1])
+        };
+        let pace_of_output = pace(&self.rule, last);
+        let (weights, bias) = layer(&mut self.w, &self.spans, problem.bias, last);
+        let (gradient, bias_gradient) = layer(&mut self.rule.g, &self.spans, problem.bias, last);
+        let no_slope = Vec::new();
+        let output = Outputs::<S, V> {
+            simd,
+            fan_in: problem.sizes[last],
+            r: &self.r,
+            hidden: last > 0,
+            input: self.a.last_mut().unwrap_or(&mut self.x),
+            slope_from: self.slope_from,
+            slope: self.slope.last().unwrap_or(&no_slope),
+            weights,
+            bias,
+            gradient,
+            bias_gradient,
+            pace: pace_of_output.0,
+            bias_pace: pace_of_output.1,
+        };
+        output.run::<STEP>();
+        for l in (0..last).rev() {
+            let (pace, bias_pace) = pace(&self.rule, l);
+            let (weights, bias) = layer(&mut self.w, &self.spans, problem.bias, l);
+            let (gradient, bias_gradient) = layer(&mut self.rule.g, &self.spans, problem.bias, l);
+            let (before, after) = self.a.split_at_mut(l);
+            let backward = Backward::<S, V> {
                 simd,
-                pace: self.rule.pace[per_layer * l],
-                points: n,
-                fan_in,
-                fan_out,
-                to: &mut to[at],
+                points: problem.points,
+                fan_in: problem.sizes[l],
+                fan_out: problem.sizes[l + 1],
+                delta: &after[0],
+                input: if l == 0 { &self.x } else { &before[l - 1] },
+                slope_from: self.slope_from,
+                slope: if l == 0 { &[] } else { &self.slope[l - 1] },
+                below: if l == 0 { &mut [] } else { &mut self.below },
+                weights,
+                bias,
+                gradient,
+                bias_gradient,
+                pace,
+                bias_pace,
             };
-            product(simd, tiles, fan_out, fan_in);
-            if problem.bias {
-                let at = self.spans[per_layer * l + 1].range();
-                let pace = self.rule.pace[per_layer * l + 1];
-                bias_gradient::<S, V, STEP>(simd, delta, n, pace, &mut to[at]);
+            backward.run::<STEP>();
+            if l > 0 {
+                std::mem::swap(&mut self.a[l - 1], &mut self.below);
             }
-            std::mem::swap(&mut self.delta, &mut self.below);
         }
     }
 }

@@ -291,7 +291,7 @@ impl<S: Simd, V: Lane<S>> Product<'_, S, V> {
     }
 }
 
-/// The product as a function of its own: see [`super::tiles::product`].
+/// The product as a function of its own: see [`super::tiles::Forward::run`].
 #[inline(always)]
 fn product<S: Simd, V: Lane<S>>(product: Product<'_, S, V>, rows: usize) {
     let simd = product.simd;
@@ -490,7 +490,7 @@ impl<S: Simd, V: Lane<S>> Body<S, V> for Single<S, V> {
                 },
                 n,
             );
-            activate::<S, V>(problem.activation, a, &mut self.slope[l]);
+            activate(simd, problem.activation, a, &mut self.slope[l]);
             if !fan_out.is_multiple_of(V::LEN) {
                 // φ(0) need not be 0: nothing may reach the padding.
                 for row in a.chunks_exact_mut(width) {
@@ -618,8 +618,14 @@ impl<S: Simd, V: Lane<S>> Single<S, V> {
                     n,
                 );
                 let below = &mut self.below[..n * wide_in];
-                self.slope_from
-                    .apply(simd, below, &self.a[l - 1], &self.slope[l - 1]);
+                let from = if self.slope_from == Slope::Kept {
+                    &self.slope[l - 1]
+                } else {
+                    &self.a[l - 1]
+                };
+                for (below, from) in below.iter_mut().zip(from) {
+                    *below = self.slope_from.times(simd, *below, *from);
+                }
             }
             let (left, left_width, right) = if block.transposed {
                 (input, wide_in, delta)
