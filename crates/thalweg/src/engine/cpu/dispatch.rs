@@ -149,8 +149,9 @@ struct Train<'a> {
     share: u64,
 }
 
-/// Bytes of weights and activations up to which a group of replicates runs from the second cache.
-const CACHE: usize = 3 << 20;
+/// Bytes of weights and activations up to which replicates are trained as a group. A group wider than the second
+/// cache runs from the third, of which a processor has some megabytes; one network at a time beyond.
+const CACHE: usize = 8 << 20;
 
 impl Work for Train<'_> {
     type Output = ();

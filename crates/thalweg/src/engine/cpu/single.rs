@@ -1,7 +1,7 @@
 //! One network at a time: a lane is a unit of a layer.
 //!
-//! For fewer replicates than half the lanes, and for networks of which a whole group would not fit the
-//! processor's second cache. Every sum runs over the same terms in the same order as in a group, so
+//! For fewer replicates than half the lanes, and for networks of which a whole group would be too large for the
+//! processor's caches. Every sum runs over the same terms in the same order as in a group, so
 //! the bits are the same. The price is padding to whole vectors, and a transposed copy of
 //! every inner weight matrix: the forward pass wants units of the layer above side by side, the
 //! backward pass units of the layer below.
@@ -623,9 +623,7 @@ impl<S: Simd, V: Lane<S>> Single<S, V> {
                 } else {
                     &self.a[l - 1]
                 };
-                for (below, from) in below.iter_mut().zip(from) {
-                    *below = self.slope_from.times(simd, *below, *from);
-                }
+                self.slope_from.apply(simd, below, from);
             }
             let (left, left_width, right) = if block.transposed {
                 (input, wide_in, delta)

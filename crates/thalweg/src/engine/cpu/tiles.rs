@@ -88,115 +88,130 @@ impl Slope {
             Slope::Kept => sum * from,
         }
     }
+
+    /// The same for many; the choice is made outside the loop.
+    #[inline(always)]
+    pub(super) fn apply<S: Simd, V: Lane<S>>(self, simd: S, sums: &mut [V], from: &[V]) {
+        let each = sums.iter_mut().zip(from);
+        match self {
+            Slope::One => {}
+            Slope::Step => each.for_each(|(s, a)| *s = Slope::Step.times(simd, *s, *a)),
+            Slope::Leak => each.for_each(|(s, a)| *s = Slope::Leak.times(simd, *s, *a)),
+            Slope::Tanh => each.for_each(|(s, a)| *s = Slope::Tanh.times(simd, *s, *a)),
+            Slope::Kept => each.for_each(|(s, a)| *s = Slope::Kept.times(simd, *s, *a)),
+        }
+    }
 }
 
 /// A product of two matrices computed tile by tile.
 pub(super) trait Tiles {
-    /// Rows of a tile at most.
+    /// Rows and columns of a tile at most; columns divide a panel.
     const ROWS: usize;
+    const COLUMNS: usize;
     /// Whether tiles are even, or as high as can be.
     const EVEN: bool;
-    /// `P` rows from `row` on, the first `Q` columns of a panel.
-    fn tile<const P: usize, const Q: usize>(&mut self, row: usize, panel: usize);
-    /// These rows of these panels are complete, and still in the nearest cache.
+    /// `P` rows from `row` on, `Q` columns from one of a panel's on.
+    fn tile<const P: usize, const Q: usize>(&mut self, row: usize, panel: usize, column: usize);
+    /// These rows of a panel are done, and still in the nearest cache.
     #[inline(always)]
-    fn complete(&mut self, rows: Range<usize>, panels: Range<usize>) {
-        let _ = (rows, panels);
+    fn complete(&mut self, rows: Range<usize>, panel: usize) {
+        let _ = (rows, panel);
     }
 }
 
-/// Covers rows × panels with tiles: a panel after the other, or rows after rows. Either way in two series of
-/// tiles of the same shape, so that the choice of a shape is made outside the loop over tiles.
+/// Covers rows × panels with tiles, a panel after the other: each in two series of tiles of one height, so that
+/// the choice of a shape is made outside the loop over tiles.
 #[inline(always)]
-fn cover<T: Tiles>(
-    tiles: &mut T,
-    rows: usize,
-    columns: usize,
-    panels: Range<usize>,
-    by_panel: bool,
-) {
+fn cover<T: Tiles>(tiles: &mut T, rows: Range<usize>, columns: usize, panels: Range<usize>) {
     // So many tiles of one height, and the rest of another.
-    let (high, low, tall, count) = if T::EVEN {
-        let count = rows.div_ceil(T::ROWS).max(1);
-        (rows / count + 1, rows / count, rows % count, count)
+    let count = rows.len().div_ceil(T::ROWS).max(1);
+    let (high, tall, low) = if T::EVEN {
+        let low = rows.len() / count;
+        (low + 1, rows.len() % count, low)
     } else {
-        let rest = rows % T::ROWS;
-        let tall = rows / T::ROWS;
-        (T::ROWS, rest, tall, tall + usize::from(rest > 0))
+        let tall = rows.len() / T::ROWS;
+        (T::ROWS, tall, rows.len() - tall * T::ROWS)
     };
-    // Whole panels end here.
-    let whole = panels.end.min(columns / WIDTH);
-    let outer = if by_panel { panels.len() } else { count };
-    for i in 0..outer {
-        let at = if by_panel {
-            (0, panels.start + i)
-        } else {
-            (
-                i * high - i.saturating_sub(tall) * (high - low),
-                panels.start,
-            )
-        };
-        let height = if i < tall { high } else { low };
-        for part in 0..2 {
-            let series = match (by_panel, part) {
-                (true, 0) => (at, high, tall, (high, 0)),
-                (true, _) => ((tall * high, at.1), low, count - tall, (low, 0)),
-                (false, 0) => (at, height, whole - panels.start, (0, 1)),
-                (false, _) => ((at.0, whole), height, panels.end - whole, (0, 1)),
-            };
-            let width = WIDTH.min(columns - series.0.1 * WIDTH);
-            match width {
-                4 => series_of::<T, 4>(tiles, series),
-                3 => series_of::<T, 3>(tiles, series),
-                2 => series_of::<T, 2>(tiles, series),
-                _ => series_of::<T, 1>(tiles, series),
+    for panel in panels {
+        let width = WIDTH.min(columns - panel * WIDTH);
+        let mut column = 0;
+        while column < width {
+            for (height, count, row) in [
+                (high, tall, rows.start),
+                (low, count - tall, rows.start + tall * high),
+            ] {
+                let at = (row, panel, column);
+                match width - column {
+                    4.. if T::COLUMNS >= 4 => series_of::<T, 4>(tiles, height, count, at),
+                    3 if T::COLUMNS >= 3 => series_of::<T, 3>(tiles, height, count, at),
+                    2.. => series_of::<T, 2>(tiles, height, count, at),
+                    _ => series_of::<T, 1>(tiles, height, count, at),
+                }
             }
+            column += T::COLUMNS;
         }
-        if by_panel {
-            tiles.complete(0..rows, at.1..at.1 + 1);
-        } else {
-            tiles.complete(at.0..at.0 + height, panels.clone());
-        }
+        tiles.complete(rows.clone(), panel);
     }
 }
 
-/// Where the first tile of a series lies (row and panel), its height, how many there are, and how far apart.
-type Series = ((usize, usize), usize, usize, (usize, usize));
-
 #[inline(always)]
-fn series_of<T: Tiles, const Q: usize>(tiles: &mut T, (at, height, count, step): Series) {
+fn series_of<T: Tiles, const Q: usize>(
+    tiles: &mut T,
+    height: usize,
+    count: usize,
+    at: (usize, usize, usize),
+) {
     match height {
-        5 if T::ROWS >= 5 => series::<T, 5, Q>(tiles, at, count, step),
-        4 if T::ROWS >= 4 => series::<T, 4, Q>(tiles, at, count, step),
-        3 if T::ROWS >= 3 => series::<T, 3, Q>(tiles, at, count, step),
-        2 => series::<T, 2, Q>(tiles, at, count, step),
-        _ => series::<T, 1, Q>(tiles, at, count, step),
+        5 if T::ROWS >= 5 => series::<T, 5, Q>(tiles, count, at),
+        4 => series::<T, 4, Q>(tiles, count, at),
+        3 => series::<T, 3, Q>(tiles, count, at),
+        2 => series::<T, 2, Q>(tiles, count, at),
+        _ => series::<T, 1, Q>(tiles, count, at),
     }
 }
 
 #[inline(always)]
 fn series<T: Tiles, const P: usize, const Q: usize>(
     tiles: &mut T,
-    (mut row, mut panel): (usize, usize),
     count: usize,
-    step: (usize, usize),
+    (row, panel, column): (usize, usize, usize),
 ) {
-    for _ in 0..count {
-        tiles.tile::<P, Q>(row, panel);
-        row += step.0;
-        panel += step.1;
+    // Where a tile has the width of a panel, it begins where the panel does.
+    let column = if T::COLUMNS == WIDTH { 0 } else { column };
+    for i in 0..count {
+        tiles.tile::<P, Q>(row + i * P, panel, column);
     }
 }
 
-/// Whether there are 32 registers, which hold a tile of five rows; else there are 16.
-const fn many_registers<S: Simd, V: Lane<S>>() -> bool {
-    V::LEN * size_of::<V::Element>() == 64 || cfg!(target_arch = "aarch64")
+/// Columns of a tile: with 32 registers as many as a panel has, with 16 half of them.
+const fn columns_of_tile<S: Simd, V: Lane<S>>() -> usize {
+    if V::LEN * size_of::<V::Element>() == 64 || cfg!(target_arch = "aarch64") {
+        WIDTH
+    } else {
+        WIDTH / 2
+    }
 }
 
-/// Whether one side of a product stays in the nearest cache while the panels of the other side come and go.
+/// Bytes of one side of a product that stay in the nearest cache while the other side passes by.
+const NEAR: usize = 28 << 10;
+
+/// Cuts the left side of a product, so many rows and panels, in blocks that stay near: rows and panels of a block.
+/// Blocks have at least four panels, or sums would be left in memory too often.
 #[inline(always)]
-fn stays<V>(rows: usize, columns: usize) -> bool {
-    rows * columns * size_of::<V>() <= 28 << 10
+fn block<V>(rows: usize, panels: usize) -> (usize, usize) {
+    let most_rows = (NEAR / size_of::<[Row<V>; 4]>()).max(1);
+    let height = rows.div_ceil(rows.div_ceil(most_rows).max(1)).max(1);
+    let most_panels = (NEAR / (height * size_of::<Row<V>>())).max(1);
+    let length = panels.div_ceil(panels.div_ceil(most_panels).max(1)).max(1);
+    (height, length)
+}
+
+/// The parts of `0..length`, `each` long but for the last.
+#[inline(always)]
+fn parts(length: usize, each: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..length)
+        .step_by(each)
+        .map(move |start| start..length.min(start + each))
 }
 
 #[inline(always)]
@@ -206,6 +221,15 @@ fn rows_at<V, const P: usize>(matrix: &[Row<V>], at: usize) -> &[Row<V>; P] {
         .expect("a tile lies inside its matrix")
 }
 
+/// `Q` columns.
+#[inline(always)]
+fn columns_from<V: Copy, const P: usize, const Q: usize>(
+    rows: &[Row<V>; P],
+    column: usize,
+) -> [[V; Q]; P] {
+    std::array::from_fn(|p| std::array::from_fn(|q| rows[p][column + q]))
+}
+
 #[inline(always)]
 fn rows_at_mut<V, const P: usize>(matrix: &mut [Row<V>], at: usize) -> &mut [Row<V>; P] {
     matrix[at..]
@@ -213,7 +237,7 @@ fn rows_at_mut<V, const P: usize>(matrix: &mut [Row<V>], at: usize) -> &mut [Row
         .expect("a tile lies inside its matrix")
 }
 
-/// The panels of a matrix, those of full width and the last if it is narrow. All slices of a kind are equally
+/// Some panels of a matrix, those of full width and the last if it is narrow. All slices of a kind are equally
 /// long, so whether a tile lies inside is asked once and not for every panel.
 #[derive(Clone)]
 struct Panels<'a, V> {
@@ -223,9 +247,10 @@ struct Panels<'a, V> {
 
 impl<'a, V> Panels<'a, V> {
     #[inline(always)]
-    fn of(matrix: &'a [Row<V>], rows: usize, columns: usize) -> Self {
-        let stride = stride(rows);
-        let (full, narrow) = matrix[..panels(columns) * stride].split_at(columns / WIDTH * stride);
+    fn of(matrix: &'a [Row<V>], rows: usize, columns: usize, panels: Range<usize>) -> Self {
+        let (stride, whole) = (stride(rows), columns / WIDTH);
+        let (full, narrow) = matrix[panels.start * stride..panels.end * stride]
+            .split_at((panels.end.min(whole) - panels.start.min(whole)) * stride);
         Panels {
             full: full.chunks_exact(stride),
             narrow,
@@ -258,19 +283,20 @@ fn rows_by_rows<S: Simd, V: Lane<S>, const P: usize, const Q: usize>(
     }
 }
 
-/// acc[p][q] += Σ_c a[p][c] w[c][q].
+/// acc[p][q] += Σ_c a[p][c] w[c][column + q].
 #[inline(always)]
 fn rows_by_columns<S: Simd, V: Lane<S>, const P: usize, const Q: usize>(
     acc: &mut [[V; Q]; P],
     a: &[Row<V>; P],
     w: &[Row<V>; WIDTH],
+    column: usize,
 ) {
     for c in 0..WIDTH {
         for p in 0..P {
             let p = turning(c, p, P);
             for q in 0..Q {
                 let q = turning(c, q, Q);
-                acc[p][q] = a[p][c].mul_add_precise(w[c][q], acc[p][q]);
+                acc[p][q] = a[p][c].mul_add_precise(w[c][column + q], acc[p][q]);
             }
         }
     }
@@ -304,43 +330,58 @@ impl<S: Simd, V: Lane<S>> Forward<'_, S, V> {
         simd.vectorize(
             #[inline(always)]
             || {
-                let (rows, columns) = (self.points, self.fan_out);
-                let by_panel = stays::<V>(self.points, self.fan_in);
-                let mut tiles = Above {
-                    input: Panels::of(self.input, rows, self.fan_in),
-                    weights: Panels::of(self.weights, columns, self.fan_in),
-                    layer: self,
-                };
-                cover(&mut tiles, rows, columns, 0..panels(columns), by_panel);
+                let (n, fan_in, fan_out) = (self.points, self.fan_in, self.fan_out);
+                let (height, length) = block::<V>(n, panels(fan_in));
+                let (input, weights) = (self.input, self.weights);
+                let mut layer = self;
+                for rows in parts(n, height) {
+                    for terms in parts(panels(fan_in), length) {
+                        let mut tiles = Above {
+                            layer: &mut layer,
+                            first: terms.start == 0,
+                            last: terms.end == panels(fan_in),
+                            input: Panels::of(input, n, fan_in, terms.clone()),
+                            weights: Panels::of(weights, fan_out, fan_in, terms),
+                        };
+                        cover(&mut tiles, rows.clone(), fan_out, 0..panels(fan_out));
+                    }
+                }
             },
         );
     }
 }
 
-/// The tiles of [`Forward`].
-struct Above<'a, S: Simd, V: Lane<S>> {
-    layer: Forward<'a, S, V>,
+/// The tiles of [`Forward`] for some of the terms.
+struct Above<'l, 'a, S: Simd, V: Lane<S>> {
+    layer: &'l mut Forward<'a, S, V>,
+    /// Whether these are the first terms, the last ones.
+    first: bool,
+    last: bool,
     input: Panels<'a, V>,
     weights: Panels<'a, V>,
 }
 
-impl<S: Simd, V: Lane<S>> Tiles for Above<'_, S, V> {
-    const ROWS: usize = if many_registers::<S, V>() { 5 } else { 3 };
+impl<S: Simd, V: Lane<S>> Tiles for Above<'_, '_, S, V> {
+    const ROWS: usize = 5;
+    const COLUMNS: usize = columns_of_tile::<S, V>();
     const EVEN: bool = true;
 
     #[inline(always)]
-    fn tile<const P: usize, const Q: usize>(&mut self, row: usize, panel: usize) {
+    fn tile<const P: usize, const Q: usize>(&mut self, row: usize, panel: usize, column: usize) {
+        let at = panel * stride(self.layer.points) + row;
         let mut acc = [[V::of(self.layer.simd, 0.0); Q]; P];
-        if !self.layer.bias.is_empty() {
-            let bias = self.layer.bias[panel * WIDTH..].first_chunk();
+        if !self.first {
+            acc = columns_from(rows_at(self.layer.z, at), column);
+        } else if !self.layer.bias.is_empty() {
+            let bias = self.layer.bias[panel * WIDTH + column..].first_chunk();
             acc = [*bias.expect("there is a bias for every unit"); P];
         }
-        let unit = panel * WIDTH;
+        let unit = panel * WIDTH + column;
         for (a, w) in self.input.full.clone().zip(self.weights.full.clone()) {
             rows_by_rows(&mut acc, rows_at::<V, P>(a, row), rows_at::<V, Q>(w, unit));
         }
-        let rest = self.layer.fan_in % WIDTH;
-        if rest > 0 {
+        if !self.input.narrow.is_empty() {
+            let rest = self.layer.fan_in % WIDTH;
             let a = rows_at::<V, P>(self.input.narrow, row);
             let w = rows_at::<V, Q>(self.weights.narrow, unit);
             for c in 0..rest {
@@ -351,49 +392,40 @@ impl<S: Simd, V: Lane<S>> Tiles for Above<'_, S, V> {
                 }
             }
         }
-        if self.layer.activation == Activation::Relu {
+        if self.last && self.layer.activation == Activation::Relu {
             for row in &mut acc {
                 for z in row {
                     *z = z.relu();
                 }
             }
         }
-        let at = panel * stride(self.layer.points) + row;
         let z = rows_at_mut::<V, P>(self.layer.z, at);
         for p in 0..P {
             for q in 0..Q {
-                z[p][q] = acc[p][q];
+                z[p][column + q] = acc[p][q];
             }
         }
     }
 
     #[inline(always)]
-    fn complete(&mut self, rows: Range<usize>, panels: Range<usize>) {
-        if matches!(
-            self.layer.activation,
-            Activation::Identity | Activation::Relu
-        ) {
+    fn complete(&mut self, rows: Range<usize>, panel: usize) {
+        let layer = &mut *self.layer;
+        if !self.last || matches!(layer.activation, Activation::Identity | Activation::Relu) {
             return;
         }
-        for panel in panels {
-            let width = WIDTH.min(self.layer.fan_out - panel * WIDTH);
-            let (pieces, length) = if width == WIDTH {
-                (1, rows.len() * WIDTH)
-            } else {
-                (rows.len(), width)
-            };
-            let start = (panel * stride(self.layer.points) + rows.start) * WIDTH;
-            for piece in 0..pieces {
-                let at = start + piece * WIDTH..start + piece * WIDTH + length;
-                let slope = self.layer.slope.as_flattened_mut();
-                let slope = slope.get_mut(at.clone()).unwrap_or_default();
-                activate(
-                    self.layer.simd,
-                    self.layer.activation,
-                    &mut self.layer.z.as_flattened_mut()[at],
-                    slope,
-                );
-            }
+        let width = WIDTH.min(layer.fan_out - panel * WIDTH);
+        let (pieces, length) = if width == WIDTH {
+            (1, rows.len() * WIDTH)
+        } else {
+            (rows.len(), width)
+        };
+        let start = (panel * stride(layer.points) + rows.start) * WIDTH;
+        for piece in 0..pieces {
+            let at = start + piece * WIDTH..start + piece * WIDTH + length;
+            let slope = layer.slope.as_flattened_mut();
+            let slope = slope.get_mut(at.clone()).unwrap_or_default();
+            let z = &mut layer.z.as_flattened_mut()[at];
+            activate(layer.simd, layer.activation, z, slope);
         }
     }
 }
@@ -424,56 +456,58 @@ pub(super) struct Backward<'a, S: Simd, V: Lane<S>> {
 }
 
 impl<S: Simd, V: Lane<S>> Backward<'_, S, V> {
-    /// Both products. Where ∂L/∂z stays in the nearest cache, panel by panel: each is read and stepped at once.
+    /// Both products. Where ∂L/∂z is one block, panel by panel: the weights are read, and stepped while still near.
     #[inline(always)]
     pub(super) fn run<const STEP: bool>(mut self) {
         let simd = self.simd;
         simd.vectorize(
             #[inline(always)]
             || {
-                let delta = Panels::of(self.delta, self.points, self.fan_out);
-                let count = panels(self.fan_in);
-                let by_panel = stays::<V>(self.points, self.fan_out);
-                let mut panel = 0;
-                while panel < count {
-                    let end = if by_panel { panel + 1 } else { count };
-                    self.some::<STEP>(&delta, panel..end, by_panel);
-                    panel = end;
+                let (n, fan_in, fan_out) = (self.points, self.fan_in, self.fan_out);
+                let (height, length) = block::<V>(n, panels(fan_out));
+                let one = height >= n && length >= panels(fan_out);
+                let each = if one { 1 } else { panels(fan_in) };
+                for some in parts(panels(fan_in), each) {
+                    if !self.below.is_empty() {
+                        for rows in parts(n, height) {
+                            for terms in parts(panels(fan_out), length) {
+                                self.below(rows.clone(), terms, some.clone());
+                            }
+                        }
+                    }
+                    self.gradient::<STEP>(some);
                 }
             },
         );
     }
 
     #[inline(always)]
-    fn some<const STEP: bool>(
-        &mut self,
-        delta: &Panels<'_, V>,
-        panels: Range<usize>,
-        by_panel: bool,
-    ) {
-        let (simd, points, fan_in, fan_out) = (self.simd, self.points, self.fan_in, self.fan_out);
-        if !self.below.is_empty() {
-            let mut tiles = Below {
-                simd,
-                points,
-                fan_out,
-                delta: delta.clone(),
-                // Before the step touches them.
-                weights: self.weights,
-                slope_from: self.slope_from,
-                slope: if self.slope_from == Slope::Kept {
-                    self.slope
-                } else {
-                    self.input
-                },
-                below: self.below,
-            };
-            cover(&mut tiles, points, fan_in, panels.clone(), by_panel);
-        }
+    fn below(&mut self, rows: Range<usize>, terms: Range<usize>, some: Range<usize>) {
+        let mut tiles = Below {
+            simd: self.simd,
+            points: self.points,
+            fan_out: self.fan_out,
+            delta: Panels::of(self.delta, self.points, self.fan_out, terms.clone()),
+            terms: terms.start * WIDTH..self.fan_out.min(terms.end * WIDTH),
+            // Before the step touches them.
+            weights: self.weights,
+            slope_from: self.slope_from,
+            slope: if self.slope_from == Slope::Kept {
+                self.slope
+            } else {
+                self.input
+            },
+            below: self.below,
+        };
+        cover(&mut tiles, rows, self.fan_in, some);
+    }
+
+    #[inline(always)]
+    fn gradient<const STEP: bool>(&mut self, some: Range<usize>) {
         let mut tiles = Gradient::<S, V, STEP> {
-            simd,
-            points,
-            fan_out,
+            simd: self.simd,
+            points: self.points,
+            fan_out: self.fan_out,
             delta: self.delta,
             input: self.input,
             pace: self.pace,
@@ -481,7 +515,7 @@ impl<S: Simd, V: Lane<S>> Backward<'_, S, V> {
             to: if STEP { self.weights } else { self.gradient },
             bias: if STEP { self.bias } else { self.bias_gradient },
         };
-        cover(&mut tiles, fan_out, fan_in, panels, true);
+        cover(&mut tiles, 0..self.fan_out, self.fan_in, some);
     }
 }
 
@@ -491,6 +525,8 @@ struct Below<'a, S: Simd, V: Lane<S>> {
     points: usize,
     fan_out: usize,
     delta: Panels<'a, V>,
+    /// The terms j of `delta`.
+    terms: Range<usize>,
     weights: &'a [Row<V>],
     slope_from: Slope,
     /// φ' if it was kept, else φ.
@@ -499,33 +535,43 @@ struct Below<'a, S: Simd, V: Lane<S>> {
 }
 
 impl<S: Simd, V: Lane<S>> Tiles for Below<'_, S, V> {
-    const ROWS: usize = if many_registers::<S, V>() { 5 } else { 3 };
+    const ROWS: usize = 5;
+    const COLUMNS: usize = columns_of_tile::<S, V>();
     const EVEN: bool = true;
 
     #[inline(always)]
-    fn tile<const P: usize, const Q: usize>(&mut self, row: usize, panel: usize) {
+    fn tile<const P: usize, const Q: usize>(&mut self, row: usize, panel: usize, column: usize) {
+        let at = panel * stride(self.points) + row;
         let mut acc = [[V::of(self.simd, 0.0); Q]; P];
-        let (down, up) = (stride(self.points), stride(self.fan_out));
-        let (terms, rest) = self.weights[panel * up..][..self.fan_out].as_chunks::<WIDTH>();
+        if self.terms.start > 0 {
+            acc = columns_from(rows_at(self.below, at), column);
+        }
+        let weights = &self.weights[panel * stride(self.fan_out)..][self.terms.clone()];
+        let (terms, rest) = weights.as_chunks::<WIDTH>();
         for (d, w) in self.delta.full.clone().zip(terms) {
-            rows_by_columns(&mut acc, rows_at::<V, P>(d, row), w);
+            rows_by_columns(&mut acc, rows_at::<V, P>(d, row), w, column);
         }
         if !rest.is_empty() {
             let d = rows_at::<V, P>(self.delta.narrow, row);
             for (c, w) in rest.iter().take(WIDTH).enumerate() {
                 for p in 0..P {
                     for q in 0..Q {
-                        acc[p][q] = d[p][c].mul_add_precise(w[q], acc[p][q]);
+                        acc[p][q] = d[p][c].mul_add_precise(w[column + q], acc[p][q]);
                     }
                 }
             }
         }
-        let at = panel * down + row;
-        let slope = rows_at::<V, P>(self.slope, at);
         let below = rows_at_mut::<V, P>(self.below, at);
+        let slope = rows_at::<V, P>(self.slope, at);
+        let slope_from = if self.terms.end == self.fan_out {
+            self.slope_from
+        } else {
+            Slope::One
+        };
         for p in 0..P {
             for q in 0..Q {
-                below[p][q] = self.slope_from.times(self.simd, acc[p][q], slope[p][q]);
+                let (below, slope) = (&mut below[p][column + q], slope[p][column + q]);
+                *below = slope_from.times(self.simd, acc[p][q], slope);
             }
         }
     }
@@ -546,62 +592,66 @@ struct Gradient<'a, S: Simd, V: Lane<S>, const STEP: bool> {
 }
 
 impl<S: Simd, V: Lane<S>, const STEP: bool> Tiles for Gradient<'_, S, V, STEP> {
-    const ROWS: usize = if many_registers::<S, V>() { 4 } else { 2 };
+    const ROWS: usize = WIDTH;
+    const COLUMNS: usize = columns_of_tile::<S, V>();
     const EVEN: bool = false;
 
     #[inline(always)]
-    fn tile<const P: usize, const Q: usize>(&mut self, row: usize, panel: usize) {
-        if panel == 0 && !self.bias.is_empty() {
-            self.sum::<P, Q, true>(row, panel);
+    fn tile<const P: usize, const Q: usize>(&mut self, row: usize, panel: usize, column: usize) {
+        if panel == 0 && column == 0 && !self.bias.is_empty() {
+            self.sum::<P, Q, true>(row, panel, column);
         } else {
-            self.sum::<P, Q, false>(row, panel);
+            self.sum::<P, Q, false>(row, panel, column);
         }
     }
 }
 
 impl<S: Simd, V: Lane<S>, const STEP: bool> Gradient<'_, S, V, STEP> {
     #[inline(always)]
-    fn sum<const P: usize, const Q: usize, const BIAS: bool>(&mut self, row: usize, panel: usize) {
+    fn sum<const P: usize, const Q: usize, const BIAS: bool>(
+        &mut self,
+        row: usize,
+        panel: usize,
+        column: usize,
+    ) {
         let zero = V::of(self.simd, 0.0);
         let (mut acc, mut ones) = ([[zero; Q]; P], [zero; P]);
-        // Where a tile has the height of a panel, its rows are one.
-        let first = if Self::ROWS == WIDTH { 0 } else { row % WIDTH };
         let down = stride(self.points);
+        // The rows of a tile are the columns of a panel.
         let delta = &self.delta[row / WIDTH * down..][..self.points];
         let input = &self.input[panel * down..][..self.points];
         let (deltas, last_delta) = delta.as_chunks::<2>();
         let (inputs, last_input) = input.as_chunks::<2>();
         for (delta, input) in deltas.iter().zip(inputs) {
             for c in 0..2 {
-                let delta = &delta[c][first..][..P];
                 for p in 0..P {
                     let p = turning(c, p, P);
                     if BIAS {
-                        ones[p] += delta[p];
+                        ones[p] += delta[c][p];
                     }
                     for q in 0..Q {
                         let q = turning(c, q, Q);
-                        acc[p][q] = delta[p].mul_add_precise(input[c][q], acc[p][q]);
+                        acc[p][q] = delta[c][p].mul_add_precise(input[c][column + q], acc[p][q]);
                     }
                 }
             }
         }
         if let ([delta], [input]) = (last_delta, last_input) {
-            let delta = &delta[first..][..P];
             for p in 0..P {
                 if BIAS {
                     ones[p] += delta[p];
                 }
                 for q in 0..Q {
-                    acc[p][q] = delta[p].mul_add_precise(input[q], acc[p][q]);
+                    acc[p][q] = delta[p].mul_add_precise(input[column + q], acc[p][q]);
                 }
             }
         }
         let to = rows_at_mut::<V, P>(self.to, panel * stride(self.fan_out) + row);
         for p in 0..P {
             for q in 0..Q {
-                to[p][q] = if STEP {
-                    self.pace.mul_add_precise(acc[p][q], to[p][q])
+                let to = &mut to[p][column + q];
+                *to = if STEP {
+                    self.pace.mul_add_precise(acc[p][q], *to)
                 } else {
                     acc[p][q]
                 };
