@@ -55,24 +55,34 @@ impl Span {
         self.start..self.start + length
     }
 
-    /// The places of its entries, row-major.
-    fn places(&self) -> impl Iterator<Item = usize> {
-        (0..self.rows).flat_map(move |row| {
-            (0..self.columns).map(move |column| {
-                let inside = if self.is_bias {
-                    column
-                } else {
-                    place(self.rows, row, column)
-                };
-                self.start + inside
-            })
-        })
+    /// Each entry's place in the row-major tensor and here, in the order of places here.
+    fn places(&self) -> impl Iterator<Item = (usize, usize)> {
+        let start = self.start;
+        let (rows, width, stride) = if self.is_bias {
+            (1, self.columns.max(1), 1)
+        } else {
+            (self.rows, WIDTH, stride(self.rows))
+        };
+        places(rows, self.columns, width, stride).map(move |(from, to)| (from, start + to))
     }
 }
 
-/// Where an entry of a matrix with so many rows lies.
-fn place(rows: usize, row: usize, column: usize) -> usize {
-    (column / WIDTH * stride(rows) + row) * WIDTH + column % WIDTH
+/// The places of a matrix's entries, row-major and in panels of so many columns, `stride` rows apart.
+fn places(
+    rows: usize,
+    columns: usize,
+    width: usize,
+    stride: usize,
+) -> impl Iterator<Item = (usize, usize)> {
+    (0..columns.div_ceil(width)).flat_map(move |panel| {
+        (0..rows).flat_map(move |row| {
+            let first = panel * width;
+            (first..columns.min(first + width)).map(move |column| {
+                let place = (panel * stride + row) * width + column - first;
+                (row * columns + column, place)
+            })
+        })
+    })
 }
 
 fn spans(problem: &Problem) -> Vec<Span> {
@@ -143,14 +153,15 @@ impl<S: Simd, V: Lane<S>> Body<S, V> for Group<S, V> {
 
     fn load(&mut self, problem: &Problem, lane: usize, start: &Start) {
         for (span, tensor) in self.spans.iter().zip(&problem.tensors) {
-            for (at, &value) in span.places().zip(&start.weights[tensor.range()]) {
-                self.w[at].as_mut_slice()[lane] = Real::of(value);
+            let weights = &start.weights[tensor.range()];
+            for (from, to) in span.places() {
+                self.w[to].as_mut_slice()[lane] = Real::of(weights[from]);
             }
         }
         let (n, d) = (problem.points, problem.sizes[0]);
         let x = self.x.as_flattened_mut();
-        for (i, &value) in start.x.iter().enumerate() {
-            x[place(n, i / d, i % d)].as_mut_slice()[lane] = Real::of(value);
+        for (from, to) in places(n, d, WIDTH, stride(n)) {
+            x[to].as_mut_slice()[lane] = Real::of(start.x[from]);
         }
         for (y, &value) in self.y.iter_mut().zip(&start.y) {
             y.as_mut_slice()[lane] = Real::of(value);
@@ -160,9 +171,12 @@ impl<S: Simd, V: Lane<S>> Body<S, V> for Group<S, V> {
 
     fn weights(&self, problem: &Problem, lane: usize, to: &mut Vec<f64>) {
         to.clear();
-        to.reserve(problem.tensors.last().map_or(0, |t| t.range().end));
-        for span in &self.spans {
-            to.extend(span.places().map(|at| self.w[at].as_slice()[lane].to_f64()));
+        to.resize(problem.tensors.last().map_or(0, |t| t.range().end), 0.0);
+        for (span, tensor) in self.spans.iter().zip(&problem.tensors) {
+            let to = &mut to[tensor.range()];
+            for (at, from) in span.places() {
+                to[at] = self.w[from].as_slice()[lane].to_f64();
+            }
         }
     }
 
