@@ -58,7 +58,8 @@ pub struct Speed {
     pub rate: f64,
     /// GFLOP/s, activations not counted: 4N(dH + H² + H) + 2N(H² + H) a step.
     pub gflops: f64,
-    /// Share of the peak measured next to it.
+    /// Share of the median peak measured next to it, round by round. Not the median of the shares: a share is as noisy
+    /// as its peak.
     pub of_peak: f64,
     /// The share that the measured cost of the activation leaves; 1 for ReLU.
     pub ceiling: f64,
@@ -172,7 +173,7 @@ struct Lap {
     starts: Vec<Start>,
     reference: f64,
     rates: Vec<f64>,
-    shares: Vec<f64>,
+    peaks: Vec<f64>,
     ceilings: Vec<f64>,
 }
 
@@ -210,7 +211,7 @@ impl Lap {
             starts,
             reference,
             rates: Vec::new(),
-            shares: Vec::new(),
+            peaks: Vec::new(),
             ceilings: Vec::new(),
         })
     }
@@ -222,7 +223,7 @@ impl Lap {
         let peak = 0.5 * (before + cpu.peak(self.precision, processor_time));
         let rate = replicates * self.problem.steps as f64 / seconds;
         self.rates.push(rate);
-        self.shares.push(rate * flops(self.hidden) / peak);
+        self.peaks.push(peak);
         let activations = (2 * self.hidden * POINTS) as f64;
         let each = match self.activation {
             Activation::Tanh => cpu.tanh_seconds(self.precision, processor_time),
@@ -241,7 +242,7 @@ impl Lap {
             replicates: self.starts.len() as u64,
             rate,
             gflops: rate * flops(self.hidden) / 1e9,
-            of_peak: quantile_of(&self.shares, 0.5),
+            of_peak: rate * flops(self.hidden) / quantile_of(&self.peaks, 0.5),
             ceiling: quantile_of(&self.ceilings, 0.5),
             over_reference: rate / self.reference,
         }

@@ -56,7 +56,7 @@ impl Cpu {
     /// Floating-point operations a second of fused multiply-adds in registers, by a clock in seconds.
     pub(crate) fn peak(&self, precision: Precision, clock: fn() -> f64) -> f64 {
         let begun = clock();
-        let (flops, all) = self.on(precision, MultiplyAdd { rounds: 1 << 20 });
+        let (flops, all) = self.on(precision, MultiplyAdd { rounds: 1 << 22 });
         std::hint::black_box(all);
         flops / (clock() - begun)
     }
@@ -64,7 +64,7 @@ impl Cpu {
     /// Seconds that tanh takes of one number.
     pub(crate) fn tanh_seconds(&self, precision: Precision, clock: fn() -> f64) -> f64 {
         let begun = clock();
-        let (numbers, all) = self.on(precision, TanhOf { rounds: 1 << 14 });
+        let (numbers, all) = self.on(precision, TanhOf { rounds: 1 << 16 });
         std::hint::black_box(all);
         (clock() - begun) / numbers
     }

@@ -8,8 +8,11 @@ use fearless_simd::Simd;
 
 use super::kernel::Body;
 use super::lane::{Lane, Real};
+use super::layer::{Backward, Forward};
+use super::output::{Outputs, outputs};
 use super::rule::Rule;
-use super::tiles::{Backward, Forward, Outputs, Row, Slope, WIDTH, outputs, panels, stride};
+use super::slope::Slope;
+use super::tiles::{Row, WIDTH, panels, stride};
 use crate::descent::Method;
 use crate::engine::{Problem, Start};
 use crate::net::Tensor;

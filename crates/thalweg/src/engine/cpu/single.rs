@@ -19,7 +19,7 @@ use fearless_simd::Simd;
 use super::kernel::Body;
 use super::lane::{Lane, Real};
 use super::rule::Rule;
-use super::tiles::{Slope, activate};
+use super::slope::{Slope, activate};
 use crate::descent::Method;
 use crate::engine::{Problem, Start};
 
@@ -291,7 +291,7 @@ impl<S: Simd, V: Lane<S>> Product<'_, S, V> {
     }
 }
 
-/// The product as a function of its own: see [`super::tiles::Forward::run`].
+/// The product as a function of its own: see [`super::layer::Forward::run`].
 #[inline(always)]
 fn product<S: Simd, V: Lane<S>>(product: Product<'_, S, V>, rows: usize) {
     let simd = product.simd;
