@@ -220,7 +220,8 @@ impl Lap {
         let replicates = self.starts.len() as f64;
         let before = cpu.peak(self.precision, processor_time);
         let (seconds, _) = time(cpu, &self.problem, &self.starts, 1);
-        let peak = 0.5 * (before + cpu.peak(self.precision, processor_time));
+        // Neighbours take from a peak, and never add to it.
+        let peak = before.max(cpu.peak(self.precision, processor_time));
         let rate = replicates * self.problem.steps as f64 / seconds;
         self.rates.push(rate);
         self.peaks.push(peak);
