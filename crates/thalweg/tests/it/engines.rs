@@ -117,6 +117,41 @@ fn a_network_on_its_own_gives_the_bits_of_a_group() {
     }
 }
 
+/// More points and units than stay in the nearest cache at once: points and sums are then cut in blocks, and
+/// a sum goes on where its last block left it.
+#[test]
+fn sums_cut_in_blocks_have_the_bits_of_whole_ones() {
+    for (activation, precision) in [("relu", "f32"), ("tanh", "f64"), ("gelu", "f32")] {
+        let text = format!(
+            "replicates = 17\n[data]\npoints = 61\ndim = 27\n[net]\nhidden = [70, 37, 45]\n\
+             activation = \"{activation}\"\n[descent]\nrate = 0.0001\nsteps = 8\n\
+             precision = \"{precision}\"\nstop = \"never\""
+        );
+        let cell = plan(&text).cells.remove(0);
+        let problem = cell.problem();
+        for (name, cpu) in Cpu::all() {
+            let together = train(&cpu, &problem, starts(&cell, 17), 1);
+            for one in [0, 16] {
+                let alone = train(&cpu, &problem, vec![starts(&cell, 17)[one].clone()], 1);
+                assert_eq!(
+                    together[one..=one],
+                    alone[..],
+                    "{name}, {activation}, {precision}"
+                );
+            }
+        }
+        if precision == "f64" {
+            let ours = train(&Cpu::detect(), &problem, starts(&cell, 17), 1);
+            let theirs = train(&Reference, &problem, starts(&cell, 2), 1);
+            for (ours, theirs) in ours.iter().zip(&theirs) {
+                for (a, b) in ours.last.weights.iter().zip(&theirs.last.weights) {
+                    assert!((a - b).abs() <= 1e-12 * b.abs().max(1.0), "{a} is not {b}");
+                }
+            }
+        }
+    }
+}
+
 /// Threads, the company in a group, the order of arrival: nothing but the cell and the number.
 #[test]
 fn a_replicate_does_not_feel_its_neighbours() {
