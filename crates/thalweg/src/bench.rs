@@ -80,14 +80,14 @@ pub struct Refill {
     pub gain: f64,
 }
 
-/// Shares of the peak that a rate must reach, by units of a hidden layer: about two thirds of what was
+/// Shares of the peak that a rate must reach, by units of a hidden layer: about half of what was
 /// measured, so that a lost vectorization fails and a busy neighbour does not.
 fn floor(hidden: usize, replicates: u64) -> f64 {
     match (hidden, replicates) {
         (_, 1) => 0.12,
-        (h, _) if h < 32 => 0.35,
-        (h, _) if h < 128 => 0.4,
-        _ => 0.25,
+        (h, _) if h < 32 => 0.45,
+        (h, _) if h < 128 => 0.45,
+        _ => 0.3,
     }
 }
 
