@@ -85,7 +85,6 @@ pub struct Refill {
 fn floor(hidden: usize, replicates: u64) -> f64 {
     match (hidden, replicates) {
         (_, 1) => 0.12,
-        (h, _) if h < 32 => 0.45,
         (h, _) if h < 128 => 0.45,
         _ => 0.3,
     }

@@ -8,7 +8,7 @@ use fearless_simd::Simd;
 
 use super::kernel::Body;
 use super::lane::{Lane, Real};
-use super::layer::{Backward, Forward};
+use super::layer::{Backward, Forward, Stepped};
 use super::output::{Outputs, outputs};
 use super::rule::Rule;
 use super::slope::Slope;
@@ -120,6 +120,29 @@ fn layer<'a, V>(
         (&mut all[spans[l].range()], Default::default())
     };
     (weights.as_chunks_mut().0, bias)
+}
+
+/// What a layer trains, its gradient and its pace.
+#[inline(always)]
+fn stepped<'a, V: Copy>(
+    w: &'a mut [V],
+    rule: &'a mut Rule<V>,
+    spans: &[Span],
+    bias: bool,
+    l: usize,
+) -> Stepped<'a, V> {
+    let at = if bias { 2 * l } else { l };
+    let (pace, bias_pace) = (rule.pace[at], rule.pace[at + usize::from(bias)]);
+    let (weights, bias_weights) = layer(w, spans, bias, l);
+    let (gradient, bias_gradient) = layer(&mut rule.g, spans, bias, l);
+    Stepped {
+        weights,
+        bias: bias_weights,
+        gradient,
+        bias_gradient,
+        pace,
+        bias_pace,
+    }
 }
 
 impl<S: Simd, V: Lane<S>> Body<S, V> for Group<S, V> {
@@ -253,15 +276,7 @@ impl<S: Simd, V: Lane<S>> Group<S, V> {
     fn backward<const STEP: bool>(&mut self, problem: &Problem) {
         let simd = self.simd;
         let last = problem.sizes.len() - 2;
-        // The pace of a layer's weights and of its bias.
-        let per_layer = if problem.bias { 2 } else { 1 };
-        let pace = |rule: &Rule<V>, l: usize| {
-            let at = per_layer * l;
-            (rule.pace[at], rule.pace[at + per_layer - 1])
-        };
-        let pace_of_output = pace(&self.rule, last);
-        let (weights, bias) = layer(&mut self.w, &self.spans, problem.bias, last);
-        let (gradient, bias_gradient) = layer(&mut self.rule.g, &self.spans, problem.bias, last);
+        let (spans, bias) = (&self.spans, problem.bias);
         let no_slope = Vec::new();
         let output = Outputs::<S, V> {
             simd,
@@ -271,18 +286,10 @@ impl<S: Simd, V: Lane<S>> Group<S, V> {
             input: self.a.last_mut().unwrap_or(&mut self.x),
             slope_from: self.slope_from,
             slope: self.slope.last().unwrap_or(&no_slope),
-            weights,
-            bias,
-            gradient,
-            bias_gradient,
-            pace: pace_of_output.0,
-            bias_pace: pace_of_output.1,
+            stepped: stepped(&mut self.w, &mut self.rule, spans, bias, last),
         };
         output.run::<STEP>();
         for l in (0..last).rev() {
-            let (pace, bias_pace) = pace(&self.rule, l);
-            let (weights, bias) = layer(&mut self.w, &self.spans, problem.bias, l);
-            let (gradient, bias_gradient) = layer(&mut self.rule.g, &self.spans, problem.bias, l);
             let (before, after) = self.a.split_at_mut(l);
             let backward = Backward::<S, V> {
                 simd,
@@ -294,12 +301,7 @@ impl<S: Simd, V: Lane<S>> Group<S, V> {
                 slope_from: self.slope_from,
                 slope: if l == 0 { &[] } else { &self.slope[l - 1] },
                 below: if l == 0 { &mut [] } else { &mut self.below },
-                weights,
-                bias,
-                gradient,
-                bias_gradient,
-                pace,
-                bias_pace,
+                stepped: stepped(&mut self.w, &mut self.rule, spans, bias, l),
             };
             backward.run::<STEP>();
             if l > 0 {

@@ -145,6 +145,28 @@ impl<S: Simd, V: Lane<S>> Tiles for Above<'_, '_, S, V> {
     }
 }
 
+/// What a layer trains, and where its gradient goes: to the rule, or at once into a step.
+pub(super) struct Stepped<'a, V> {
+    /// [fan_out, fan_in], and [fan_out] or nothing.
+    pub(super) weights: &'a mut [Row<V>],
+    pub(super) bias: &'a mut [V],
+    /// Rooms for the gradient, used unless `STEP`.
+    pub(super) gradient: &'a mut [Row<V>],
+    pub(super) bias_gradient: &'a mut [V],
+    pub(super) pace: V,
+    pub(super) bias_pace: V,
+}
+
+/// w += pace · g if `STEP`, else the gradient is kept.
+#[inline(always)]
+pub(super) fn settle<S: Simd, V: Lane<S>, const STEP: bool>(g: V, pace: V, to: &mut V) {
+    *to = if STEP {
+        pace.mul_add_precise(g, *to)
+    } else {
+        g
+    };
+}
+
 /// A layer on the way back: the layer below's ∂L/∂z, then the layer's own gradient.
 pub(super) struct Backward<'a, S: Simd, V: Lane<S>> {
     pub(super) simd: S,
@@ -160,14 +182,7 @@ pub(super) struct Backward<'a, S: Simd, V: Lane<S>> {
     pub(super) slope: &'a [Row<V>],
     /// Room for the layer below's ∂L/∂z [N, fan_in]; empty if there is none.
     pub(super) below: &'a mut [Row<V>],
-    /// [fan_out, fan_in] and [fan_out] or nothing.
-    pub(super) weights: &'a mut [Row<V>],
-    pub(super) bias: &'a mut [V],
-    /// Rooms for the gradient, used unless the weights take their step at once: w += pace · g.
-    pub(super) gradient: &'a mut [Row<V>],
-    pub(super) bias_gradient: &'a mut [V],
-    pub(super) pace: V,
-    pub(super) bias_pace: V,
+    pub(super) stepped: Stepped<'a, V>,
 }
 
 impl<S: Simd, V: Lane<S>> Backward<'_, S, V> {
@@ -205,13 +220,9 @@ impl<S: Simd, V: Lane<S>> Backward<'_, S, V> {
             delta: Panels::of(self.delta, self.points, self.fan_out, terms.clone()),
             terms: terms.start * WIDTH..self.fan_out.min(terms.end * WIDTH),
             // Before the step touches them.
-            weights: self.weights,
+            weights: self.stepped.weights,
             slope_from: self.slope_from,
-            slope: if self.slope_from == Slope::Kept {
-                self.slope
-            } else {
-                self.input
-            },
+            slope: self.slope_from.source(self.input, self.slope),
             below: self.below,
         };
         cover(&mut tiles, rows, self.fan_in, some);
@@ -219,16 +230,25 @@ impl<S: Simd, V: Lane<S>> Backward<'_, S, V> {
 
     #[inline(always)]
     fn gradient<const STEP: bool>(&mut self, some: Range<usize>) {
+        let stepped = &mut self.stepped;
         let mut tiles = Gradient::<S, V, STEP> {
             simd: self.simd,
             points: self.points,
             fan_out: self.fan_out,
             delta: self.delta,
             input: self.input,
-            pace: self.pace,
-            bias_pace: self.bias_pace,
-            to: if STEP { self.weights } else { self.gradient },
-            bias: if STEP { self.bias } else { self.bias_gradient },
+            pace: stepped.pace,
+            bias_pace: stepped.bias_pace,
+            to: if STEP {
+                stepped.weights
+            } else {
+                stepped.gradient
+            },
+            bias: if STEP {
+                stepped.bias
+            } else {
+                stepped.bias_gradient
+            },
         };
         cover(&mut tiles, 0..self.fan_out, self.fan_in, some);
     }
@@ -364,22 +384,13 @@ impl<S: Simd, V: Lane<S>, const STEP: bool> Gradient<'_, S, V, STEP> {
         let to = rows_at_mut::<V, P>(self.to, panel * stride(self.fan_out) + row);
         for p in 0..P {
             for q in 0..Q {
-                let to = &mut to[p][column + q];
-                *to = if STEP {
-                    self.pace.mul_add_precise(acc[p][q], *to)
-                } else {
-                    acc[p][q]
-                };
+                settle::<S, V, STEP>(acc[p][q], self.pace, &mut to[p][column + q]);
             }
         }
         if BIAS {
             let to = &mut self.bias[row..][..P];
             for p in 0..P {
-                to[p] = if STEP {
-                    self.bias_pace.mul_add_precise(ones[p], to[p])
-                } else {
-                    ones[p]
-                };
+                settle::<S, V, STEP>(ones[p], self.bias_pace, &mut to[p]);
             }
         }
     }

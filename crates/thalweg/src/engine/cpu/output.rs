@@ -8,6 +8,7 @@
 use fearless_simd::Simd;
 
 use super::lane::Lane;
+use super::layer::{Stepped, settle};
 use super::slope::Slope;
 use super::tiles::{Row, WIDTH, panels, rows_at, stride};
 
@@ -84,14 +85,7 @@ pub(super) struct Outputs<'a, S: Simd, V: Lane<S>> {
     pub(super) slope_from: Slope,
     /// φ' [N, fan_in] where it was kept.
     pub(super) slope: &'a [Row<V>],
-    /// `[fan_in]` and `[1]` or nothing.
-    pub(super) weights: &'a mut [Row<V>],
-    pub(super) bias: &'a mut [V],
-    /// Rooms for the gradient, used unless the weights take their step at once.
-    pub(super) gradient: &'a mut [Row<V>],
-    pub(super) bias_gradient: &'a mut [V],
-    pub(super) pace: V,
-    pub(super) bias_pace: V,
+    pub(super) stepped: Stepped<'a, V>,
 }
 
 impl<S: Simd, V: Lane<S>> Outputs<'_, S, V> {
@@ -113,12 +107,14 @@ impl<S: Simd, V: Lane<S>> Outputs<'_, S, V> {
                 for r in self.r {
                     sum += *r;
                 }
-                if STEP {
-                    for b in self.bias {
-                        *b = self.bias_pace.mul_add_precise(sum, *b);
-                    }
+                let stepped = self.stepped;
+                let to = if STEP {
+                    stepped.bias
                 } else {
-                    self.bias_gradient.fill(sum);
+                    stepped.bias_gradient
+                };
+                for to in to {
+                    settle::<S, V, STEP>(sum, stepped.bias_pace, to);
                 }
             },
         );
@@ -126,7 +122,7 @@ impl<S: Simd, V: Lane<S>> Outputs<'_, S, V> {
 
     #[inline(always)]
     fn panel<const STEP: bool, const Q: usize>(&mut self, panel: usize) {
-        let (simd, w) = (self.simd, self.weights[panel]);
+        let (simd, w) = (self.simd, self.stepped.weights[panel]);
         let start = panel * stride(self.r.len());
         let rows = &mut self.input[start..][..self.r.len()];
         let kept = self.slope.get(start..).unwrap_or_default();
@@ -150,12 +146,13 @@ impl<S: Simd, V: Lane<S>> Outputs<'_, S, V> {
                 }),
             }
         };
+        let to = if STEP {
+            &mut self.stepped.weights[panel]
+        } else {
+            &mut self.stepped.gradient[panel]
+        };
         for q in 0..Q {
-            if STEP {
-                self.weights[panel][q] = self.pace.mul_add_precise(g[q], w[q]);
-            } else {
-                self.gradient[panel][q] = g[q];
-            }
+            settle::<S, V, STEP>(g[q], self.stepped.pace, &mut to[q]);
         }
     }
 }

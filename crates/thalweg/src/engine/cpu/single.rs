@@ -618,11 +618,7 @@ impl<S: Simd, V: Lane<S>> Single<S, V> {
                     n,
                 );
                 let below = &mut self.below[..n * wide_in];
-                let from = if self.slope_from == Slope::Kept {
-                    &self.slope[l - 1]
-                } else {
-                    &self.a[l - 1]
-                };
+                let from = self.slope_from.source(&self.a[l - 1], &self.slope[l - 1]);
                 self.slope_from.apply(simd, below, from);
             }
             let (left, left_width, right) = if block.transposed {

@@ -37,6 +37,12 @@ impl Slope {
         }
     }
 
+    /// The values of φ or the kept slopes, whichever tell φ'.
+    #[inline(always)]
+    pub(super) fn source<'a, T>(self, values: &'a [T], kept: &'a [T]) -> &'a [T] {
+        if self == Slope::Kept { kept } else { values }
+    }
+
     /// sum · φ', from the value of φ or the kept slope.
     #[inline(always)]
     pub(super) fn times<S: Simd, V: Lane<S>>(self, simd: S, sum: V, from: V) -> V {

@@ -20,7 +20,7 @@ use fearless_simd::Simd;
 
 use super::lane::Lane;
 
-/// Columns of a panel. The last panel of a matrix may use fewer; the rest of it is never read.
+/// Columns of a panel. The last panel of a matrix may use fewer; the rest of it is in no sum.
 pub(super) const WIDTH: usize = 4;
 
 /// A row of a panel.
@@ -141,7 +141,7 @@ pub(super) const fn columns_of_tile<S: Simd, V: Lane<S>>() -> usize {
 const NEAR: usize = 28 << 10;
 
 /// Cuts the left side of a product, so many rows and panels, in blocks that stay near: rows and panels of a block.
-/// Blocks have at least four panels, or sums would be left in memory too often.
+/// Rows are cut until four panels fit: shorter blocks would leave their sums in memory too often.
 #[inline(always)]
 pub(super) fn block<V>(rows: usize, panels: usize) -> (usize, usize) {
     let most_rows = (NEAR / size_of::<[Row<V>; 4]>()).max(1);
@@ -209,7 +209,7 @@ impl<'a, V> Panels<'a, V> {
 }
 
 /// The place of the `i`-th of `n`: every other term goes over its tile from the end. Terms that go over it in
-/// the same order leave the processor idle between one tile and the next, for a tenth of the time at twenty terms.
+/// the same order leave the processor idle between one tile and the next, for some thirty cycles.
 #[inline(always)]
 pub(super) const fn turning(term: usize, i: usize, n: usize) -> usize {
     if term.is_multiple_of(2) { i } else { n - 1 - i }
