@@ -99,6 +99,9 @@ pub enum Error {
         /// What there is.
         hint: String,
     },
+    /// An engine that does not train.
+    #[error(transparent)]
+    Engine(#[from] crate::engine::Error),
     /// The run was stopped from outside; every finished cell is on disk.
     #[error("stopped: {done} of {cells} cells are finished and kept")]
     Stopped {
@@ -126,6 +129,7 @@ impl Error {
                 _ => None,
             },
             Error::Damaged { hint, .. } | Error::Unknown { hint, .. } => Some(hint.clone()),
+            Error::Engine(error) => Some(error.hint().into()),
             Error::Stopped { .. } => Some("the same command goes on from here".into()),
         }
     }

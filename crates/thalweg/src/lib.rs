@@ -9,7 +9,6 @@ pub mod claim;
 pub mod confront;
 pub mod data;
 pub mod descent;
-pub mod engine;
 pub mod error;
 pub mod explain;
 pub mod linalg;
@@ -20,13 +19,14 @@ pub mod price;
 pub mod record;
 pub mod report;
 pub mod run;
-pub mod seed;
 pub mod stats;
 pub mod store;
 pub mod study;
 pub mod tables;
 pub mod theory;
 pub mod verdict;
+
+pub use thalweg_engine::{self as engine, seed};
 
 pub use error::Error;
 pub use plan::Plan;

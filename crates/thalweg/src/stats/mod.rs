@@ -14,12 +14,13 @@ mod survival;
 mod threshold;
 
 pub use components::{Components, components};
-pub use distributions::{binomial_cdf, binomial_pmf, normal_cdf, normal_quantile};
+pub use distributions::{binomial_cdf, binomial_pmf, normal_cdf};
 pub use intervals::{clopper_pearson, wilson, wilson_share};
 pub use paired::{Signs, holm, mcnemar_exact, paired_ratio, sign_test, spearman};
 pub use quantiles::{median, median_interval, quantile, quantile_interval, quantile_of};
 pub use sequence::{ConfidenceSequence, SequentialTest, Side, anytime_bounds};
 pub use survival::{Drop, Hit, Restart, Survival, kaplan_meier, restart};
+pub use thalweg_engine::seed::normal_quantile;
 pub use threshold::{Group, Logistic, NoFit, Threshold};
 
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 use fearless_simd::{Select, Simd};
 
 use super::lane::{self, Activate, Lane};
-use crate::net::Activation;
+use crate::Activation;
 
 /// Where the slope of an activation comes from in the backward pass.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -5,10 +5,10 @@
 use fearless_simd::{Select, Simd, SimdMask};
 
 use super::lane::{Lane, Real};
-use crate::descent::Method;
-use crate::engine::{DIVERGED, End, Problem, Snapshot, Start, Supply};
-use crate::record::Outcome;
+use crate::Method;
+use crate::Outcome;
 use crate::seed::{Purpose, stream};
+use crate::{DIVERGED, End, Problem, Snapshot, Start, Supply};
 
 /// The networks in training: the arithmetic of a step. Seats are lanes of the loss.
 pub(super) trait Body<S: Simd, V: Lane<S>> {

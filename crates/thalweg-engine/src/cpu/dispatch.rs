@@ -7,8 +7,8 @@ use super::kernel;
 use super::lane::Lane;
 use super::limit;
 use super::single::Single;
-use crate::descent::Precision;
-use crate::engine::{Engine, Problem, Supply};
+use crate::Precision;
+use crate::{Engine, Problem, Supply};
 
 /// The engine for processors: AVX-512, AVX2 with FMA, NEON, or the target's baseline. All give the
 /// same bits, because every product is summed in the same order with one rounding a term.
@@ -49,12 +49,12 @@ impl Cpu {
     }
 
     /// Lanes of a vector.
-    pub(crate) fn lanes(&self, precision: Precision) -> usize {
+    pub fn lanes(&self, precision: Precision) -> usize {
         self.on(precision, Lanes)
     }
 
     /// Floating-point operations a second of fused multiply-adds in registers, by a clock in seconds.
-    pub(crate) fn peak(&self, precision: Precision, clock: fn() -> f64) -> f64 {
+    pub fn peak(&self, precision: Precision, clock: fn() -> f64) -> f64 {
         let begun = clock();
         let (flops, all) = self.on(precision, MultiplyAdd { rounds: 1 << 22 });
         std::hint::black_box(all);
@@ -62,7 +62,7 @@ impl Cpu {
     }
 
     /// Seconds that tanh takes of one number.
-    pub(crate) fn tanh_seconds(&self, precision: Precision, clock: fn() -> f64) -> f64 {
+    pub fn tanh_seconds(&self, precision: Precision, clock: fn() -> f64) -> f64 {
         let begun = clock();
         let (numbers, all) = self.on(precision, TanhOf { rounds: 1 << 16 });
         std::hint::black_box(all);

@@ -8,10 +8,10 @@
     reason = "the loops read like the formula"
 )]
 
-use crate::descent::Method;
-use crate::engine::{DIVERGED, End, Engine, Problem, Snapshot, Start, Supply};
-use crate::record::Outcome;
+use crate::Method;
+use crate::Outcome;
 use crate::seed::{Purpose, stream};
+use crate::{DIVERGED, End, Engine, Problem, Snapshot, Start, Supply};
 
 /// See the [module](self).
 #[derive(Debug, Clone, Copy)]

@@ -20,8 +20,8 @@ use super::kernel::Body;
 use super::lane::{Lane, Real};
 use super::rule::Rule;
 use super::slope::{Slope, activate};
-use crate::descent::Method;
-use crate::engine::{Problem, Start};
+use crate::Method;
+use crate::{Problem, Start};
 
 /// Vectors that hold so many numbers.
 fn vectors<S: Simd, V: Lane<S>>(numbers: usize) -> usize {

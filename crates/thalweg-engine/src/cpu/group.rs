@@ -13,9 +13,9 @@ use super::output::{Outputs, outputs};
 use super::rule::Rule;
 use super::slope::Slope;
 use super::tiles::{Row, WIDTH, panels, stride};
-use crate::descent::Method;
-use crate::engine::{Problem, Start};
-use crate::net::Tensor;
+use crate::Method;
+use crate::Tensor;
+use crate::{Problem, Start};
 
 /// The numbers of a group of replicates. Matrices are in panels (see [`super::tiles`]), the lane innermost.
 pub(super) struct Group<S: Simd, V: Lane<S>> {

@@ -1,14 +1,19 @@
 //! The engine seam: train a stream of replicates of one problem.
 
+mod activation;
 pub mod cpu;
+mod layout;
+mod method;
+mod outcome;
 pub mod reference;
+pub mod seed;
+
+pub use activation::Activation;
+pub use layout::Tensor;
+pub use method::{Loss, Method, Precision};
+pub use outcome::Outcome;
 
 use std::sync::Arc;
-
-use crate::descent::{Loss, Method, Precision};
-use crate::error::Error;
-use crate::net::{Activation, Tensor};
-use crate::record::Outcome;
 
 /// What all replicates of a cell have in common, as engines need it.
 ///
@@ -135,18 +140,32 @@ pub trait Engine: Sync {
     fn train(&self, problem: &Problem, supply: &dyn Supply, threads: usize);
 }
 
+/// Why an engine does not train. A replicate that diverges is an [`Outcome`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A name that is not in [`by_name`].
+    #[error("there is no engine `{0}`")]
+    NoSuchEngine(String),
+}
+
+impl Error {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Error::NoSuchEngine(_) => "engines: cpu, reference",
+        }
+    }
+}
+
 /// The engine of that name.
 ///
 /// # Errors
 ///
-/// [`Error::Unknown`].
+/// [`Error::NoSuchEngine`].
 pub fn by_name(name: &str) -> Result<Box<dyn Engine>, Error> {
     match name {
         "cpu" => Ok(Box::new(cpu::Cpu::detect())),
         "reference" => Ok(Box::new(reference::Reference)),
-        _ => Err(Error::Unknown {
-            message: format!("there is no engine `{name}`"),
-            hint: "engines: cpu, reference".into(),
-        }),
+        _ => Err(Error::NoSuchEngine(name.to_string())),
     }
 }

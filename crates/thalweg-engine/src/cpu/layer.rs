@@ -15,7 +15,7 @@ use super::tiles::{
     Panels, Row, Tiles, WIDTH, block, columns_from, columns_of_tile, cover, panels, parts, rows_at,
     rows_at_mut, rows_by_columns, rows_by_rows, stride, turning,
 };
-use crate::net::Activation;
+use crate::Activation;
 
 /// φ(b[j] + Σ_k input[n, k] w[j, k]).
 pub(super) struct Forward<'a, S: Simd, V: Lane<S>> {

@@ -5,8 +5,8 @@ use std::ops::Range;
 use fearless_simd::{Simd, SimdMask};
 
 use super::lane::Lane;
-use crate::descent::Method;
-use crate::engine::{Problem, Start};
+use crate::Method;
+use crate::{Problem, Start};
 
 /// What a rule remembers of the gradients, and its pace.
 pub(super) struct Rule<V> {
