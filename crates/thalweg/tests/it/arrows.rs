@@ -18,7 +18,7 @@ const ARROWS: [(&str, &[&str]); 24] = [
         "descent",
         &["engine::Loss", "engine::Method", "engine::Precision"],
     ),
-    ("error", &[]),
+    ("error", &["engine::Error"]),
     // A crate of its own, under this name in the library.
     ("engine", &[]),
     ("record", &["engine::Outcome"]),
@@ -151,6 +151,7 @@ fn targets(text: &str) -> Vec<String> {
             _ => {}
         }
     }
+    let itself = parts.contains(&"self");
     let parts = parts.into_iter().filter(|p| !p.is_empty() && *p != "self");
     if head.is_empty() {
         parts.flat_map(targets).collect()
@@ -158,7 +159,7 @@ fn targets(text: &str) -> Vec<String> {
         let mut all: Vec<String> = parts
             .map(|p| format!("{head}::{}", identifier(p)))
             .collect();
-        if group.contains("self") {
+        if itself {
             all.push(head.to_string());
         }
         all
@@ -171,13 +172,10 @@ fn named(file: &str, text: &str) -> Vec<String> {
         .lines()
         .map(|line| line.split("//").next().unwrap_or(""))
         .collect();
-    let code = code.join("\n");
+    // The engine is a crate of its own; in the library it goes by this name.
+    let code = code.join("\n").replace("thalweg_engine::", "crate::engine::");
     let above = "super::".repeat(modules(file).len());
     let mut all = Vec::new();
-    for at in code.match_indices("thalweg_engine::").map(|(at, _)| at) {
-        let item = identifier(&code[at + "thalweg_engine::".len()..]);
-        all.push(format!("engine::{item}"));
-    }
     for prefix in ["crate::", above.as_str()] {
         for (at, _) in code.match_indices(prefix) {
             let before = code[..at].chars().next_back().unwrap_or(' ');
