@@ -15,9 +15,9 @@ use thalweg::net::Activation;
 use thalweg::plan::Cell;
 use thalweg::report::phase::{PhaseMap, Shade, phase_svg};
 use thalweg::theory::expect::{Outlook, expect};
+use thalweg::theory::linear::Rule;
 use thalweg::theory::mean_field::{self, MeanField, critical, critical_at, mean_field};
 use thalweg::theory::ntk::{Kernels, Layer, Wide};
-use thalweg::theory::regression::largest_rate;
 use thalweg::{Error, Plan};
 
 /// A full kernel of more inputs would not fit into memory beside its eigenproblem.
@@ -116,9 +116,8 @@ fn kernel(args: &Kernel) -> Result<()> {
             digits(s.largest_rate),
             match cell.setting.descent.method {
                 Method::Gd => "",
-                Method::Momentum { .. } => " (with momentum)",
-                Method::Nesterov { .. } | Method::Adam { .. } | Method::Sgd { .. } =>
-                    " (of plain descent)",
+                Method::Momentum { .. } | Method::Nesterov { .. } => " (with momentum)",
+                Method::Adam { .. } | Method::Sgd { .. } => " (of plain descent)",
             }
         ))?;
     }
@@ -159,10 +158,8 @@ impl Spectrum {
         let smallest = eigenvalues.first().copied().unwrap_or(f64::NAN);
         let largest = eigenvalues.last().copied().unwrap_or(f64::NAN);
         let noise = largest * n as f64 * f64::EPSILON;
-        let beta = match cell.setting.descent.method {
-            Method::Momentum { beta } => beta,
-            Method::Gd | Method::Nesterov { .. } | Method::Adam { .. } | Method::Sgd { .. } => 0.0,
-        };
+        let descent = &cell.setting.descent;
+        let rule = Rule::of(descent.method).unwrap_or(Rule::Descent);
         Spectrum {
             smallest,
             largest,
@@ -172,7 +169,7 @@ impl Spectrum {
                 f64::INFINITY
             },
             rank: eigenvalues.iter().filter(|l| **l > noise).count(),
-            largest_rate: largest_rate(&kernels.ntk, cell.setting.descent.loss.factor(n), beta),
+            largest_rate: rule.largest_stable_rate(descent.loss.factor(n), largest),
             eigenvalues,
         }
     }

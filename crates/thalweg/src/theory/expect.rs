@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::linear::{Linear, Rule, Steps};
 use super::ntk::Wide;
 use crate::data::{Draw, Set};
-use crate::descent::{Method, Rate};
+use crate::descent::Rate;
 use crate::error::Error;
 use crate::linalg::{Eigen, eigen};
 use crate::plan::Cell;
@@ -148,16 +148,6 @@ impl Outlook {
     }
 }
 
-/// The rule of a cell in the linearised network; none for Adam and mini-batches.
-fn rule(method: Method) -> Option<Rule> {
-    match method {
-        Method::Gd => Some(Rule::Descent),
-        Method::Momentum { beta } => Some(Rule::Momentum(beta)),
-        Method::Nesterov { beta } => Some(Rule::Nesterov(beta)),
-        Method::Adam { .. } | Method::Sgd { .. } => None,
-    }
-}
-
 /// What the infinitely wide network of a cell does on the training sets of its first `sets`
 /// replicates, in their order, computed on so many threads.
 ///
@@ -169,7 +159,7 @@ pub fn expect(cell: &Cell, sets: u64, threads: usize) -> Result<Vec<Expected>, E
     let setting = &cell.setting;
     let rates = setting.descent.layer_rates.as_deref();
     let wide = Wide::new(&setting.net, cell.dim(), rates)?;
-    let rule = rule(setting.descent.method).ok_or_else(|| Error::Study {
+    let rule = Rule::of(setting.descent.method).ok_or_else(|| Error::Study {
         message: "Adam and mini-batches have no linear theory of their steps".into(),
         hint: Some("`--set descent.method=gd` says what plain descent would do".into()),
         place: None,

@@ -5,6 +5,8 @@
 //! r ← (1 − 2 s η Θ) r, so L(t) = s Σ c_k² (1 − 2 s η λ_k)^(2t) with c_k = v_kᵀ r(0) (Lee et al.
 //! 2019, arXiv:1902.06720, in discrete time; Arora et al. 2019, arXiv:1901.08584).
 
+use crate::descent::Method;
+
 /// A rule whose linearised dynamics are known.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Rule {
@@ -14,6 +16,54 @@ pub enum Rule {
     Momentum(f64),
     /// Nesterov as PyTorch: v ← β v + g, θ ← θ − η (g + β v).
     Nesterov(f64),
+}
+
+impl Rule {
+    /// The rule of a method; none for Adam and mini-batches, whose steps are not linear in the residual.
+    pub fn of(method: Method) -> Option<Rule> {
+        match method {
+            Method::Gd => Some(Rule::Descent),
+            Method::Momentum { beta } => Some(Rule::Momentum(beta)),
+            Method::Nesterov { beta } => Some(Rule::Nesterov(beta)),
+            Method::Adam { .. } | Method::Sgd { .. } => None,
+        }
+    }
+
+    /// By how much memory moves the limit of stability of gradient descent, as numerator and
+    /// denominator.
+    ///
+    /// A mode of curvature h obeys a recursion of order two whose spectral radius reaches 1 at
+    /// η h = 2 (1 + β) for heavy ball and at η h (1 + 2 β) = 2 (1 + β) for Nesterov; at η h = 2
+    /// without memory.
+    fn stretch(self) -> (f64, f64) {
+        match self {
+            Rule::Descent => (1.0, 1.0),
+            Rule::Momentum(b) => (1.0 + b, 1.0),
+            Rule::Nesterov(b) => (1.0 + b, 1.0 + 2.0 * b),
+        }
+    }
+
+    /// The largest rate at which descent on the loss s Σ r² of a linearised network does not grow:
+    /// 1/(s λmax(Θ)), times (1 + β) for heavy ball and (1 + β)/(1 + 2 β) for Nesterov.
+    ///
+    /// `loss_factor` is s, `largest` is λmax of Θ, whose columns carry the layer rates. The only place
+    /// of this formula.
+    pub fn largest_stable_rate(self, loss_factor: f64, largest: f64) -> f64 {
+        let (more, less) = self.stretch();
+        1.0 / (loss_factor * largest) * more / less
+    }
+
+    /// The rate over the largest one that is stable at this sharpness: 1 is the edge of stability
+    /// (Cohen et al. 2021, arXiv:2103.00065). η λ/2 for gradient descent, η λ/(2 (1 + β)) for heavy
+    /// ball, η λ (1 + 2 β)/(2 (1 + β)) for Nesterov.
+    ///
+    /// `sharpness` is λmax of the Hessian of the loss, in the coordinates in which all layers have one
+    /// rate; where every residual is 0 it is 2 s λmax(Θ), and then this is the rate over
+    /// [`Rule::largest_stable_rate`].
+    pub fn edge(self, rate: f64, sharpness: f64) -> f64 {
+        let (more, less) = self.stretch();
+        rate * sharpness * less / (2.0 * more)
+    }
 }
 
 /// A linearised network.
@@ -48,15 +98,10 @@ pub enum Steps {
 }
 
 impl Linear<'_> {
-    /// 1/(s λmax), times (1 + β) for heavy ball and (1 + β)/(1 + 2 β) for Nesterov.
+    /// [`Rule::largest_stable_rate`] of its rule, loss and kernel.
     pub fn largest_stable_rate(&self) -> f64 {
         let top = self.eigenvalues.iter().copied().fold(f64::NAN, f64::max);
-        let descent = 1.0 / (self.loss_factor * top);
-        match self.rule {
-            Rule::Descent => descent,
-            Rule::Momentum(b) => descent * (1.0 + b),
-            Rule::Nesterov(b) => descent * (1.0 + b) / (1.0 + 2.0 * b),
-        }
+        self.rule.largest_stable_rate(self.loss_factor, top)
     }
 
     /// Loss at each of increasing `steps`.
@@ -227,6 +272,62 @@ mod tests {
                 linear(rule, 1.01 * limit).steps_below(1e-8, 100),
                 Steps::Unstable
             );
+        }
+    }
+
+    /// Spectral radius of (r, v) → (r', v') at curvature h, from trace and determinant.
+    fn radius(rule: Rule, rate: f64, h: f64) -> f64 {
+        let [[a, b], [c, d]] = match rule {
+            Rule::Descent => [[1.0 - rate * h, 0.0], [0.0, 0.0]],
+            // v' = β v + h r, r' = r − η v'.
+            Rule::Momentum(beta) => [[1.0 - rate * h, -rate * beta], [h, beta]],
+            // v' = β v + h r, r' = r − η (h r + β v').
+            Rule::Nesterov(beta) => [
+                [1.0 - rate * h * (1.0 + beta), -rate * beta * beta],
+                [h, beta],
+            ],
+        };
+        let (trace, determinant) = (a + d, a * d - b * c);
+        let discriminant = trace * trace - 4.0 * determinant;
+        if discriminant >= 0.0 {
+            0.5 * (trace.abs() + discriminant.sqrt())
+        } else {
+            determinant.sqrt()
+        }
+    }
+
+    /// The edge is 1 where the recursion begins to grow, found by bisection of its spectral radius.
+    #[test]
+    fn the_edge_is_where_the_spectral_radius_is_one() {
+        for i in 0..200 {
+            let beta = (0.61803 * f64::from(i)).fract();
+            let h = libm::exp(8.0 * (0.41421 * f64::from(i)).fract() - 4.0);
+            for rule in [Rule::Descent, Rule::Momentum(beta), Rule::Nesterov(beta)] {
+                let (mut stable, mut unstable) = (0.0, 8.0 / h);
+                for _ in 0..100 {
+                    let middle = 0.5 * (stable + unstable);
+                    if radius(rule, middle, h) < 1.0 {
+                        stable = middle;
+                    } else {
+                        unstable = middle;
+                    }
+                }
+                let edge = rule.edge(stable, h);
+                assert!((edge - 1.0).abs() < 1e-6, "{rule:?}, h = {h}: {edge}");
+            }
+        }
+    }
+
+    /// At zero residuals the sharpness is 2 s λmax(Θ), and both limits are one.
+    #[test]
+    fn the_largest_stable_rate_has_edge_one() {
+        for i in 0..100 {
+            let beta = (0.61803 * f64::from(i)).fract();
+            let (s, top) = (1.0 / (1.0 + f64::from(i)), 0.3 + f64::from(i));
+            for rule in [Rule::Descent, Rule::Momentum(beta), Rule::Nesterov(beta)] {
+                let edge = rule.edge(rule.largest_stable_rate(s, top), 2.0 * s * top);
+                assert!((edge - 1.0).abs() < 1e-14, "{rule:?}: {edge}");
+            }
         }
     }
 

@@ -200,13 +200,3 @@ pub fn conditioned(
             .collect(),
     }
 }
-
-/// The largest rate at which gradient descent on s Σ r² does not diverge: 1/(s λmax(Θ)), times 1 + β
-/// with heavy-ball momentum.
-///
-/// `ntk` is symmetric [N, N].
-pub fn largest_rate(ntk: &[f64], loss_factor: f64, beta: f64) -> f64 {
-    let n = libm::round((ntk.len() as f64).sqrt()) as usize;
-    let top = eigen(ntk, n).values.last().copied().unwrap_or(f64::NAN);
-    (1.0 + beta) / (loss_factor * top)
-}

@@ -11,7 +11,7 @@ use thalweg::seed::{Purpose, stream};
 use thalweg::theory::dual::{dual, moments, quadrature};
 use thalweg::theory::linear::{Linear, Rule};
 use thalweg::theory::ntk::{Layer, Wide};
-use thalweg::theory::regression::{Training, conditioned, descended, largest_rate};
+use thalweg::theory::regression::{Training, conditioned, descended};
 
 use crate::plan;
 
@@ -789,7 +789,8 @@ fn regression_has_its_limits() {
     let net = wide(&ntk(Erf, 2, 1.5, 0.1), d);
     let (train, cross, new) = (net.kernels(&x, d), net.cross(&z, &x, d), net.kernels(&z, d));
     let s = 0.5;
-    let limit = largest_rate(&train.ntk, s, 0.0);
+    let top = eigen(&train.ntk, n).values[n - 1];
+    let limit = Rule::Descent.largest_stable_rate(s, top);
     let steps = |rate, steps| Training::Steps {
         loss_factor: s,
         rate,
