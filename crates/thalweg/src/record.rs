@@ -47,13 +47,39 @@ pub const ROWS: u64 = 100_000;
 /// Replicates of a cell, the first ones, that enter the quantiles of its loss curve.
 pub const BANDS: u64 = 10_000;
 
+/// How many replicates ended in each way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OutcomeCounts {
+    /// Below the loss asked for.
+    pub below: u64,
+    /// Made all their steps.
+    pub spent: u64,
+    /// The loss was not finite, or far above the first one.
+    pub diverged: u64,
+    /// At rest: a step changed no bit of the weights.
+    pub fixed: u64,
+}
+
+impl OutcomeCounts {
+    /// Replicates.
+    pub fn sum(&self) -> u64 {
+        let OutcomeCounts {
+            below,
+            spent,
+            diverged,
+            fixed,
+        } = self;
+        below + spent + diverged + fixed
+    }
+}
+
 /// All replicates of a cell, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Tally {
     /// Replicates.
     pub replicates: u64,
-    /// Below, spent, diverged, fixed.
-    pub outcomes: [u64; 4],
+    /// How they ended.
+    pub outcomes: OutcomeCounts,
     /// Replicate-steps made.
     pub steps: u64,
 }
@@ -62,13 +88,13 @@ impl Tally {
     /// Counts one more.
     pub fn count(&mut self, row: &Row) {
         let kind = match row.outcome {
-            Outcome::Below { .. } => 0,
-            Outcome::Spent => 1,
-            Outcome::Diverged { .. } => 2,
-            Outcome::Fixed { .. } => 3,
+            Outcome::Below { .. } => &mut self.outcomes.below,
+            Outcome::Spent => &mut self.outcomes.spent,
+            Outcome::Diverged { .. } => &mut self.outcomes.diverged,
+            Outcome::Fixed { .. } => &mut self.outcomes.fixed,
         };
+        *kind += 1;
         self.replicates += 1;
-        self.outcomes[kind] += 1;
         self.steps += row.steps;
     }
 }
@@ -110,25 +136,19 @@ pub struct Look {
     /// ‖∇L‖.
     pub gradient_norm: Option<f64>,
     /// Share of the trace of Θ that each weight layer with its bias has; they add up to 1.
-    #[serde(default)]
     pub layer_shares: Option<Vec<f64>>,
     /// Squared entries of the eigenvector of λmin `[N]`, which add up to 1: the points that carry the
     /// slowest mode.
-    #[serde(default)]
     pub slow_points: Option<Vec<f64>>,
     /// Θ without the point that carries most of the slowest mode; at the last look only.
-    #[serde(default)]
     pub without: Option<Without>,
     /// λmin of the Hessian of the loss; at the last look of a replicate that is not below.
-    #[serde(default)]
     pub lowest_curvature: Option<f64>,
     /// Hidden units with |φ'| below a thousandth of its largest value on every training point, dead
     /// ones included.
-    #[serde(default)]
     pub saturated_units: Option<u64>,
     /// Share of the parameters with a gradient that a step of gradient descent would not change: the
     /// update is lost to rounding in the cell's precision.
-    #[serde(default)]
     pub lost_updates: Option<f64>,
 }
 
@@ -189,7 +209,6 @@ pub struct Record {
     /// Seconds of wall time it took.
     pub seconds: f64,
     /// All replicates, counted.
-    #[serde(default)]
     pub tally: Tally,
     /// The first [`ROWS`] replicates, by number.
     pub rows: Vec<Row>,
@@ -207,9 +226,14 @@ pub struct Record {
 }
 
 impl Record {
-    /// Successes.
+    /// Replicates: all of them, also those without a row.
+    pub fn replicates(&self) -> u64 {
+        self.tally.replicates
+    }
+
+    /// Successes, among all replicates.
     pub fn successes(&self) -> u64 {
-        self.tally.outcomes[0]
+        self.tally.outcomes.below
     }
 
     /// Hitting times by replicate, of those that have a row; none where censored.

@@ -124,12 +124,8 @@ pub fn load(folder: &Path, cell: &Cell, engine: &str) -> Result<Option<Record>, 
             "is damaged: its checksum does not match its content",
         ));
     }
-    let mut record: Record =
+    let record: Record =
         rmp_serde::from_slice(&rest[32..]).map_err(|e| damaged(&format!("cannot be read: {e}")))?;
-    if record.tally.replicates == 0 {
-        // Written before there was a tally: every replicate had a row.
-        record.rows.iter().for_each(|row| record.tally.count(row));
-    }
     Ok(Some(record))
 }
 

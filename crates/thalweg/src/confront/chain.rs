@@ -185,7 +185,7 @@ pub(super) fn findings(cell: &Cell, record: &Record, summary: &Summary) -> Vec<F
         add("Lyapunov exponent", measured, predicted, near, true, CUBIC);
     }
     let escapes = f64::from(u8::from(end == Attractor::Escape));
-    let diverged = summary.outcomes[2] as f64 / summary.replicates as f64;
+    let diverged = summary.outcomes.diverged as f64 / summary.replicates as f64;
     let name = "share that escapes";
     add(name, diverged, escapes, point(escapes), true, CUBIC);
     all

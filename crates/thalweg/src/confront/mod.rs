@@ -12,7 +12,7 @@ use crate::data::Draw;
 use crate::descent::{Method, Precision};
 use crate::net::parameters;
 use crate::plan::{Cell, Plan};
-use crate::record::{Look, Outcome, Record, Row};
+use crate::record::{Look, Outcome, OutcomeCounts, Record, Row};
 use crate::stats::{
     self, Components, Hit, Interval, Restart, Signs, Survival, holm, mcnemar_exact, median,
     paired_ratio, quantile, quantile_interval, restart, sign_test, spearman, wilson, wilson_share,
@@ -92,8 +92,8 @@ pub struct Summary {
     pub successes: u64,
     /// Wilson interval of the success probability.
     pub success: Interval,
-    /// Replicates by outcome: below, spent, diverged, fixed.
-    pub outcomes: [u64; 4],
+    /// Replicates by outcome.
+    pub outcomes: OutcomeCounts,
     /// 50, 80 and 90 % quantiles of the hitting time over all replicates; none beyond the budget.
     pub steps: [Option<u64>; 3],
     /// Interval of the median hitting time.
@@ -640,7 +640,7 @@ pub fn findings(cell: &Cell, record: &Record, summary: &Summary) -> Vec<Finding>
         all.extend(trace(cell, &looked.trace_over_infinite));
         let descends = matches!(cell.setting.descent.method, Method::Gd);
         if descends && looked.over_limit[0].is_finite() {
-            let diverged = summary.outcomes[2] as f64 / summary.replicates as f64;
+            let diverged = summary.outcomes.diverged as f64 / summary.replicates as f64;
             let bias = cell.setting.net.bias
                 && cell.setting.descent.layer_rates.is_none()
                 && cell
@@ -670,7 +670,7 @@ pub fn findings(cell: &Cell, record: &Record, summary: &Summary) -> Vec<Finding>
                     cell: cell.number,
                     measured: diverged,
                     predicted: 1.0,
-                    band: wilson(summary.outcomes[2], summary.replicates, LEVEL),
+                    band: wilson(summary.outcomes.diverged, summary.replicates, LEVEL),
                     accepted: Interval {
                         low: 1.0,
                         high: 1.0,

@@ -173,7 +173,9 @@ fn named(file: &str, text: &str) -> Vec<String> {
         .map(|line| line.split("//").next().unwrap_or(""))
         .collect();
     // The engine is a crate of its own; in the library it goes by this name.
-    let code = code.join("\n").replace("thalweg_engine::", "crate::engine::");
+    let code = code
+        .join("\n")
+        .replace("thalweg_engine::", "crate::engine::");
     let above = "super::".repeat(modules(file).len());
     let mut all = Vec::new();
     for prefix in ["crate::", above.as_str()] {

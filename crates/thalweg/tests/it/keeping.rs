@@ -345,7 +345,7 @@ fn replicates_beyond_the_rows_are_counted() {
     let whole = record(&text(ROWS + 500), &Cpu::detect(), 2);
     assert_eq!(whole.rows.len() as u64, ROWS);
     assert_eq!(whole.tally.replicates, ROWS + 500);
-    assert_eq!(whole.tally.outcomes.iter().sum::<u64>(), ROWS + 500);
+    assert_eq!(whole.tally.outcomes.sum(), ROWS + 500);
     let few = record(&text(1000), &Cpu::detect(), 1);
     assert_eq!(few.rows, whole.rows[..1000]);
     let share = |r: &Record| r.successes() as f64 / r.tally.replicates as f64;
