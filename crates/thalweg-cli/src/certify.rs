@@ -5,10 +5,13 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use thalweg::Plan;
-use thalweg::certify::{Certificate, Decision, Terms};
+use thalweg::certify::{Certificate, Terms};
 use thalweg::engine::by_name;
 use thalweg::run::Control;
 use thalweg::study::Replicates;
+
+use thalweg_report::words::decision as words;
+use thalweg_report::words::numbers::percent;
 
 use crate::progress::Spinner;
 use crate::{STOP, args, folder, open, print, threads};
@@ -48,7 +51,7 @@ pub(crate) fn certify(args: args::Certify) -> Result<ExitCode> {
     if args.json {
         print(&serde_json::to_string_pretty(&certificate)?)?;
     } else {
-        for line in told(&certificate) {
+        for line in words::certificate(&certificate) {
             print(&line)?;
         }
         print(&format!(
@@ -57,54 +60,6 @@ pub(crate) fn certify(args: args::Certify) -> Result<ExitCode> {
         ))?;
     }
     Ok(ExitCode::from(certificate.decision.exit_code()))
-}
-
-/// A certificate in lines.
-pub(crate) fn told(c: &Certificate) -> Vec<String> {
-    let share = percent(c.share);
-    let level = percent(c.level);
-    let decision = match c.decision {
-        Decision::Yes => format!("yes: at least {share} of training sets reach the loss"),
-        Decision::No => format!("no: less than {share} of training sets reach the loss"),
-        Decision::Undecided => format!(
-            "undecided after {} replicates: the share may lie on either side of {share}",
-            c.at_most
-        ),
-    };
-    let interval =
-        |i: thalweg::stats::Interval| format!("{:.1} to {:.1} %", 100.0 * i.low, 100.0 * i.high);
-    vec![
-        format!("{decision} ({level})"),
-        String::new(),
-        format!(
-            "below {:e}      {} of {}, {}",
-            c.loss_below,
-            c.successes,
-            c.replicates,
-            percent(c.successes as f64 / c.replicates.max(1) as f64)
-        ),
-        format!(
-            "exact           {} (Clopper-Pearson, {level})",
-            interval(c.exact)
-        ),
-        format!("Wilson          {} ({level})", interval(c.wilson)),
-        format!(
-            "anytime         {} (each end {level}, whatever made it stop)",
-            interval(c.anytime)
-        ),
-        format!(
-            "seed            {}, replicates 0 to {}, engine {}, cell {}",
-            c.seed,
-            c.replicates.saturating_sub(1),
-            c.engine,
-            c.cell
-        ),
-    ]
-}
-
-fn percent(share: f64) -> String {
-    let text = format!("{:.2}", 100.0 * share);
-    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
 pub(crate) fn verify(args: args::Verify) -> Result<ExitCode> {
@@ -137,7 +92,7 @@ pub(crate) fn verify(args: args::Verify) -> Result<ExitCode> {
         print(&serde_json::to_string_pretty(&verified)?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    for line in told(&verified.certificate) {
+    for line in words::certificate(&verified.certificate) {
         print(&line)?;
     }
     let n = verified.again.len();
@@ -147,8 +102,8 @@ pub(crate) fn verify(args: args::Verify) -> Result<ExitCode> {
     ))?;
     if verified.would_find > 0.0 {
         print(&format!(
-            "                had {:.0} % of the outcomes or more been false, this would have shown it with 95 %",
-            (100.0 * verified.would_find).ceil()
+            "                had {} of the outcomes or more been false, this would have shown it with 95 %",
+            percent((100.0 * verified.would_find).ceil() / 100.0)
         ))?;
     }
     print(&format!("choice          --choice {choice}"))?;

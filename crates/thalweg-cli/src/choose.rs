@@ -6,12 +6,13 @@ use std::process::ExitCode;
 use anyhow::Result;
 use thalweg::choose::{Candidate, Choice, Fate};
 use thalweg::engine::by_name;
-use thalweg::report::front::{Point, svg_file};
 use thalweg::run::Control;
-use thalweg::study::Cost;
+use thalweg_report::words::decision as words;
+use thalweg_report::words::numbers::number;
+use thalweg_report::{front_figure, plot};
 
 use crate::progress::{Spinner, si};
-use crate::{STOP, args, certify, folder, open, print, short, threads, wrap};
+use crate::{STOP, args, folder, open, print, threads, wrap};
 
 /// Losers told of on the terminal.
 const TOLD: usize = 20;
@@ -52,33 +53,12 @@ fn certificate_name(i: usize) -> String {
     format!("choice-{i}.certificate.toml")
 }
 
-fn cost_name(cost: Cost) -> &'static str {
-    match cost {
-        Cost::Steps => "steps",
-        Cost::ParameterSteps => "parameter-steps",
-        Cost::Seconds => "seconds",
-    }
-}
-
 /// The certificate and the picture of one condition.
 fn write(out: &Path, i: usize, choice: &Choice) -> Result<()> {
     if let (Some(_), Some(last)) = (choice.winner, choice.attempts.last()) {
         last.certificate.write(&out.join(certificate_name(i)))?;
     }
-    let point = |(at, c): (usize, &Candidate)| Point {
-        name: format!("{}: {}", c.label, c.why),
-        cost: c.median_cost,
-        success: c.successes as f64 / c.replicates.max(1) as f64,
-        interval: (c.success.low, c.success.high),
-        chosen: choice.winner == Some(at),
-        front: choice.front.contains(&at),
-    };
-    let points: Vec<Point> = choice.candidates.iter().enumerate().map(point).collect();
-    let axis = format!(
-        "{} of a training, median over training sets",
-        cost_name(choice.cost)
-    );
-    let svg = svg_file(&points, choice.share, &axis);
+    let svg = plot::svg_file(&front_figure(choice).plot);
     let path = out.join("figures").join(format!("choice-{i}.svg"));
     Ok(thalweg::store::write(&path, svg.as_bytes())?)
 }
@@ -90,41 +70,26 @@ fn tell_one(out: &Path, i: usize, choice: &Choice) -> Result<()> {
     if !choice.condition.is_empty() {
         print(&format!("== {}\n", choice.condition))?;
     }
-    let unit = cost_name(choice.cost);
-    match choice.winner.map(|w| &choice.candidates[w]) {
-        Some(best) => print(&wrap(
-            &format!(
-                "Chosen: {}, {} {unit} in the median, {} parameters.",
-                best.label,
-                short(best.median_cost),
-                best.parameters
-            ),
-            100,
-        ))?,
-        None => print("Nothing in the space could be certified.")?,
-    }
+    print(&wrap(&words::winner(choice), 100))?;
     for attempt in &choice.attempts {
         print(&format!(
             "\nOn fresh training sets, {}:",
             choice.candidates[attempt.candidate].label
         ))?;
-        for line in certify::told(&attempt.certificate) {
+        for line in words::certificate(&attempt.certificate) {
             print(if line.is_empty() { "" } else { &line })?;
         }
     }
     print(&format!(
-        "\nThe front: nothing is cheaper and surer at once ({unit}, share that reaches the loss)"
+        "\nThe front: nothing is cheaper and surer at once ({}, share that reaches the loss)",
+        words::unit(choice.cost)
     ))?;
     for &at in &choice.front {
         let c = &choice.candidates[at];
         print(&format!(
-            "  {:>9}  {:>5.1} % ({:.1} to {:.1}, {} of {})  {}",
-            short(c.median_cost),
-            100.0 * c.successes as f64 / c.replicates.max(1) as f64,
-            100.0 * c.success.low,
-            100.0 * c.success.high,
-            c.successes,
-            c.replicates,
+            "  {:>9}  {:>26}  {}",
+            number(c.median_cost),
+            words::success(c),
             c.label
         ))?;
     }
@@ -135,34 +100,32 @@ fn tell_one(out: &Path, i: usize, choice: &Choice) -> Result<()> {
         .map(|(_, c)| c)
         .collect();
     for c in losers.iter().take(TOLD) {
-        print(&wrap(&format!("- {}: {}", c.label, c.why), 100))?;
+        print(&wrap(
+            &format!("- {}: {}", c.label, words::fate(choice, c)),
+            100,
+        ))?;
     }
     if losers.len() > TOLD {
         let rest = &losers[TOLD..];
         let seldom = rest.iter().filter(|c| c.fate == Fate::TooSeldom).count();
-        let dearer = rest
+        let costlier = rest
             .iter()
-            .filter(|c| matches!(c.fate, Fate::Dearer { .. }));
+            .filter(|c| matches!(c.fate, Fate::Costlier { .. }));
         print(&format!(
             "- {} more in choice.json: {seldom} reach the loss too seldom, {} cost more, {} else",
             rest.len(),
-            dearer.clone().count(),
-            rest.len() - seldom - dearer.count()
+            costlier.clone().count(),
+            rest.len() - seldom - costlier.count()
         ))?;
     }
     let w = &choice.work;
     print(&wrap(
         &format!(
-            "\nThe race took {}multiply-adds ({}steps), {:.0} times less than running all {} candidates at full \
-             size; certifying took {}.{}",
-            si(w.race),
-            si(w.steps as f64),
-            w.saved,
-            choice.candidates.len(),
+            "\n{} The race took {} multiply-adds ({} steps); certifying took {}.",
+            words::work(choice),
+            si(w.race).trim_end(),
+            si(w.steps as f64).trim_end(),
             si(w.certificates).trim_end(),
-            choice.theory.map_or(String::new(), |r| format!(
-                " Theory's order and the measured one correlate with {r:.2} (Spearman)."
-            ))
         ),
         100,
     ))?;

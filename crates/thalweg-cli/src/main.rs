@@ -18,10 +18,14 @@ use clap::Parser;
 
 use args::{Cli, Command, EngineArgs, StudyArgs};
 use progress::Progress;
+use thalweg::analysis::Analysis;
+use thalweg::analysis::replicate::Replicate;
 use thalweg::engine::by_name;
-use thalweg::report::{Confronted, Only};
+use thalweg::record::Record;
 use thalweg::run::{Control, run};
 use thalweg::{Error, Plan, Source, Study};
+use thalweg_report::words::numbers::{count, duration, number, percent, size};
+use thalweg_report::{File, Only};
 
 static STOP: AtomicBool = AtomicBool::new(false);
 
@@ -147,21 +151,19 @@ fn train(args: args::Run) -> Result<ExitCode> {
     progress.finish(records.is_ok());
     let records = records?;
     let choices = thalweg::choose::read(&out, &plan.cells[0])?;
-    let confronted = Confronted::new(&plan, &records).with_choices(choices);
-    let page = thalweg::report::write(
-        &out,
-        &confronted,
-        &provenance(&out, engine.name()),
-        Only::All,
-    )?;
+    let analysis = Analysis::of(&plan, &records, threads(&args.engine));
+    let name = out.display().to_string();
+    let page = thalweg_report::page(&name, &analysis, &choices, &provenance(&out, engine.name()));
+    write_report(&out, &page, Only::All)?;
+    write_tables(&out, &analysis, &plan, &records)?;
+    write_weights(&out, &plan, &records)?;
     if args.json {
         print(&serde_json::to_string_pretty(&page.json())?)?;
     } else {
-        answer(&out, &confronted)?;
+        answer(&out, &analysis)?;
     }
-    let base = &confronted.summaries[0];
-    let share = plan.cells[0].setting.success.share;
-    let reached = base.successes as f64 >= share * base.replicates as f64;
+    let base = analysis.base();
+    let reached = base.share >= base.setting.success.share;
     Ok(if args.check && !reached {
         ExitCode::from(3)
     } else {
@@ -180,48 +182,71 @@ fn shorten(text: &str, most: usize) -> String {
     text.chars().take(most - 1).chain(['…']).collect()
 }
 
+fn write_files(folder: &Path, files: &[File]) -> Result<()> {
+    for file in files {
+        thalweg::store::write(&folder.join(&file.path), &file.bytes)?;
+    }
+    Ok(())
+}
+
+/// The page, its figures and its tables.
+fn write_report(folder: &Path, page: &thalweg_report::page::Page, only: Only) -> Result<()> {
+    write_files(folder, &thalweg_report::files(page, only))
+}
+
+/// `replicates.parquet`, `curves.parquet` and `cells.parquet`.
+fn write_tables(folder: &Path, analysis: &Analysis, plan: &Plan, records: &[Record]) -> Result<()> {
+    for (name, columns) in thalweg::analysis::columns::tables(analysis, plan, records) {
+        let path = folder.join(name).with_extension("parquet");
+        thalweg::store::write_table(&path, &columns)?;
+    }
+    Ok(())
+}
+
+/// The weights of the kept replicates.
+fn write_weights(folder: &Path, plan: &Plan, records: &[Record]) -> Result<()> {
+    for (cell, record) in plan.cells.iter().zip(records) {
+        for kept in &record.kept {
+            thalweg::store::write_weights(folder, cell, kept)?;
+        }
+    }
+    Ok(())
+}
+
 /// The answer in a few lines, the cells in a table, and where the page is.
-fn answer(out: &Path, confronted: &Confronted<'_>) -> Result<()> {
-    print(&confronted.plan.title)?;
-    for line in thalweg::report::answer(confronted) {
+fn answer(out: &Path, analysis: &Analysis) -> Result<()> {
+    print(&analysis.title)?;
+    for line in thalweg_report::words::answer(analysis) {
         print(&format!("\n{}", wrap(&line, 100)))?;
     }
     print("")?;
-    let rows = thalweg::report::overview(confronted);
     let heads = ["cell", "success", "95 % interval", "median steps", "loss"];
+    let mut rows = vec![heads.map(String::from)];
+    for row in thalweg_report::overview(analysis) {
+        rows.push([row.name, row.success, row.interval, row.steps, row.loss]);
+    }
     let width = |i: usize| {
-        rows.iter()
-            .map(|r| r[i].chars().count())
-            .chain([heads[i].len()])
-            .max()
-            .unwrap_or(0)
-            .min(WIDEST)
+        let widths = rows.iter().map(|r| r[i].chars().count());
+        widths.max().unwrap_or(0).min(WIDEST)
     };
-    let line = |cells: [&str; 5]| {
-        let pad = |i: usize, left: bool| {
-            let text = shorten(cells[i], WIDEST);
+    for row in &rows {
+        let pad = |i: usize| {
+            let text = shorten(&row[i], WIDEST);
             let gap = " ".repeat(width(i).saturating_sub(text.chars().count()));
-            if left {
+            // Names and sparklines begin on the left, numbers end on the right.
+            if i == 0 || i + 1 == row.len() {
                 format!("{text}{gap}")
             } else {
                 format!("{gap}{text}")
             }
         };
-        format!(
-            "  {}  {}  {}  {}  {}",
-            pad(0, true),
-            pad(1, false),
-            pad(2, false),
-            pad(3, false),
-            pad(4, true)
-        )
-    };
-    print(line(heads).trim_end())?;
-    for row in &rows {
-        print(line([&row[0], &row[1], &row[2], &row[3], &row[4]]).trim_end())?;
+        let cells: Vec<String> = (0..row.len()).map(pad).collect();
+        print(format!("  {}", cells.join("  ")).trim_end())?;
     }
-    for (cell, record) in confronted.plan.cells.iter().zip(confronted.records) {
-        history(cell, record)?;
+    for cell in &analysis.cells {
+        for replicate in &cell.shown {
+            history(cell.describe(), replicate)?;
+        }
     }
     print(&format!("\nReport: {}", out.join("report.html").display()))?;
     Ok(())
@@ -229,34 +254,24 @@ fn answer(out: &Path, confronted: &Confronted<'_>) -> Result<()> {
 
 /// What a notebook prints of a run whose every loss is kept: the loss now and then, the first step
 /// below.
-fn history(cell: &thalweg::plan::Cell, record: &thalweg::record::Record) -> Result<()> {
-    if cell.setting.keep.losses != thalweg::study::Losses::All || record.rows.len() > 10 {
+fn history(cell: &str, replicate: &Replicate) -> Result<()> {
+    let Some(milestones) = &replicate.milestones else {
         return Ok(());
+    };
+    print(&format!("\n{cell}, replicate {}:", replicate.replicate))?;
+    for (step, loss) in milestones {
+        print(&format!("  step {step:>8}  loss {loss:.6e}"))?;
     }
-    for (curve, row) in record.curves.iter().zip(&record.rows) {
-        let every = (row.steps / 2).max(1);
-        print(&format!(
-            "\n{}, replicate {}:",
-            cell.describe(),
-            curve.replicate
-        ))?;
-        for (step, loss) in curve.steps.iter().zip(&curve.losses) {
-            if *step > 0 && step % every == 0 {
-                print(&format!("  step {step:>8}  loss {loss:.6e}"))?;
-            }
-        }
-        match row.first_below {
-            Some(step) => print(&format!(
-                "  below {:e} first at step {step}: yeah!",
-                cell.setting.success.loss_below
-            ))?,
-            None => print(&format!(
-                "  never below {:e}; best loss {:.6e}",
-                cell.setting.success.loss_below, row.best_loss
-            ))?,
-        }
+    match replicate.first_below {
+        Some(step) => print(&format!(
+            "  below {:e} first at step {step}: yeah!",
+            replicate.loss_below
+        )),
+        None => print(&format!(
+            "  never below {:e}; best loss {:.6e}",
+            replicate.loss_below, replicate.best_loss
+        )),
     }
-    Ok(())
 }
 
 /// Breaks a line at spaces.
@@ -306,17 +321,16 @@ fn price(args: args::PlanArgs) -> Result<ExitCode> {
     ))?;
     for p in &prices {
         let text: String = p.label.chars().take(50).collect();
-        let optional = |v: Option<f64>| v.map_or("-".into(), short);
+        let optional = |v: Option<f64>| v.map_or("–".into(), number);
         print(&format!(
             "  {text:label$}  {:>10}  {:>10}  {:>7}  {:>8}  {:>18}  {:>16}  {:>17}  {:>10}",
             p.replicates,
             p.parameters,
             progress::si(p.rate),
             duration(p.at_most),
-            p.expected.map_or("-".into(), duration),
+            p.expected.map_or("–".into(), duration),
             optional(p.predicted_steps.map(|s| s[0])),
-            p.predicted_success
-                .map_or("-".into(), |s| format!("{:.0} %", 100.0 * s)),
+            p.predicted_success.map_or("–".into(), percent),
             optional(p.over_limit),
         ))?;
     }
@@ -328,29 +342,6 @@ fn price(args: args::PlanArgs) -> Result<ExitCode> {
         duration(expected)
     ))?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Three digits.
-fn short(v: f64) -> String {
-    if v.is_infinite() {
-        "never".into()
-    } else if v.abs() >= 1e5 || (v != 0.0 && v.abs() < 1e-2) {
-        format!("{v:.1e}")
-    } else if v.abs() >= 100.0 {
-        format!("{v:.0}")
-    } else {
-        format!("{v:.2}")
-    }
-}
-
-fn duration(seconds: f64) -> String {
-    if seconds < 90.0 {
-        format!("{seconds:.1} s")
-    } else if seconds < 5400.0 {
-        format!("{:.1} min", seconds / 60.0)
-    } else {
-        format!("{:.1} h", seconds / 3600.0)
-    }
 }
 
 fn explain(args: args::Explain) -> Result<ExitCode> {
@@ -398,30 +389,40 @@ fn explain(args: args::Explain) -> Result<ExitCode> {
         }
         None => "trained now: this replicate is not in the record",
     })?;
-    print(&format!("rate {:.4e}", told.rate))?;
-    if let [Some(start), Some(end)] = told.largest_stable_rate {
+    let r = &told.replicate;
+    print(&format!("rate {}", number(r.rate)))?;
+    let limits = r.largest_stable_rate_start.zip(r.largest_stable_rate_end);
+    if let Some((start, end)) = limits {
         print(&format!(
-            "largest stable rate {start:.4e} at the start, {end:.4e} at the end"
+            "largest stable rate {} at the start, {} at the end",
+            number(start),
+            number(end)
         ))?;
     }
     print("\n      step          loss     predicted")?;
     // A dozen lines are enough to see the shape.
     let every = told.losses.len().div_ceil(12).max(1);
-    for (i, (step, loss, predicted)) in told.losses.iter().enumerate() {
+    for (i, at) in told.losses.iter().enumerate() {
         if i % every == 0 || i + 1 == told.losses.len() {
-            let predicted = predicted.map_or("-".into(), |p| format!("{p:.4e}"));
-            print(&format!("{step:>10}  {loss:>12.4e}  {predicted:>12}"))?;
+            let predicted = at.predicted.map_or("–".into(), size);
+            print(&format!(
+                "{:>10}  {:>12}  {predicted:>12}",
+                count(at.step),
+                size(at.loss)
+            ))?;
         }
     }
-    for (name, spectrum) in ["start", "end"].iter().zip(&told.spectrum) {
-        let values: Vec<String> = spectrum.iter().rev().map(|v| format!("{v:.3e}")).collect();
-        print(&format!(
-            "\nspectrum of the tangent kernel at the {name}:\n{}",
-            wrap(&values.join(" "), 90)
-        ))?;
+    if let Some(spectra) = &r.spectra {
+        for (name, spectrum) in [("start", &spectra.start), ("end", &spectra.end)] {
+            let values: Vec<String> = spectrum.iter().rev().map(|v| size(*v)).collect();
+            print(&format!(
+                "\nspectrum of the tangent kernel at the {name}:\n{}",
+                wrap(&values.join(" "), 90)
+            ))?;
+        }
     }
     print("\nwhy")?;
-    for sentence in &told.because {
+    for sentence in thalweg_report::words::replicate::explanation(&told) {
         print(&wrap(&format!("- {sentence}"), 100))?;
     }
     Ok(ExitCode::SUCCESS)
@@ -453,20 +454,33 @@ fn report(args: &args::Report) -> Result<ExitCode> {
         let plan = Plan::new(&thalweg::store::load_source(run)?)?;
         let records = finished(run, &plan, &args.engine)?;
         let choices = thalweg::choose::read(run, &plan.cells[0])?;
-        let confronted = Confronted::new(&plan, &records).with_choices(choices);
-        let provenance = provenance(run, &args.engine);
-        let page = match args.gallery {
-            Some(_) => thalweg::report::page(run, &confronted, &provenance),
-            None => thalweg::report::write(run, &confronted, &provenance, only)?,
-        };
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let analysis = Analysis::of(&plan, &records, threads);
+        let name = run.display().to_string();
+        let page = thalweg_report::page(&name, &analysis, &choices, &provenance(run, &args.engine));
+        if args.gallery.is_none() {
+            write_report(run, &page, only)?;
+            if matches!(only, Only::All | Only::Tables) {
+                write_tables(run, &analysis, &plan, &records)?;
+            }
+            if only == Only::All {
+                write_weights(run, &plan, &records)?;
+            }
+        }
         if args.png {
-            thalweg::report::png::write(run, &page)?;
+            let files = thalweg_report::png::files(&page).map_err(anyhow::Error::msg)?;
+            write_files(run, &files)?;
         }
         pages.push((run.clone(), page));
     }
     if let Some(folder) = &args.gallery {
-        let index = thalweg::report::gallery::write(folder, pages)?;
-        print(&format!("Gallery: {}", index.display()))?;
+        let named = pages.into_iter().map(|(run, page)| {
+            let name = run.file_name();
+            let name = name.map_or("run".into(), |n| n.to_string_lossy().into_owned());
+            (name, page)
+        });
+        write_files(folder, &thalweg_report::gallery::files(named.collect()))?;
+        print(&format!("Gallery: {}", folder.join("index.html").display()))?;
         return Ok(ExitCode::SUCCESS);
     }
     for (run, page) in &pages {
@@ -485,7 +499,7 @@ fn report(args: &args::Report) -> Result<ExitCode> {
 }
 
 /// The records of a run, all of whose cells must be finished.
-fn finished(run: &Path, plan: &Plan, engine: &str) -> Result<Vec<thalweg::record::Record>> {
+fn finished(run: &Path, plan: &Plan, engine: &str) -> Result<Vec<Record>> {
     let mut records = Vec::new();
     for cell in &plan.cells {
         let record = thalweg::store::load(run, cell, engine)?;

@@ -8,17 +8,18 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::args::{Kernel, Phase, Steps, StudyArgs, Theory};
-use crate::{open, print, short, wrap};
+use crate::{open, print, wrap};
 use thalweg::descent::Method;
 use thalweg::linalg::eigen;
 use thalweg::net::Activation;
 use thalweg::plan::Cell;
-use thalweg::report::phase::{PhaseMap, Shade, phase_svg};
 use thalweg::theory::expect::{Outlook, expect};
 use thalweg::theory::linear::Rule;
 use thalweg::theory::mean_field::{self, MeanField, critical, critical_at, mean_field};
 use thalweg::theory::ntk::{Kernels, Layer, Wide};
 use thalweg::{Error, Plan};
+use thalweg_report::phase::{PhaseMap, Shade, phase_svg};
+use thalweg_report::words::numbers::number;
 
 /// A full kernel of more inputs would not fit into memory beside its eigenproblem.
 const MOST_INPUTS: usize = 8000;
@@ -628,5 +629,9 @@ fn digits(v: f64) -> String {
 
 /// A number of steps.
 fn count(v: f64) -> String {
-    if v < 1e6 { format!("{v:.0}") } else { short(v) }
+    if v < 1e6 {
+        format!("{v:.0}")
+    } else {
+        number(v)
+    }
 }

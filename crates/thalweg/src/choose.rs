@@ -14,8 +14,9 @@ use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::cause::{Cause, CauseCount, cause};
+use crate::analysis::forecast::predict;
 use crate::certify::{Certificate, Decision, Terms, certify, fresh_seed, train_some};
-use crate::confront::predict;
 use crate::data::Set;
 use crate::engine::{End, Engine, Snapshot};
 use crate::error::Error;
@@ -27,7 +28,6 @@ use crate::run::{Control, calibrate, start};
 use crate::stats::{Interval, SequentialTest, Side, median, paired_ratio, spearman, wilson};
 use crate::store;
 use crate::study::{Cost, Observable, Source, Space};
-use crate::verdict::{Cause, cause};
 
 /// Draws on which theory's prediction of a candidate rests.
 const PREDICTED: u64 = 6;
@@ -131,12 +131,10 @@ pub struct Candidate {
     pub median_cost: f64,
     /// Replicate-steps it made in the race.
     pub steps: u64,
-    /// Why those replicates failed that were looked at.
-    pub causes: Vec<(String, u64)>,
+    /// Why those replicates failed that were looked at, most frequent first.
+    pub causes: Vec<CauseCount>,
     /// What became of it.
     pub fate: Fate,
-    /// The same in a sentence.
-    pub why: String,
 }
 
 /// What became of a candidate.
@@ -148,11 +146,13 @@ pub enum Fate {
     /// It reaches the loss on too few training sets.
     TooSeldom,
     /// Another is cheaper on most training sets.
-    Dearer {
+    Costlier {
         /// The other one.
         than: usize,
-        /// Training sets on which this one was cheaper, and on which the other one was.
-        cheaper: [u64; 2],
+        /// Training sets on which this one was cheaper.
+        cheaper_here: u64,
+        /// Training sets on which the other one was.
+        cheaper_there: u64,
         /// Median of this one's cost over the other's where both reach the loss, with its interval.
         ratio: Option<(f64, Interval)>,
     },
@@ -326,7 +326,7 @@ fn choose_one(
         .iter()
         .map(|r| r.steps() as f64 / r.rows.len().max(1) as f64 * space.race as f64 * r.step_work())
         .sum();
-    let candidates: Vec<Candidate> = runners.iter().map(|r| told(r, &runners)).collect();
+    let candidates: Vec<Candidate> = runners.iter().map(candidate).collect();
     let setting = &plan.cells[0].setting;
     let both: (Vec<f64>, Vec<f64>) = candidates
         .iter()
@@ -437,12 +437,12 @@ impl Race<'_> {
                 }
                 let (test, cheaper) = cost_test(&runners[j], &runners[i]);
                 if runners[i].shown && test.evidence(Side::Below) >= of_pair {
-                    runners[j].fate = Some(dearer(&runners[j], i, &runners[i], cheaper));
+                    runners[j].fate = Some(costlier(&runners[j], i, &runners[i], cheaper));
                     return Some(());
                 }
                 if runners[j].shown && test.evidence(Side::Above) >= of_pair {
                     let cheaper = [cheaper[1], cheaper[0]];
-                    runners[i].fate = Some(dearer(&runners[i], j, &runners[j], cheaper));
+                    runners[i].fate = Some(costlier(&runners[i], j, &runners[j], cheaper));
                 }
             }
             let alone = (0..j).all(|i| runners[i].fate.is_some());
@@ -535,7 +535,7 @@ fn cost_test(a: &Runner<'_>, b: &Runner<'_>) -> (SequentialTest, [u64; 2]) {
     (test, cheaper)
 }
 
-fn dearer(me: &Runner<'_>, than: usize, other: &Runner<'_>, cheaper: [u64; 2]) -> Fate {
+fn costlier(me: &Runner<'_>, than: usize, other: &Runner<'_>, cheaper: [u64; 2]) -> Fate {
     let n = me.rows.len().min(other.rows.len());
     let hits = |r: &Runner<'_>| r.rows[..n].iter().map(Row::hit).collect::<Vec<_>>();
     let scale = me.price / other.price;
@@ -546,9 +546,10 @@ fn dearer(me: &Runner<'_>, than: usize, other: &Runner<'_>, cheaper: [u64; 2]) -
         };
         (scale * ratio, interval)
     });
-    Fate::Dearer {
+    Fate::Costlier {
         than,
-        cheaper,
+        cheaper_here: cheaper[0],
+        cheaper_there: cheaper[1],
         ratio,
     }
 }
@@ -603,59 +604,9 @@ fn look_at_failure(cell: &Cell, end: &End, causes: &Mutex<Vec<Cause>>) {
 }
 
 /// A candidate after the race.
-fn told(runner: &Runner<'_>, all: &[Runner<'_>]) -> Candidate {
+fn candidate(runner: &Runner<'_>) -> Candidate {
     let (n, k) = (runner.rows.len() as u64, runner.successes());
-    let mut causes: Vec<(&'static str, u64)> = Vec::new();
-    for cause in runner
-        .causes
-        .lock()
-        .unwrap_or_else(|e| e.into_inner())
-        .iter()
-    {
-        match causes.iter_mut().find(|(name, _)| *name == cause.name()) {
-            Some((_, count)) => *count += 1,
-            None => causes.push((cause.name(), 1)),
-        }
-    }
-    causes.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), *name));
-    let fate = runner.fate.clone().unwrap_or(Fate::Open);
-    let failures = if causes.is_empty() {
-        String::new()
-    } else {
-        let looked: u64 = causes.iter().map(|(_, count)| count).sum();
-        let parts: Vec<String> = causes
-            .iter()
-            .map(|(name, count)| format!("{count} {name}"))
-            .collect();
-        format!("; of {looked} failures looked at: {}", parts.join(", "))
-    };
-    let why = match &fate {
-        Fate::Chosen => format!("chosen: the cheapest that was certified{failures}"),
-        Fate::TooSeldom => format!("reaches the loss too seldom, {k} of {n}{failures}"),
-        Fate::Dearer {
-            than,
-            cheaper: [mine, other],
-            ratio,
-        } => {
-            let times = ratio.map_or(String::new(), |(r, i)| {
-                format!(", {r:.2} times as much ({:.2} to {:.2})", i.low, i.high)
-            });
-            let rival = &all[*than];
-            let rival = match rival.fate {
-                Some(Fate::Chosen) => "the chosen one".to_string(),
-                _ => format!("`{}`", rival.label),
-            };
-            format!(
-                "costs more than {rival} on {other} of {} training sets that differ{times}{failures}",
-                mine + other
-            )
-        }
-        Fate::NotToldApart => {
-            format!("as cheap as the chosen one, for all the race could tell{failures}")
-        }
-        Fate::Open => format!("whether it succeeds often enough stayed open, {k} of {n}{failures}"),
-        Fate::NotCertified => format!("survived the race but was not certified{failures}"),
-    };
+    let causes = runner.causes.lock().unwrap_or_else(|e| e.into_inner());
     Candidate {
         label: runner.label.clone(),
         cell: runner.cell.hash.clone(),
@@ -667,11 +618,8 @@ fn told(runner: &Runner<'_>, all: &[Runner<'_>]) -> Candidate {
         success: wilson(k, n, 0.95),
         median_cost: runner.median_cost(),
         steps: runner.steps(),
-        causes: (causes.into_iter())
-            .map(|(name, n)| (name.to_string(), n))
-            .collect(),
-        fate,
-        why,
+        causes: CauseCount::of(causes.iter().map(Cause::kind)),
+        fate: runner.fate.clone().unwrap_or(Fate::Open),
     }
 }
 

@@ -1,11 +1,13 @@
-//! One replicate, replayed bit for bit: its loss, its spectrum, its slowest mode, the points that
-//! carry it, and why it ended as it did.
+//! One replicate, replayed bit for bit and analysed: its loss, its slowest mode and the points that carry
+//! it, its curvature, and why it ended as it did.
 
 use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 
-use crate::confront::{linear, predict};
+use crate::analysis::forecast::linear;
+use crate::analysis::points;
+use crate::analysis::replicate::Replicate;
 use crate::data::Set;
 use crate::engine::{Engine, Snapshot};
 use crate::linalg::eigen;
@@ -14,47 +16,35 @@ use crate::plan::Cell;
 use crate::record::{Look, Outcome, Record, Row};
 use crate::run::replay;
 use crate::study::{At, Observable};
-use crate::theory::linear::Steps;
-use crate::verdict::{Cause, Way, cause, impossible, way, without_heaviest};
 
 /// Most parameters of a network whose Hessian is diagonalised whole: some seconds.
 pub const EXACT: usize = 1500;
 
-/// What is known about one replicate.
+/// What is known about one replicate that was trained again.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Explanation {
-    /// The cell.
-    pub cell: usize,
-    /// The replicate.
-    pub replicate: u64,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Steps made.
-    pub steps: u64,
-    /// η.
-    pub rate: f64,
-    /// The largest stable rate by the kernel at start and end; none without a rule's theory.
-    pub largest_stable_rate: [Option<f64>; 2],
-    /// (step, loss, loss predicted by the initial kernel).
-    pub losses: Vec<(u64, f64, Option<f64>)>,
-    /// Eigenvalues of Θ at the start and at the end, increasing.
-    pub spectrum: [Vec<f64>; 2],
-    /// The step predicted by the initial kernel; infinite if never.
-    pub predicted_steps: Option<f64>,
-    /// λmax of the Hessian at the end times η over 2.
-    pub edge: Option<f64>,
-    /// The whole Hessian at the end; none above [`EXACT`] parameters, or if it diverged.
-    pub curvature: Option<Curvature>,
+    /// Its analysis, followed with looks at its start, its steps 1, 2, 5, 10, … and its end.
+    #[serde(flatten)]
+    pub replicate: Replicate,
+    /// Its loss on the grid of steps.
+    pub losses: Vec<Loss>,
     /// The slowest mode at the end.
     pub slowest: Mode,
-    /// Why.
-    pub cause: Cause,
-    /// What looks at its steps 1, 2, 5, 10, … tell of its way; none without a linear theory.
-    pub way: Option<Way>,
-    /// The same in sentences.
-    pub because: Vec<String>,
+    /// The whole Hessian at the end; none above [`EXACT`] parameters, or if it diverged.
+    pub curvature: Option<Curvature>,
     /// Whether the replay ended in the recorded bits; none if the replicate is not in the record.
     pub same_bits: Option<bool>,
+}
+
+/// The loss at a step.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Loss {
+    /// The step.
+    pub step: u64,
+    /// The loss.
+    pub loss: f64,
+    /// The loss that the network linearised at its start has there; none without a linear theory.
+    pub predicted: Option<f64>,
 }
 
 /// An eigenvector of the kernel, as the data see it.
@@ -62,12 +52,34 @@ pub struct Explanation {
 pub struct Mode {
     /// λmin.
     pub eigenvalue: f64,
-    /// Share of the residual's square in it, at the start and at the end.
-    pub share: [f64; 2],
-    /// The points with the largest weight: index, weight (squared entry, all sum to 1), target.
-    pub points: Vec<(usize, f64, f64)>,
-    /// Distance of the two heaviest points, and its rank among all pairs (1 is the nearest).
-    pub pair: Option<(f64, usize)>,
+    /// Share of the start's residual, squared, in it.
+    pub share_start: f64,
+    /// Share of the end's residual, squared, in it.
+    pub share_end: f64,
+    /// The points with the largest weight, heaviest first.
+    pub points: Vec<ModePoint>,
+    /// The two heaviest points as a pair; none for a single point.
+    pub pair: Option<ModePair>,
+}
+
+/// A training point in an eigenvector of the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ModePoint {
+    /// Its index.
+    pub point: usize,
+    /// Its squared entry; all of them sum to 1.
+    pub weight: f64,
+    /// Its target.
+    pub target: f64,
+}
+
+/// How near the two heaviest points of a mode are.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ModePair {
+    /// Their distance.
+    pub distance: f64,
+    /// Its place among all pairs: 1 is the nearest.
+    pub rank: usize,
 }
 
 /// Replays a replicate; none if it was stopped.
@@ -117,14 +129,14 @@ pub fn explain(
         best_loss: end.best_loss,
         final_loss: end.last.loss,
     };
-    let why = cause(cell, &row, Some((first, last)));
-    let predicted =
-        linear(cell, start.rate, first).map(|l| l.losses(&problem.grid[..end.losses.len()]));
-    let losses = end
-        .losses
-        .iter()
-        .enumerate()
-        .map(|(i, l)| (problem.grid[i], *l, predicted.as_ref().map(|p| p[i])));
+    let reached = &problem.grid[..end.losses.len()];
+    let predicted = linear(cell, start.rate, first).map(|l| l.losses(reached));
+    let losses = reached.iter().zip(&end.losses).enumerate();
+    let losses = losses.map(|(i, (step, loss))| Loss {
+        step: *step,
+        loss: *loss,
+        predicted: predicted.as_ref().map(|p| p[i]),
+    });
     let weights = path.last().map(|p| p.weights.clone())?;
     let slowest = slowest(&problem, &weights, &set, last);
     let curvature = (!diverged && weights.len() <= EXACT).then(|| {
@@ -135,33 +147,15 @@ pub fn explain(
         observe::curvature(&problem, &weights, &at, &r)
     });
     let recorded = record.and_then(|r| r.rows.iter().find(|r| r.replicate == replicate));
-    let before = predict(cell, start.rate, first);
-    let after = predict(cell, start.rate, last);
-    let mut out = Explanation {
-        cell: cell.number,
-        replicate,
-        outcome: end.outcome,
-        steps: row.steps,
-        rate: start.rate,
-        largest_stable_rate: [before, after].map(|p| p.map(|p| p.largest_stable_rate)),
+    Some(Explanation {
         losses: losses.collect(),
-        spectrum: [first, last].map(|l| l.eigenvalues.clone().unwrap_or_default()),
-        predicted_steps: before.map(|p| p.as_number()),
-        edge: last
-            .sharpness
-            .map(|s| start.rate * s / 2.0)
-            .filter(|_| !diverged),
-        curvature,
         slowest,
-        cause: why,
-        way: way(cell, &row, &looks),
-        because: Vec::new(),
+        curvature,
         same_bits: recorded.map(|r| {
             r.outcome == row.outcome && r.final_loss.to_bits() == row.final_loss.to_bits()
         }),
-    };
-    out.because = because(cell, &row, first, last, &out);
-    Some(out)
+        replicate: Replicate::without_curve(cell, &row, &looks),
+    })
 }
 
 fn slowest(problem: &crate::engine::Problem, weights: &[f64], set: &Set, last: &Look) -> Mode {
@@ -173,101 +167,27 @@ fn slowest(problem: &crate::engine::Problem, weights: &[f64], set: &Set, last: &
             c[0] * c[0] / c.iter().map(|c| c * c).sum::<f64>()
         })
     };
-    let mut points: Vec<(usize, f64, f64)> = (0..n)
-        .map(|i| (i, e.vectors[i] * e.vectors[i], set.y[i]))
+    let mut heavy: Vec<ModePoint> = (0..n)
+        .map(|i| ModePoint {
+            point: i,
+            weight: e.vectors[i] * e.vectors[i],
+            target: set.y[i],
+        })
         .collect();
-    points.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let d = set.x.len() / n;
-    let distance = |i: usize, j: usize| {
-        let pairs = set.x[i * d..(i + 1) * d]
-            .iter()
-            .zip(&set.x[j * d..(j + 1) * d]);
-        pairs.map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
-    };
+    heavy.sort_by(|a, b| b.weight.total_cmp(&a.weight));
     let pair = (n > 1).then(|| {
-        let here = distance(points[0].0, points[1].0);
-        let nearer = (0..n)
-            .flat_map(|i| (0..i).map(move |j| (i, j)))
-            .filter(|(i, j)| distance(*i, *j) < here);
-        (here, nearer.count() + 1)
+        let (i, j) = (heavy[0].point, heavy[1].point);
+        ModePair {
+            distance: points::distance(set, i, j),
+            rank: points::rank(set, i, j),
+        }
     });
-    points.truncate(4);
+    heavy.truncate(4);
     Mode {
         eigenvalue: e.values[0],
-        share: [share(&last.start_coefficients), share(&last.coefficients)],
-        points,
+        share_start: share(&last.start_coefficients),
+        share_end: share(&last.coefficients),
+        points: heavy,
         pair,
     }
-}
-
-fn because(cell: &Cell, row: &Row, first: &Look, last: &Look, e: &Explanation) -> Vec<String> {
-    let mut all = vec![e.cause.evidence(cell, row)];
-    all.extend(e.cause.counterfactual(row));
-    if !e.cause.reached() {
-        let known = impossible(cell, row.replicate).map(|i| i.sentence());
-        all.extend(known.filter(|sentence| !all.contains(sentence)));
-    }
-    if let Some(p) = predict(cell, row.rate, first) {
-        all.push(match p.steps {
-            Steps::At(step) => {
-                format!("Before training, its initial kernel predicted step {step}.")
-            }
-            Steps::After(step) => format!(
-                "Before training, its initial kernel predicted no success within {step} steps."
-            ),
-            Steps::Never { floor } => {
-                format!("Before training, its initial kernel predicted a floor of {floor:.3e}.")
-            }
-            Steps::Unstable => {
-                "Before training, its initial kernel called this rate unstable.".into()
-            }
-        });
-    }
-    all.extend(e.way.as_ref().map(Way::sentence));
-    if let (Some(moved), true) = (last.kernel_moved, last.step > 0) {
-        all.push(format!(
-            "The kernel moved by {:.0} % of its norm on the way.",
-            100.0 * moved
-        ));
-    }
-    if let Some(edge) = e.edge {
-        let place = if edge > 0.95 {
-            "at the edge of stability"
-        } else {
-            "below the edge of stability"
-        };
-        all.push(format!("At the end η·sharpness/2 = {edge:.3}: {place}."));
-    }
-    let untold = last.dead_units > Some(0) && !e.cause.tells_dead_units();
-    if let (Some(dead), true) = (last.dead_units, untold) {
-        all.push(format!(
-            "{dead} hidden units have φ' = 0 on every training point."
-        ));
-    }
-    if let [(a, wa, ya), (b, wb, yb), ..] = e.slowest.points[..] {
-        let near = e.slowest.pair.map_or(String::new(), |(d, rank)| {
-            format!("; they are {d:.3} apart, pair number {rank} by distance, and their targets differ by {:.3}", (ya - yb).abs())
-        });
-        all.push(format!(
-            "The slowest mode (λ = {:.3e}) sits on points {a} ({:.0} %) and {b} ({:.0} %){near}. It holds {:.2} % of the residual's square.",
-            e.slowest.eigenvalue, 100.0 * wa, 100.0 * wb, 100.0 * e.slowest.share[1]
-        ));
-    }
-    if let Some((point, with, without)) = without_heaviest(cell, row, last).filter(|w| w.1 > w.2) {
-        all.push(format!(
-            "Without point {point} the kernel at the end would need {without} steps more instead of {with}."
-        ));
-    }
-    if let Some(c) = &e.curvature {
-        all.push(format!(
-            "The Hessian at the end has {} negative eigenvalues of {}, from {:.3e} to {:.3e}; its Gauss–Newton part reaches {:.3e}, the part of the residuals {:.3e}.",
-            c.negative(),
-            c.eigenvalues.len(),
-            c.eigenvalues.first().copied().unwrap_or(f64::NAN),
-            c.eigenvalues.last().copied().unwrap_or(f64::NAN),
-            c.gauss_newton,
-            c.residual
-        ));
-    }
-    all
 }

@@ -2,11 +2,11 @@
 //!
 #![doc = include_str!("../../../README.md")]
 
+pub mod analysis;
 pub mod bench;
 pub mod certify;
 pub mod choose;
 pub mod claim;
-pub mod confront;
 pub mod data;
 pub mod descent;
 pub mod error;
@@ -17,14 +17,12 @@ pub mod observe;
 pub mod plan;
 pub mod price;
 pub mod record;
-pub mod report;
 pub mod run;
 pub mod stats;
 pub mod store;
 pub mod study;
-pub mod tables;
 pub mod theory;
-pub mod verdict;
+pub mod threads;
 
 pub use thalweg_engine::{self as engine, seed};
 

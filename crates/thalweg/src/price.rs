@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::confront::{Prediction, predict};
+use crate::analysis::forecast::{Prediction, predict};
 use crate::descent::Rate;
 use crate::engine::{Engine, Snapshot};
 use crate::observe;

@@ -15,6 +15,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use crate::analysis::columns::Column;
 use crate::descent::Precision;
 use crate::error::Error;
 use crate::net::Tensor;
@@ -187,17 +188,6 @@ pub fn begin(folder: &Path, source: &crate::study::Source, plan: &Plan) -> Resul
 
 // ---------------------------------------------------------------------------------------------
 // Tables
-
-/// A column of a table; missing values are `None`.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Column {
-    /// Whole numbers.
-    Int(Vec<Option<i64>>),
-    /// Numbers.
-    Float(Vec<Option<f64>>),
-    /// Text.
-    Text(Vec<Option<String>>),
-}
 
 /// Writes columns of equal length as a parquet file (zstd).
 ///

@@ -87,8 +87,9 @@ pub fn hessian_times(
     out
 }
 
-/// H v in the trainable parameters: a weight that enters multiplied by m has its row and column
-/// multiplied by m.
+/// H v in the coordinates in which all layers have one rate, D^½ H D^½: a weight that enters multiplied
+/// by m and whose layer has the rate factor r has its row and column multiplied by m √r. A frozen layer
+/// has none.
 fn apply(
     problem: &Problem,
     weights: &[f64],
@@ -103,11 +104,12 @@ fn apply(
     h
 }
 
-/// The multiplier of each parameter, flat.
+/// m √r of each parameter, flat: its multiplier and the rate factor of its layer.
 fn scale(problem: &Problem, parameters: usize) -> Vec<f64> {
     let mut scale = vec![1.0; parameters];
-    for (tensor, m) in problem.tensors.iter().zip(&problem.multipliers) {
-        scale[tensor.range()].fill(*m);
+    let factors = problem.multipliers.iter().zip(&problem.rate_factors);
+    for (tensor, (m, r)) in problem.tensors.iter().zip(factors) {
+        scale[tensor.range()].fill(m * r.sqrt());
     }
     scale
 }
@@ -122,7 +124,7 @@ fn mixed(start: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-/// λmax of the Hessian in the trainable parameters, by Lanczos from `start` (flat; the gradient of
+/// λmax of D^½ H D^½ (the Hessian in the trainable parameters, D the layer rates), by Lanczos from `start` (flat; the gradient of
 /// the top kernel mode is a good one).
 pub fn sharpness(
     problem: &Problem,
@@ -136,7 +138,7 @@ pub fn sharpness(
     largest_eigenvalue(h, &mixed(start), 100)
 }
 
-/// λmin of the Hessian in the trainable parameters, by Lanczos on λmax − H; from above, and right to
+/// λmin of D^½ H D^½, by Lanczos on λmax − H; from above, and right to
 /// about 1e-4 of the sharpness `top` where eigenvalues crowd around 0.
 pub fn lowest_curvature(
     problem: &Problem,
@@ -173,7 +175,7 @@ impl Curvature {
     }
 }
 
-/// All eigenvalues of the Hessian in the trainable parameters, and its two parts; O(P³) for P
+/// All eigenvalues of D^½ H D^½, and of its two parts; O(P³) for P
 /// parameters, seconds for a thousand.
 pub fn curvature(problem: &Problem, weights: &[f64], at: &Tangent, r: &[f64]) -> Curvature {
     let p = weights.len();

@@ -13,6 +13,7 @@ use crate::engine::{Problem, Snapshot};
 use crate::linalg::{Eigen, eigen};
 use crate::record::{Look, Without};
 use crate::study::Observable;
+use crate::theory::linear::Rule;
 
 /// Rate factor · multiplier² of each tensor: as the descent moves it.
 fn weighting(problem: &Problem) -> Vec<f64> {
@@ -79,7 +80,7 @@ fn lost_updates(
 pub fn largest_stable_rate(problem: &Problem, weights: &[f64], x: &[f64]) -> f64 {
     let kernel = kernel(problem, &Tangent::new(problem, weights, x));
     let top = eigen(&kernel, problem.points).values[problem.points - 1];
-    1.0 / (problem.loss.factor(problem.points) * top)
+    Rule::Descent.largest_stable_rate(problem.loss.factor(problem.points), top)
 }
 
 /// Looks at one replicate, trained with `rate`, at several steps, the first of which is its start.

@@ -6,9 +6,6 @@
 //! Wide networks follow it while their kernel stays (Lee et al. 2019, arXiv:1902.06720); at small d the
 //! kernel moves before slow modes are learned, and real networks are faster than this.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use serde::Serialize;
 
 use super::linear::{Linear, Rule, Steps};
@@ -20,6 +17,7 @@ use crate::linalg::{Eigen, eigen};
 use crate::plan::Cell;
 use crate::seed::{Purpose, stream};
 use crate::stats::{Interval, quantile_of, wilson};
+use crate::threads;
 
 /// The part of the stream of initial weights that f₀ is drawn from: no tensor has this number.
 const OUTPUTS: u64 = u64::MAX;
@@ -179,29 +177,9 @@ pub fn expect(cell: &Cell, sets: u64, threads: usize) -> Result<Vec<Expected>, E
         };
         descend(cell, rule, replicate, &set, theta, process)
     };
-    let next = AtomicU64::new(0);
-    let all = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..threads.clamp(1, 256) {
-            scope.spawn(|| {
-                let mut mine = Vec::new();
-                loop {
-                    let replicate = next.fetch_add(1, Ordering::Relaxed);
-                    if replicate >= sets {
-                        break;
-                    }
-                    mine.push(one(replicate));
-                }
-                // A poisoned lock means that another thread panicked, and so will the scope.
-                if let Ok(mut all) = all.lock() {
-                    all.append(&mut mine);
-                }
-            });
-        }
-    });
-    let mut all = all.into_inner().unwrap_or_default();
-    all.sort_by_key(|e: &Expected| e.replicate);
-    Ok(all)
+    Ok(threads::map(threads, sets as usize, |replicate| {
+        one(replicate as u64)
+    }))
 }
 
 /// The eigenproblems of Θ and K on a training set.
@@ -240,7 +218,7 @@ fn descend(
     let largest = theta.values.last().copied().unwrap_or(f64::NAN);
     let rate = match descent.rate {
         Rate::Absolute(rate) => rate,
-        Rate::OfLimit(share) => share / (loss_factor * largest),
+        Rate::OfLimit(share) => share * Rule::Descent.largest_stable_rate(loss_factor, largest),
     };
     let linear = Linear {
         rule,
@@ -255,10 +233,7 @@ fn descend(
         rate,
         over_limit: rate / linear.largest_stable_rate(),
         initial_loss: loss_factor * residual.iter().map(|r| r * r).sum::<f64>(),
-        steps: match end {
-            Steps::At(step) => step as f64,
-            Steps::After(_) | Steps::Never { .. } | Steps::Unstable => f64::INFINITY,
-        },
+        steps: end.as_number(),
         end,
         eigenvalues: theta.values.clone(),
     }

@@ -5,6 +5,8 @@
 //! r ← (1 − 2 s η Θ) r, so L(t) = s Σ c_k² (1 − 2 s η λ_k)^(2t) with c_k = v_kᵀ r(0) (Lee et al.
 //! 2019, arXiv:1902.06720, in discrete time; Arora et al. 2019, arXiv:1901.08584).
 
+use serde::Serialize;
+
 use crate::descent::Method;
 
 /// A rule whose linearised dynamics are known.
@@ -82,7 +84,8 @@ pub struct Linear<'a> {
 }
 
 /// What the linearised network does.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Steps {
     /// Gets below at this step first.
     At(u64),
@@ -95,6 +98,17 @@ pub enum Steps {
     },
     /// The rate is above the limit of stability.
     Unstable,
+}
+
+impl Steps {
+    /// The step as a number: infinite if it is not reached in the steps that were looked at, never
+    /// reached, or the rate is unstable.
+    pub fn as_number(self) -> f64 {
+        match self {
+            Steps::At(step) => step as f64,
+            Steps::After(_) | Steps::Never { .. } | Steps::Unstable => f64::INFINITY,
+        }
+    }
 }
 
 impl Linear<'_> {

@@ -8,7 +8,7 @@ const SAY: [&str; 7] = ["study", "plan", "claim", "net", "data", "descent", "err
 
 /// What each room may name besides itself and (but for `stats`, `linalg` and `record`) SAY. An
 /// entry with an item allows that item alone.
-const ARROWS: [(&str, &[&str]); 24] = [
+const ARROWS: [(&str, &[&str]); 22] = [
     ("claim", &[]),
     ("study", &[]),
     ("plan", &["engine::Problem", "store::read_weights"]),
@@ -22,61 +22,45 @@ const ARROWS: [(&str, &[&str]); 24] = [
     // A crate of its own, under this name in the library.
     ("engine", &[]),
     ("record", &["engine::Outcome"]),
-    ("observe", &["engine", "linalg", "stats", "record"]),
-    ("store", &["engine", "stats", "record"]),
+    (
+        "observe",
+        &["engine", "linalg", "stats", "record", "theory::linear"],
+    ),
+    ("store", &["engine", "stats", "record", "analysis::columns"]),
     (
         "run",
         &["engine", "linalg", "stats", "record", "observe", "store"],
     ),
-    ("theory", &["linalg", "stats"]),
+    ("theory", &["linalg", "stats", "threads"]),
     (
-        "confront",
-        &["record", "theory", "linalg", "stats", "verdict"],
+        "analysis",
+        &["record", "theory", "linalg", "stats", "threads"],
     ),
-    ("verdict", &["record", "confront", "theory", "linalg"]),
     (
         "price",
-        &["engine", "stats", "record", "observe", "run", "confront"],
+        &["engine", "stats", "record", "observe", "run", "analysis"],
     ),
     ("bench", &["engine", "run", "stats"]),
     (
         "explain",
         &[
-            "engine", "linalg", "stats", "record", "observe", "run", "confront", "theory",
-            "verdict",
+            "engine", "linalg", "stats", "record", "observe", "run", "analysis",
         ],
     ),
     ("certify", &["engine", "stats", "record", "run", "store"]),
     (
         "choose",
         &[
-            "engine", "stats", "record", "observe", "run", "confront", "verdict", "certify",
-            "store",
+            "engine", "stats", "record", "observe", "run", "analysis", "certify", "store",
         ],
-    ),
-    (
-        "report",
-        &[
-            "choose",
-            "confront",
-            "verdict",
-            "record",
-            "stats",
-            "store",
-            "tables",
-            "theory::linear",
-        ],
-    ),
-    (
-        "tables",
-        &["confront", "verdict", "record", "stats", "store", "report"],
     ),
     ("stats", &["engine::seed"]),
     ("linalg", &[]),
+    ("threads", &[]),
 ];
 
 /// These know nothing of the program.
-const LEAVES: [&str; 3] = ["stats", "linalg", "record"];
+const LEAVES: [&str; 4] = ["stats", "linalg", "record", "threads"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
@@ -240,8 +224,8 @@ fn a_forbidden_arrow_is_seen_however_it_is_written() {
             "use crate::engine::{\n    Problem,\n    Start,\n};",
         ),
         ("plan.rs", "use crate::store::save;"),
-        ("net.rs", "use crate::confront::LEVEL;"),
-        ("data.rs", "use crate::report;"),
+        ("net.rs", "use crate::analysis::LEVEL;"),
+        ("data.rs", "use crate::analysis;"),
         ("stats/mod.rs", "use crate::study::Study;"),
         ("record.rs", "use super::plan::Cell;"),
         ("utils/strings.rs", "fn f() {}"),
@@ -258,7 +242,7 @@ fn a_forbidden_arrow_is_seen_however_it_is_written() {
             "use crate::engine::Problem;\nlet w = crate::store::read_weights(a, b);",
         ),
         (
-            "report/plot.rs",
+            "analysis/summary.rs",
             "use crate::stats::{\n    self, median,\n};",
         ),
     ] {

@@ -437,10 +437,13 @@ fn a_race_finds_what_trying_everything_finds_with_less_work() {
                 let share = loser.successes as f64 / loser.replicates as f64;
                 assert!(share < choice.share && !loser.causes.is_empty());
             }
-            Fate::Dearer { cheaper, .. } => assert!(cheaper[1] > cheaper[0]),
+            Fate::Costlier {
+                cheaper_here,
+                cheaper_there,
+                ..
+            } => assert!(cheaper_there > cheaper_here),
             Fate::Chosen | Fate::NotToldApart | Fate::Open | Fate::NotCertified => {}
         }
-        assert!(!loser.why.is_empty());
     }
     // Four times the largest stable rate reaches nothing.
     assert!(seldom >= 2, "{seldom}");
@@ -521,37 +524,17 @@ fn a_space_that_makes_no_sense_is_refused() {
     assert!(none.contains("no `[space]`"), "{none}");
 }
 
-/// What was chosen is read back as it was written, and the report says it, or the opposite.
+/// What was chosen is read back as it was written.
 #[test]
-fn the_report_tells_what_was_chosen() {
+fn a_choice_is_read_back_as_it_was_written() {
     let folder = tempfile::tempdir().expect("a folder");
     let made = choices(SPACE).expect("the space is right");
     thalweg::choose::write(folder.path(), &made).expect("it can be written");
     let plan = crate::plan(SPACE);
     let cell = &plan.cells[0];
-    let mut back = thalweg::choose::read(folder.path(), cell).expect("it can be read");
+    let back = thalweg::choose::read(folder.path(), cell).expect("it can be read");
     let as_json = |c: &[Choice]| serde_json::to_string(c).expect("it is plain data");
     assert_eq!(as_json(&back), as_json(&made));
-
-    let record = crate::record(SPACE, &Cpu::detect(), 2);
-    let records = [record];
-    let told = |choices: Vec<Choice>| {
-        let run = thalweg::report::Confronted::new(&plan, &records).with_choices(choices);
-        let page = thalweg::report::page(folder.path(), &run, &[]);
-        serde_json::to_string(&page.sections).expect("it is plain data")
-    };
-    let winner = back[0].winner.expect("something is certified");
-    let label = back[0].candidates[winner].label.clone();
-    let text = told(back.clone());
-    assert!(text.contains(&format!("took `{label}`")), "{text}");
-    assert!(text.contains("the cheapest of 6 candidates that could be certified"));
-    assert!(text.contains("Why each candidate won or lost"));
-    back[0].winner = None;
-    back[0].attempts.clear();
-    let text = told(back);
-    assert!(text.contains("found none of 6 candidates that could be certified"));
-    assert!(!text.contains(&format!("took `{label}`")));
-    assert!(!told(Vec::new()).contains("thalweg choose"));
 
     // Another question's choice is not this one's answer, and a damaged file is told of.
     let other = crate::plan(&SPACE.replace("seed = 3", "seed = 4"));

@@ -6,13 +6,14 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use safetensors::tensor::{Dtype, TensorView};
+use thalweg::analysis::Analysis;
+use thalweg::analysis::columns::tables;
 use thalweg::engine::cpu::Cpu;
 use thalweg::error::Error;
 use thalweg::plan::{Cell, Plan};
 use thalweg::record::{Kept, ROWS, Record};
-use thalweg::report::Confronted;
 use thalweg::run::{self, Control, Event};
-use thalweg::{store, tables};
+use thalweg::store;
 
 use crate::{plan, record};
 
@@ -55,7 +56,7 @@ fn run_all(plan: &Plan, folder: &Path) -> (Vec<Record>, Vec<bool>) {
 fn all_tables(plan: &Plan, records: &[Record]) -> String {
     format!(
         "{records:?}\n{:?}",
-        tables::all(&Confronted::new(plan, records))
+        tables(&Analysis::of(plan, records, 2), plan, records)
     )
 }
 

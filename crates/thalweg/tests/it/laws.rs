@@ -2,7 +2,8 @@
 
 #![allow(clippy::needless_range_loop, reason = "loops over two arrays at once")]
 
-use thalweg::confront::{linear, predict};
+use thalweg::analysis::forecast::{linear, predict};
+use thalweg::analysis::impossible::linear_floor;
 use thalweg::engine::cpu::Cpu;
 use thalweg::engine::reference::{Reference, outputs};
 use thalweg::engine::{Engine, Problem, Start};
@@ -12,7 +13,6 @@ use thalweg::plan::Cell;
 use thalweg::run;
 use thalweg::stats::quantile;
 use thalweg::theory::linear::Steps;
-use thalweg::verdict::linear_floor;
 
 use crate::{plan, record, train};
 

@@ -12,7 +12,6 @@ mod parity;
 mod showcase;
 mod studies;
 mod verdicts;
-mod words;
 
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;

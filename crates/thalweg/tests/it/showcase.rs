@@ -1,11 +1,12 @@
 //! The built-in studies at reduced size show what they were written to show.
 
-use thalweg::confront::{Finding, Verdict};
+use thalweg::analysis::Analysis;
+use thalweg::analysis::claims::crossing as crosses;
+use thalweg::analysis::findings::{Finding, Verdict};
 use thalweg::data::Draw;
 use thalweg::engine::cpu::Cpu;
 use thalweg::plan::{Cell, Plan};
 use thalweg::record::Record;
-use thalweg::report::Confronted;
 use thalweg::run::{Control, train};
 use thalweg::study::{Replicates, Source};
 
@@ -42,18 +43,18 @@ fn changed(name: &str, replicates: u64, change: &dyn Fn(&mut Cell)) -> (Plan, Ve
 }
 
 fn findings(plan: &Plan, records: &[Record]) -> Vec<Finding> {
-    Confronted::new(plan, records).findings
+    Analysis::of(plan, records, 2).findings
 }
 
 fn named<'a>(all: &'a [Finding], name: &str) -> Vec<&'a Finding> {
-    let of_theory = all.iter().filter(|f| !f.published);
+    let of_theory = all.iter().filter(|f| !f.published());
     of_theory.filter(|f| f.name.contains(name)).collect()
 }
 
 /// What was published and could be judged holds; so many at least hold.
 #[track_caller]
 fn published(all: &[Finding], at_least: usize) {
-    let claims: Vec<&Finding> = all.iter().filter(|f| f.published).collect();
+    let claims: Vec<&Finding> = all.iter().filter(|f| f.published()).collect();
     for f in &claims {
         assert_ne!(f.verdict, Verdict::Fails, "{f:?}");
     }
@@ -170,10 +171,10 @@ fn success_rises_with_width_where_it_was_seen_to() {
         cell.setting.look.replicates = 4;
     });
     published(&findings(&plan, &records), 15);
-    let run = Confronted::new(&plan, &records);
+    let run = Analysis::of(&plan, &records, 2);
     let crossing = |k: usize| {
         let at = plan.comparisons[k].numbers().expect("widths are numbers");
-        thalweg::confront::crossing(&at, &run.summaries, 0.5, false)?.at
+        crosses(&at, &run.cells, 0.5, false)?.at
     };
     let (at_15, at_2) = (crossing(0), crossing(2));
     assert!(at_15.expect("it crosses") < at_2.expect("it crosses"));
@@ -206,9 +207,9 @@ fn kernel_theory_holds_in_high_dimension_and_stops_in_low() {
     let infinite = named(&all, "the infinitely wide network's, within 25 %");
     let of_wide = infinite.iter().find(|f| f.cell == wide).map(|f| f.verdict);
     assert_eq!(of_wide, Some(Verdict::Holds));
-    let run = Confronted::new(&plan, &records);
+    let run = Analysis::of(&plan, &records, 2);
     let moved = |label: &str| {
-        let looked = run.summaries[number(label)].looked.as_ref();
+        let looked = run.cells[number(label)].looked.as_ref();
         looked.expect("it is looked at").kernel_moved
     };
     assert!(moved("dim = 2") > moved("dim = 5"));
@@ -220,8 +221,8 @@ fn high_frequencies_are_what_two_dimensions_lack() {
     let (plan, records) = reduced("frequency", 16);
     let all = findings(&plan, &records);
     published(&all, 2);
-    let run = Confronted::new(&plan, &records);
-    let median = |c: usize| run.summaries[c].steps[0].unwrap_or(u64::MAX);
+    let run = Analysis::of(&plan, &records, 2);
+    let median = |c: usize| run.cells[c].steps.median.step.unwrap_or(u64::MAX);
     let gains = &plan.comparisons[0].members;
     assert!(20 * median(gains[0].cell) < median(gains[5].cell));
     let circle: Vec<u64> = (plan.comparisons[2].members.iter())
@@ -272,7 +273,7 @@ fn a_claim_that_does_not_hold_fails() {
         let plan = Plan::new(&study(value)).expect("it is right");
         let records = trained(&plan);
         let all = findings(&plan, &records);
-        let found = all.iter().find(|f| f.published).expect("it is claimed");
+        let found = all.iter().find(|f| f.published()).expect("it is claimed");
         (found.verdict, found.measured)
     };
     let (verdict, measured) = judged(7.0);
@@ -293,8 +294,8 @@ fn a_crossed_design_finds_the_source_of_the_variance() {
         });
         let plan = plan.expect("it is right");
         let records = trained(&plan);
-        let confronted = Confronted::new(&plan, &records);
-        (confronted.summaries[0].clone(), plan.cells[0].clone())
+        let confronted = Analysis::of(&plan, &records, 2);
+        (confronted.cells[0].clone(), plan.cells[0].clone())
     };
     let design = "draw = { sets = 6, weights = 5 }";
     let rest = "[descent]\nrate = { of_limit = 0.5 }\nsteps = 3000\n[net]\nhidden = [8]\n";

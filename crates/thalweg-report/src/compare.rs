@@ -1,0 +1,380 @@
+//! One comparison as a part of the page: its sentences, figures and tables.
+
+use thalweg::analysis::Analysis;
+use thalweg::analysis::comparison::Compared;
+use thalweg::analysis::summary::Summary;
+
+use super::page::{Block, Figure, IntervalRow, Line, Part, Plot, ShareRow, Table};
+use super::words::comparison::{self, names, reference};
+use super::words::numbers::{chance, count, factor, interval, list, number, steps};
+use super::words::{cell, setting};
+use super::{column, slug};
+
+/// Members with different numbers from which on steps are drawn against the number.
+const DRAWN: usize = 4;
+
+/// Rates from which on the last losses are drawn against the rate.
+const RATES: usize = 8;
+
+/// Most survival curves in one figure.
+const CURVES: usize = 10;
+
+/// A comparison as the page shows it: title, lead and blocks.
+pub(super) fn part(run: &Analysis, compared: &Compared) -> Part {
+    let mut said = comparison::sentences(run, compared).into_iter();
+    let lead = said.next().unwrap_or_default();
+    let mut blocks: Vec<Block> = said.map(Block::Text).collect();
+    let figures = [
+        Some(success(run, compared)),
+        against_number(run, compared),
+        bifurcation(run, compared),
+        Some(survival(run, compared)),
+    ];
+    blocks.extend(figures.into_iter().flatten().map(Block::Figure));
+    blocks.extend(comparison::threshold(run, compared).map(Block::Text));
+    blocks.extend([
+        Block::Table(outcomes(run, compared)),
+        Block::Table(paired(run, compared)),
+    ]);
+    Part {
+        title: compared.name.clone(),
+        lead,
+        blocks,
+    }
+}
+
+fn summary<'a>(run: &'a Analysis, compared: &Compared, at: usize) -> &'a Summary {
+    &run.cells[compared.members[at].cell]
+}
+
+/// A table with a row for each member: the values of its keys, then the columns of `heads`.
+fn table(
+    compared: &Compared,
+    (suffix, caption): (&str, String),
+    heads: &[(&str, bool)],
+    row: impl Fn(usize) -> Vec<String>,
+) -> Table {
+    let keys = compared.keys.iter().map(|key| column(key, false));
+    let heads = heads.iter().map(|(head, numeric)| column(head, *numeric));
+    let held = compared.held.iter();
+    let held: Vec<String> = held.map(|(k, v)| format!("`{k} = {v}`")).collect();
+    let values = |at: usize| {
+        let member = &compared.members[at];
+        let mut values = member.values.clone();
+        if values.is_empty() {
+            values = vec![setting::REFERENCE.into()];
+            values.resize(compared.keys.len(), String::new());
+        }
+        values
+    };
+    let places = 0..compared.members.len();
+    Table {
+        name: format!("{}-{suffix}", slug(&compared.name)),
+        caption: if held.is_empty() {
+            caption
+        } else {
+            format!("{caption} All with {}.", list(&held))
+        },
+        columns: keys.chain(heads).collect(),
+        rows: places
+            .map(|at| values(at).into_iter().chain(row(at)).collect())
+            .collect(),
+        base: Some(compared.base),
+        cells: compared.members.iter().map(|m| m.cell).collect(),
+    }
+}
+
+fn outcomes(run: &Analysis, compared: &Compared) -> Table {
+    let caption = format!(
+        "{}: success within the budget, quantiles of the hitting time over all replicates (`>` where \
+         censored) and what the median costs.",
+        compared.name
+    );
+    let heads = [
+        ("success", true),
+        ("95 % interval", true),
+        ("median steps", true),
+        ("its 95 % interval", true),
+        ("80 %", true),
+        ("90 %", true),
+        ("multiply-adds to the median", true),
+    ];
+    table(compared, ("success", caption), &heads, |at| {
+        let s = summary(run, compared, at);
+        let budget = s.budget();
+        let median = s.steps.median;
+        let cost = median
+            .step
+            .map_or("–".into(), |t| number(t as f64 * s.work));
+        vec![
+            format!("{} of {}", s.successes, s.replicates),
+            interval(s.success),
+            steps(median.step, budget),
+            format!(
+                "{}–{}",
+                steps(median.low, budget),
+                steps(median.high, budget)
+            ),
+            steps(s.steps.q80.step, budget),
+            steps(s.steps.q90.step, budget),
+            cost,
+        ]
+    })
+}
+
+fn paired(run: &Analysis, compared: &Compared) -> Table {
+    let caption = format!(
+        "{}: the paired ratio of hitting times and Holm-corrected exact McNemar tests of equal success \
+         against {}; the median that the initial kernels predict, and the infinitely wide network; the \
+         main cause among the failures.",
+        compared.name,
+        reference(compared).replace('`', "")
+    );
+    let heads = [
+        ("steps, paired", true),
+        ("p (success)", true),
+        ("predicted median", true),
+        ("at infinite width", true),
+        ("most failures", false),
+    ];
+    table(compared, ("paired", caption), &heads, |at| {
+        let s = summary(run, compared, at);
+        let paired = compared.members[at].paired.as_ref();
+        let ratio = paired.and_then(|p| p.ratio);
+        vec![
+            ratio.map_or("–".into(), |(m, band)| {
+                let (low, high) = (factor(band.low), factor(band.high));
+                format!("× {} ({low}–{high})", factor(m))
+            }),
+            paired.map_or("–".into(), |p| chance(p.p_adjusted)),
+            cell::predicted_median(s),
+            cell::infinite_median(s),
+            cell::failures(s),
+        ]
+    })
+}
+
+fn success(run: &Analysis, compared: &Compared) -> Figure {
+    let names = names(compared).into_iter().enumerate();
+    let rows: Vec<IntervalRow> = names
+        .map(|(at, label)| {
+            let s = summary(run, compared, at);
+            IntervalRow {
+                label,
+                value: s.share,
+                low: s.success.low,
+                high: s.success.high,
+                predicted: s.by_start().map(|f| f.success),
+                base: at == compared.base,
+            }
+        })
+        .collect();
+    let diamonds = if rows.iter().any(|r| r.predicted.is_some()) {
+        "; diamonds, the share that the networks' own initial kernels predict"
+    } else {
+        ""
+    };
+    Figure {
+        name: format!("{}-success", slug(&compared.name)),
+        caption: format!(
+            "{}: success probability with Wilson 95 % intervals{diamonds}.",
+            compared.name
+        ),
+        plot: Plot::Intervals {
+            rows,
+            target: run.cells[compared.reference].setting.success.share,
+            x_label: "share of replicates below the loss".into(),
+        },
+    }
+}
+
+/// Steps against a key whose values are numbers; none if they are not, or few.
+fn against_number(run: &Analysis, compared: &Compared) -> Option<Figure> {
+    let numbers = compared.numbers.as_ref().filter(|n| n.len() >= DRAWN)?;
+    let line = |name: &str, dashed: bool, of: &dyn Fn(&Summary) -> Option<f64>| {
+        let points = numbers.iter().map(|(v, at)| {
+            let steps = of(summary(run, compared, *at));
+            (*v, steps.unwrap_or(f64::NAN))
+        });
+        Line {
+            name: name.into(),
+            points: points.collect(),
+            band: Vec::new(),
+            dashed,
+        }
+    };
+    let step = |step: Option<u64>| step.map(|t| t as f64);
+    let mut lines = vec![
+        line("median", false, &|s| step(s.steps.median.step)),
+        line("predicted median", true, &|s| Some(s.by_start()?.median)),
+        line("80 % quantile", false, &|s| step(s.steps.q80.step)),
+        line("at infinite width", false, &|s| {
+            Some(s.by_infinite()?.median)
+        }),
+    ];
+    // What is out of reach by far would flatten what was seen.
+    let budgets = numbers.iter();
+    let budgets = budgets.map(|(_, at)| summary(run, compared, *at).budget());
+    let most = 1e3 * budgets.max().unwrap_or(0) as f64;
+    for line in &mut lines {
+        line.points.retain(|(_, y)| *y <= most);
+    }
+    lines.retain(|l| l.points.iter().any(|(_, y)| y.is_finite()));
+    let predicted = if lines.iter().any(|l| l.dashed) {
+        "; dashed, the median that the networks' own initial kernels predict; at infinite width, the \
+         median that the theory of infinitely wide networks predicts for the same training sets"
+    } else {
+        "; these rules have no prediction, or it is never"
+    };
+    Some(Figure {
+        name: format!("{}-steps", slug(&compared.name)),
+        caption: format!(
+            "{}: steps to the loss, median and 80 % quantile observed{predicted}.",
+            compared.name
+        ),
+        plot: Plot::Curves {
+            lines,
+            x_label: setting::axis(compared.keys.first()?),
+            y_label: "steps".into(),
+            log_x: true,
+            log_y: true,
+            reference_y: None,
+        },
+    })
+}
+
+/// The last losses against a rate, where they are kept and do not stand still everywhere.
+fn bifurcation(run: &Analysis, compared: &Compared) -> Option<Figure> {
+    let numbers = compared.numbers.as_ref().filter(|n| n.len() >= RATES)?;
+    if compared.keys != ["descent.rate"] {
+        return None;
+    }
+    let last = || {
+        let all = numbers.iter();
+        all.filter_map(|(v, at)| Some((*v, summary(run, compared, *at).last_losses.as_ref()?)))
+    };
+    if !last().any(|(_, last)| last.moving) {
+        return None;
+    }
+    let most = last().map(|(_, last)| last.losses.len()).max()?;
+    let dots = last().flat_map(|(v, last)| last.losses.iter().map(move |loss| (v, *loss)));
+    Some(Figure {
+        name: format!("{}-last-losses", slug(&compared.name)),
+        caption: format!(
+            "{}: the losses of the last {} steps of one replicate. One dot is a loss that stands still, \
+             two a cycle of two steps, a smear a loss that does not repeat.",
+            compared.name,
+            count(most as u64)
+        ),
+        plot: Plot::Scatter {
+            groups: vec![("last losses".into(), dots.collect())],
+            x_label: "rate".into(),
+            y_label: "loss".into(),
+            log_x: false,
+            log_y: false,
+            diagonal: false,
+        },
+    })
+}
+
+fn survival(run: &Analysis, compared: &Compared) -> Figure {
+    let names = names(compared).into_iter().enumerate().take(CURVES);
+    let curves = names.map(|(at, name)| (name, summary(run, compared, at).survival.clone()));
+    Figure {
+        name: format!("{}-survival", slug(&compared.name)),
+        caption: format!(
+            "{}: share of replicates not yet below the loss (Kaplan-Meier).",
+            compared.name
+        ),
+        plot: Plot::Survival {
+            curves: curves.collect(),
+            x_label: "step".into(),
+        },
+    }
+}
+
+/// Why replicates ended as they did, a bar for each cell; none if no failure was looked at.
+pub(super) fn causes(run: &Analysis, cells: &[usize], labels: &[String]) -> Option<Plot> {
+    use thalweg::analysis::cause::CauseKind;
+    // Of the replicates looked at alone: those that reached the loss were counted without a look.
+    let counts = |cell: usize| {
+        let s = &run.cells[cell];
+        if s.causes_looked_at.is_empty() {
+            &s.causes
+        } else {
+            &s.causes_looked_at
+        }
+    };
+    let seen = |kind: &CauseKind| {
+        let mut all = cells.iter().flat_map(|c| &run.cells[*c].causes);
+        all.any(|count| count.cause == *kind)
+    };
+    // The same order, and so the same colours, whatever is frequent.
+    let kinds: Vec<CauseKind> = CauseKind::ALL.into_iter().filter(seen).collect();
+    if kinds.iter().all(|kind| kind.reached()) {
+        return None;
+    }
+    let rows = cells.iter().zip(labels).map(|(&cell, label)| ShareRow {
+        label: label.clone(),
+        counts: (kinds.iter())
+            .map(|kind| {
+                let of = counts(cell).iter().filter(|count| count.cause == *kind);
+                of.map(|count| count.replicates).sum()
+            })
+            .collect(),
+    });
+    Some(Plot::Shares {
+        rows: rows.collect(),
+        names: kinds.iter().map(|kind| kind.name().to_string()).collect(),
+        x_label: "share of the replicates looked at".into(),
+    })
+}
+
+/// The kernels of some cells, side by side.
+pub(super) fn spectra(run: &Analysis, cells: &[usize], names: &[String]) -> Table {
+    let row = |(&cell, name): (&usize, &String)| {
+        let s = &run.cells[cell];
+        let mut row = vec![name.clone(), s.nearest_pair.map_or("–".into(), number)];
+        match &s.looked {
+            None => row.resize(9, "–".into()),
+            Some(l) => {
+                row.extend(
+                    [
+                        l.start.smallest,
+                        l.start.largest,
+                        l.end.smallest,
+                        l.end.largest,
+                        l.kernel_moved,
+                        l.edge,
+                    ]
+                    .map(number),
+                );
+                row.push(number(l.by_end.as_ref().map_or(f64::NAN, |f| f.median)));
+            }
+        }
+        row
+    };
+    let heads = [
+        ("cell", false),
+        ("nearest pair", true),
+        ("λmin start", true),
+        ("λmax start", true),
+        ("λmin end", true),
+        ("λmax end", true),
+        ("kernel moved", true),
+        ("η·sharpness/edge, end", true),
+        ("steps by the end kernel", true),
+    ];
+    Table {
+        name: "why".into(),
+        caption: "Medians over the replicates looked at. The nearest pair is the smallest distance \
+                  between two inputs; λ are eigenvalues of the tangent kernel Θ; η·sharpness is \
+                  given in units of the edge of stability (2 for gradient descent); the last column \
+                  is what the kernel of the end, known only afterwards, says of the whole run."
+            .into(),
+        columns: heads.map(|(n, numeric)| column(n, numeric)).to_vec(),
+        rows: cells.iter().zip(names).map(row).collect(),
+        base: None,
+        cells: cells.to_vec(),
+    }
+}

@@ -1,0 +1,231 @@
+//! What a run found, worded and drawn: a page, figures and tables made from an
+//! [`Analysis`](thalweg::analysis::Analysis), of which nothing is computed here.
+//!
+//! Nothing is written either: everything comes back as [`File`]s, for whoever asks to write.
+
+mod axis;
+mod compare;
+mod decision;
+pub mod explore;
+mod front;
+pub mod gallery;
+pub mod html;
+pub mod latex;
+mod outline;
+pub mod page;
+pub mod phase;
+pub mod plot;
+pub mod png;
+mod predictions;
+pub mod readout;
+mod story;
+mod svg;
+pub mod words;
+
+use std::path::PathBuf;
+
+use thalweg::analysis::Analysis;
+use thalweg::analysis::summary::Summary;
+use thalweg::choose::Choice;
+
+use page::{Block, Column, Figure, Page, Table};
+use words::cell;
+use words::numbers::{count, interval, number, percent, steps};
+
+pub use decision::front_figure;
+
+/// A file of a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Its path within the run folder.
+    pub path: PathBuf,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+/// The whole report of a run that commands name `run`; `choices` is what `thalweg choose` decided for its
+/// study, if it was asked, and `provenance` the footer.
+pub fn page(run: &str, analysis: &Analysis, choices: &[Choice], provenance: &[String]) -> Page {
+    let base = analysis.base();
+    let success = base.setting.success;
+    let mut sections = story::sections(analysis, choices);
+    sections.push(predictions::section(analysis));
+    sections.push(story::method(analysis));
+    let published = words::theory::published(analysis);
+    let mut said = words::answer(analysis).into_iter();
+    Page {
+        title: analysis.title.clone(),
+        run: run.to_string(),
+        question: format!(
+            "Does training bring the loss below {} on at least {} of the draws, within {} steps?",
+            number(success.loss_below),
+            percent(success.share),
+            count(base.budget())
+        ),
+        answer: said.next().unwrap_or_default(),
+        choice: words::setting::setting(&base.setting),
+        // These two have lines of their own.
+        more: said.skip(1 + usize::from(published.is_some())).collect(),
+        published,
+        picture: Some(story::picture(analysis)),
+        sections,
+        cells: explore::cells(analysis),
+        footer: provenance.to_vec(),
+    }
+}
+
+fn column(name: &str, numeric: bool) -> Column {
+    Column {
+        name: name.into(),
+        numeric,
+    }
+}
+
+/// A file stem from a name.
+fn slug(name: &str) -> String {
+    let dashed: String = name
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    dashed
+        .split('-')
+        .filter(|p| !p.is_empty())
+        .collect::<Vec<_>>()
+        .join("-")
+}
+
+/// What of a report is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Only {
+    /// Everything.
+    All,
+    /// `report.html`.
+    Page,
+    /// `figures/*.svg`.
+    Figures,
+    /// `tables/*.csv` and `tables/*.tex`.
+    Tables,
+}
+
+/// The files of a page: `figures/*.svg`, `tables/*.csv`, `tables/*.tex` and, last, `report.html`.
+pub fn files(page: &Page, only: Only) -> Vec<File> {
+    let mut all = Vec::new();
+    let mut add = |path: String, bytes: Vec<u8>| {
+        all.push(File {
+            path: path.into(),
+            bytes,
+        });
+    };
+    if matches!(only, Only::All | Only::Figures) {
+        for figure in figures(page) {
+            let svg = plot::svg_file(&figure.plot);
+            add(format!("figures/{}.svg", figure.name), svg.into_bytes());
+        }
+    }
+    if matches!(only, Only::All | Only::Tables) {
+        for table in tables(page).into_iter().filter(|t| !t.name.is_empty()) {
+            add(format!("tables/{}.csv", table.name), latex::csv(table));
+            let tex = latex::tex(table).into_bytes();
+            add(format!("tables/{}.tex", table.name), tex);
+        }
+    }
+    if matches!(only, Only::All | Only::Page) {
+        add("report.html".into(), html::render(page).into_bytes());
+    }
+    all
+}
+
+/// Every block of a page in reading order, those within parts too.
+fn blocks(page: &Page) -> Vec<&Block> {
+    fn walk<'a>(all: &'a [Block], to: &mut Vec<&'a Block>) {
+        for block in all {
+            to.push(block);
+            if let Block::Part(part) = block {
+                walk(&part.blocks, to);
+            }
+        }
+    }
+    let mut all = Vec::new();
+    for section in &page.sections {
+        walk(&section.blocks, &mut all);
+    }
+    all
+}
+
+/// The figures as one list, for files and tests.
+pub fn figures(page: &Page) -> Vec<&Figure> {
+    let inside = blocks(page).into_iter().filter_map(|b| match b {
+        Block::Figure(figure) => Some(figure),
+        Block::Text(_) | Block::Table(_) | Block::Code(_) | Block::Part(_) => None,
+    });
+    page.picture.iter().chain(inside).collect()
+}
+
+/// The tables as one list, for files and tests.
+pub fn tables(page: &Page) -> Vec<&Table> {
+    let inside = blocks(page).into_iter().filter_map(|b| match b {
+        Block::Table(table) => Some(table),
+        Block::Text(_) | Block::Figure(_) | Block::Code(_) | Block::Part(_) => None,
+    });
+    inside.collect()
+}
+
+/// A cell in a line, for a terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// What it is.
+    pub name: String,
+    /// Successes of replicates.
+    pub success: String,
+    /// The interval of the probability of success.
+    pub interval: String,
+    /// The median of the steps.
+    pub steps: String,
+    /// The median loss as a [`sparkline`].
+    pub loss: String,
+    /// The main cause of failure.
+    pub failures: String,
+}
+
+/// All cells in a line each.
+pub fn overview(run: &Analysis) -> Vec<Row> {
+    let row = |s: &Summary| Row {
+        name: s.describe().to_string(),
+        success: format!("{}/{}", s.successes, s.replicates),
+        interval: interval(s.success),
+        steps: steps(s.steps.median.step, s.budget()),
+        loss: sparkline(&s.loss.median, s.setting.success.loss_below),
+        failures: cell::failures(s),
+    };
+    run.cells.iter().map(row).collect()
+}
+
+/// Median losses over (logarithmic) steps in a dozen bars, from the loss to reach up to the initial
+/// one; a cross where one is not finite.
+pub fn sparkline(losses: &[f64], loss_below: f64) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let Some(first) = losses.first().filter(|l| l.is_finite()) else {
+        return String::new();
+    };
+    let (low, high) = (loss_below.log10(), first.log10());
+    let width = losses.len().min(12);
+    let bar = |i: usize| {
+        let loss = losses[i * (losses.len() - 1) / (width - 1).max(1)];
+        let height = (loss.log10() - low) / (high - low);
+        if !loss.is_finite() {
+            '×'
+        } else if height <= 0.0 {
+            BARS[0]
+        } else {
+            // Above the loss to reach it is never the lowest bar.
+            BARS[1 + (height * 6.999).clamp(0.0, 6.0) as usize]
+        }
+    };
+    (0..width).map(bar).collect()
+}

@@ -1,0 +1,193 @@
+//! Predictions beside measurements: the section of the page, its figures and its tables.
+
+use thalweg::analysis::Analysis;
+use thalweg::analysis::findings::{Finding, Question, Verdict};
+use thalweg::analysis::forecast::Forecast;
+use thalweg::analysis::summary::Summary;
+
+use super::column;
+use super::page::{Block, Figure, Part, Plot, Section, Table};
+use super::words::numbers::{count, number, range};
+use super::words::{setting, theory};
+
+/// Most groups of points in one figure.
+const GROUPS: usize = 7;
+
+/// Cells of a study without a leading comparison whose points are shown.
+const FIRST: usize = 6;
+
+/// Predictions and measurements side by side.
+pub(super) fn section(run: &Analysis) -> Section {
+    let said = theory::predictions(run).into_iter().map(Block::Text);
+    let mut blocks: Vec<Block> = said.collect();
+    blocks.extend(predicted_observed(run).map(Block::Figure));
+    blocks.extend(calibration(run).map(Block::Figure));
+    blocks.extend(published(run).map(Block::Table));
+    blocks.extend(findings(run));
+    Section {
+        title: "Prediction and observation".into(),
+        blocks,
+    }
+}
+
+/// Steps predicted against steps observed; none without any.
+fn predicted_observed(run: &Analysis) -> Option<Figure> {
+    let shown: Vec<(usize, String)> = match &run.along {
+        Some(along) => {
+            let members = run.comparisons[along.comparison].members.iter();
+            let number = |cell: usize| along.members.iter().find(|(_, c)| *c == cell);
+            members
+                .filter_map(|m| Some((m.cell, setting::at(&along.key, number(m.cell)?.0))))
+                .collect()
+        }
+        None => {
+            let first = run.cells.iter().take(FIRST);
+            first.map(|s| (s.cell, s.describe().to_string())).collect()
+        }
+    };
+    let groups: Vec<(String, Vec<(f64, f64)>)> = (shown.into_iter().take(GROUPS))
+        .filter_map(|(cell, name)| Some((name, run.cells[cell].by_start()?.pairs.clone())))
+        .filter(|(_, pairs)| !pairs.is_empty())
+        .collect();
+    (!groups.is_empty()).then(|| Figure {
+        name: "predicted-observed".into(),
+        caption:
+            "Steps predicted by each network's own initial kernel against steps observed; the line \
+                  is equality."
+                .into(),
+        plot: Plot::Scatter {
+            groups,
+            x_label: "predicted steps".into(),
+            y_label: "observed steps".into(),
+            log_x: true,
+            log_y: true,
+            diagonal: true,
+        },
+    })
+}
+
+/// Predicted against observed shares of success, a point for each cell; none without predictions.
+fn calibration(run: &Analysis) -> Option<Figure> {
+    let group = |name: &str, of: &dyn Fn(&Summary) -> Option<&Forecast>| {
+        let point = |s: &Summary| Some((of(s)?.success, s.share));
+        let points: Vec<(f64, f64)> = run.cells.iter().filter_map(point).collect();
+        (name.to_string(), points)
+    };
+    let mut groups = vec![
+        group("own initial kernels", &|s| s.by_start()),
+        group("infinite width", &|s| s.by_infinite()),
+    ];
+    groups.retain(|(_, points)| !points.is_empty());
+    // One point is no calibration.
+    (groups.iter().any(|(_, points)| points.len() > 1)).then(|| Figure {
+        name: "calibration".into(),
+        caption: "Calibration: the share of replicates that theory expects below the loss within the \
+                  budget (by the networks' own initial kernels, and by those of infinitely wide networks \
+                  on the same data) against the share observed, a point for each cell; on the line the \
+                  prediction is right."
+            .into(),
+        plot: Plot::Scatter {
+            groups,
+            x_label: "predicted share".into(),
+            y_label: "observed share".into(),
+            log_x: false,
+            log_y: false,
+            diagonal: true,
+        },
+    })
+}
+
+/// How each prediction fared over all cells, and every one of them in a part of its own.
+fn findings(run: &Analysis) -> Vec<Block> {
+    let own: Vec<&Finding> = run.findings.iter().filter(|f| !f.published()).collect();
+    let mut questions: Vec<Question> = Vec::new();
+    for f in &own {
+        if !questions.contains(&f.question) {
+            questions.push(f.question);
+        }
+    }
+    if questions.is_empty() {
+        return Vec::new();
+    }
+    let mut columns = vec![column("prediction", false)];
+    columns.extend(Verdict::ALL.map(|v| column(v.name(), true)));
+    columns.push(column("source and domain", false));
+    let rows = questions.iter().filter_map(|question| {
+        let of = || own.iter().filter(|f| f.question == *question);
+        let first = of().next()?;
+        let counts = Verdict::ALL.map(|v| of().filter(|f| f.verdict == v).count() as u64);
+        let mut row = vec![first.name.clone()];
+        row.extend(counts.map(count));
+        row.push(first.source.to_string());
+        Some(row)
+    });
+    let summary = Table {
+        name: "predictions".into(),
+        caption: "Cells in which each prediction holds or fails.".into(),
+        columns,
+        rows: rows.collect(),
+        base: None,
+        cells: Vec::new(),
+    };
+    let every = Table {
+        name: "findings".into(),
+        caption:
+            "Every prediction against its measurement. A prediction that fails is shown as failed."
+                .into(),
+        ..table(run, &own, ["measured", "interval", "predicted"])
+    };
+    vec![
+        Block::Table(summary),
+        Block::Part(Part {
+            title: "Every prediction".into(),
+            lead: theory::every(run, own.len()),
+            blocks: vec![Block::Table(every)],
+        }),
+    ]
+}
+
+/// Published numbers beside ours; none if the study claims none.
+fn published(run: &Analysis) -> Option<Table> {
+    let claims: Vec<&Finding> = run.findings.iter().filter(|f| f.published()).collect();
+    (!claims.is_empty()).then(|| Table {
+        name: "published".into(),
+        caption: "Published numbers and ours. A number is found again if ours lies in the accepted range, \
+                  not found if our whole 95 % interval lies outside."
+            .into(),
+        ..table(run, &claims, ["ours", "95 % interval", "published"])
+    })
+}
+
+/// A row for each finding.
+fn table(run: &Analysis, of: &[&Finding], [measured, band, predicted]: [&str; 3]) -> Table {
+    let heads = [
+        ("cell", false),
+        ("what", false),
+        (predicted, true),
+        (measured, true),
+        (band, true),
+        ("accepted", true),
+        ("verdict", false),
+        ("source", false),
+    ];
+    let row = |f: &&Finding| {
+        vec![
+            run.cells[f.cell].describe().to_string(),
+            f.name.clone(),
+            number(f.predicted),
+            number(f.measured),
+            range(f.band),
+            range(f.accepted),
+            f.verdict.name().into(),
+            f.source.to_string(),
+        ]
+    };
+    Table {
+        name: String::new(),
+        caption: String::new(),
+        columns: heads.map(|(n, numeric)| column(n, numeric)).to_vec(),
+        rows: of.iter().map(row).collect(),
+        base: None,
+        cells: of.iter().map(|f| f.cell).collect(),
+    }
+}

@@ -1,0 +1,406 @@
+//! The order of the report: the choice, what others do, what the leading number does and why, what helps
+//! elsewhere, surprises.
+
+use thalweg::analysis::Analysis;
+use thalweg::analysis::comparison::{Compared, Topic};
+use thalweg::analysis::summary::{Split, Summary};
+
+use thalweg::choose::Choice;
+
+use super::compare::{causes, part, spectra};
+use super::page::{Block, Figure, Line, Part, Plot, Section, Table};
+use super::words::comparison::{helped, lost, names};
+use super::words::numbers::{count, number, percent};
+use super::words::{along, cell, setting, theory};
+use super::{column, decision};
+
+/// Members up to which all are drawn in one figure.
+const DRAWN: usize = 4;
+
+/// The evidence, in reading order; predictions and the method are not part of it.
+pub(super) fn sections(run: &Analysis, decided: &[Choice]) -> Vec<Section> {
+    let of = |wanted: &Topic| -> Vec<&Compared> {
+        run.comparisons
+            .iter()
+            .filter(|c| c.topic == *wanted)
+            .collect()
+    };
+    let mut sections = vec![choice(run, decided)];
+    let choices = of(&Topic::Choice);
+    if !choices.is_empty() {
+        sections.push(parts(
+            run,
+            "What other choices do".into(),
+            lost(run, &choices),
+            &choices,
+        ));
+    }
+    sections.extend(leading(run, &of(&Topic::Leading)));
+    sections.extend(why(run));
+    let mut elsewhere: Vec<&Topic> = Vec::new();
+    for compared in &run.comparisons {
+        if let Topic::Elsewhere(_) = compared.topic
+            && !elsewhere.contains(&&compared.topic)
+        {
+            elsewhere.push(&compared.topic);
+        }
+    }
+    for topic in elsewhere {
+        let Topic::Elsewhere(held) = topic else {
+            continue;
+        };
+        let (place, here) = (setting::held(held), of(topic));
+        sections.push(parts(
+            run,
+            format!("What changes it at {place}"),
+            helped(run, &place, &here),
+            &here,
+        ));
+    }
+    sections.push(Section {
+        title: "Surprises".into(),
+        blocks: theory::surprises(run)
+            .into_iter()
+            .map(Block::Text)
+            .collect(),
+    });
+    sections
+}
+
+fn parts(run: &Analysis, title: String, lead: Vec<String>, all: &[&Compared]) -> Section {
+    let mut blocks: Vec<Block> = lead.into_iter().map(Block::Text).collect();
+    blocks.extend(all.iter().map(|c| Block::Part(part(run, c))));
+    Section { title, blocks }
+}
+
+/// The base cell: how it does, and where it stands among the others on the same data.
+fn choice(run: &Analysis, decided: &[Choice]) -> Section {
+    let base = run.base();
+    let mut blocks: Vec<Block> = cell::standing(run).into_iter().map(Block::Text).collect();
+    if blocks.is_empty() {
+        blocks.push(Block::Text(cell::times(base)));
+    }
+    blocks.extend(cell::restarts(base).map(Block::Text));
+    blocks.extend(decision::blocks(decided));
+    // Without a number to lead with, the picture at the top is this one.
+    if run.along.is_some() {
+        blocks.push(Block::Figure(Figure {
+            name: "base-loss".into(),
+            caption: format!(
+                "Loss of the base cell: median and 10 to 90 % band over {} replicates. Dashed: the \
+                 median of what each network's own initial kernel predicts.",
+                base.replicates
+            ),
+            plot: curves(
+                base,
+                losses(base, "observed".into(), "initial kernel".into()),
+            ),
+        }));
+    }
+    Section {
+        title: "The choice, and why".into(),
+        blocks,
+    }
+}
+
+/// What the leading number does; none without one.
+fn leading(run: &Analysis, all: &[&Compared]) -> Option<Section> {
+    let along = run.along.as_ref()?;
+    let (first, rest) = all.split_first()?;
+    let Part { lead, blocks, .. } = part(run, first);
+    let rest = rest.iter().map(|c| Block::Part(part(run, c)));
+    Some(Section {
+        title: format!("What {} does", setting::noun(&along.key)),
+        blocks: [Block::Text(lead)]
+            .into_iter()
+            .chain(blocks)
+            .chain(rest)
+            .collect(),
+    })
+}
+
+/// Observed quantiles of the loss beside the median of the initial kernels' predictions.
+fn losses(s: &Summary, observed: String, predicted: String) -> Vec<Line> {
+    let steps = || s.loss.steps.iter().map(|step| *step as f64);
+    let band = s.loss.q10.iter().zip(&s.loss.q90);
+    let mut lines = vec![Line {
+        name: observed,
+        points: steps().zip(s.loss.median.iter().copied()).collect(),
+        band: steps()
+            .zip(band)
+            .map(|(t, (low, high))| (t, *low, *high))
+            .collect(),
+        dashed: false,
+    }];
+    lines.extend(s.loss.predicted.as_ref().map(|values| Line {
+        name: predicted,
+        points: steps().zip(values.iter().copied()).collect(),
+        band: Vec::new(),
+        dashed: true,
+    }));
+    lines
+}
+
+fn curves(base: &Summary, lines: Vec<Line>) -> Plot {
+    Plot::Curves {
+        lines,
+        x_label: "step".into(),
+        y_label: "loss".into(),
+        log_x: true,
+        log_y: true,
+        reference_y: Some(base.setting.success.loss_below),
+    }
+}
+
+/// The cells of the leading comparison with their names; the base cell alone without one.
+fn members(run: &Analysis) -> (Vec<usize>, Vec<String>) {
+    match &run.along {
+        Some(along) => {
+            let compared = &run.comparisons[along.comparison];
+            let cells = compared.members.iter().map(|m| m.cell).collect();
+            (cells, names(compared))
+        }
+        None => (vec![0], vec!["base".into()]),
+    }
+}
+
+/// Cells to draw where all would be too many: the base cell and those that are told.
+fn pick(run: &Analysis) -> Vec<(usize, String)> {
+    let (cells, names) = members(run);
+    let told = |cell: usize| {
+        let along = run.along.iter();
+        cell == 0 || along.flat_map(|a| &a.told).any(|t| t.cell == cell)
+    };
+    let few = cells.len() <= DRAWN;
+    let all = cells.into_iter().zip(names);
+    all.filter(|(cell, _)| few || told(*cell)).collect()
+}
+
+/// Kernels, causes and the motion of the kernel, along the leading number if there is one.
+fn why(run: &Analysis) -> Option<Section> {
+    let mut blocks: Vec<Block> = Vec::new();
+    let (cells, names) = members(run);
+    if let Some(leading) = &run.along {
+        blocks.extend(along::why(run, leading).into_iter().map(Block::Text));
+    }
+    if let Some(looked) = &run.base().looked {
+        blocks.push(Block::Text(format!(
+            "The base cell: {}",
+            cell::kernel(looked)
+        )));
+    }
+    blocks.extend(splits(run));
+    blocks.extend(spectrum(run).map(Block::Figure));
+    if let Some(plot) = causes(run, &cells, &names) {
+        blocks.push(Block::Figure(Figure {
+            name: "causes".into(),
+            caption: "Why the replicates that were looked at ended as they did.".into(),
+            plot,
+        }));
+    }
+    if run.cells.iter().any(|s| s.looked.is_some()) && cells.len() > 1 {
+        blocks.push(Block::Table(spectra(run, &cells, &names)));
+    }
+    (!blocks.is_empty()).then(|| Section {
+        title: "Why".into(),
+        blocks,
+    })
+}
+
+/// Median eigenvalues at the start and at the end; none where there are few, which are in the table.
+fn spectrum(run: &Analysis) -> Option<Figure> {
+    let line = |name: String, dashed: bool, values: &[f64]| Line {
+        name,
+        points: (1..).map(f64::from).zip(values.iter().copied()).collect(),
+        band: Vec::new(),
+        dashed,
+    };
+    let lines: Vec<Line> = pick(run)
+        .into_iter()
+        .filter_map(|(cell, name)| Some((run.cells[cell].looked.as_ref()?, name)))
+        .flat_map(|(looked, name)| {
+            [
+                line(format!("{name}, start"), false, &looked.start_spectrum),
+                line(format!("{name}, end"), true, &looked.end_spectrum),
+            ]
+        })
+        .filter(|line| !line.points.is_empty())
+        .collect();
+    lines.iter().any(|l| l.points.len() > 2).then(|| Figure {
+        name: "spectra".into(),
+        caption: "Eigenvalues of the tangent kernel, largest first, medians over the replicates looked \
+                  at: at the start, and dashed at the end. The last ones set the pace, the first one caps \
+                  the rate."
+            .into(),
+        plot: Plot::Curves {
+            lines,
+            x_label: "number of the eigenvalue".into(),
+            y_label: "eigenvalue".into(),
+            log_x: false,
+            log_y: true,
+            reference_y: None,
+        },
+    })
+}
+
+/// The loss of the base cell, and of the cells that are told along the leading number, beside what their
+/// initial kernels predict.
+pub(super) fn picture(run: &Analysis) -> Figure {
+    let base = run.base();
+    let mut lines: Vec<Line> = if run.along.is_some() {
+        let of = |(cell, name): (usize, String)| {
+            let predicted = format!("{name}, predicted");
+            losses(&run.cells[cell], name, predicted)
+        };
+        pick(run).into_iter().flat_map(of).collect()
+    } else {
+        losses(base, "observed".into(), "initial kernel".into())
+    };
+    let dashed = lines.iter().any(|l| l.dashed);
+    let ends = lines.iter().flat_map(|l| &l.points).map(|p| p.1);
+    // What is far below the threshold is of no interest, and would flatten the rest.
+    let floor = base.setting.success.loss_below * 1e-3;
+    if ends.filter(|y| *y > 0.0).fold(f64::INFINITY, f64::min) < floor {
+        for line in &mut lines {
+            let below = line.points.iter().position(|p| p.1 < floor);
+            let keep = below.unwrap_or(usize::MAX);
+            line.points.truncate(keep);
+            line.band.truncate(keep);
+            for b in &mut line.band {
+                b.1 = b.1.max(floor);
+            }
+        }
+    }
+    let predicted = if dashed {
+        "; dashed, the median of what each network's own initial kernel predicts"
+    } else {
+        ""
+    };
+    Figure {
+        name: "answer".into(),
+        caption: format!(
+            "The loss against the step: median and 10 to 90 % band over all replicates{predicted}."
+        ),
+        plot: curves(base, lines),
+    }
+}
+
+/// What the spread of the steps comes from: a sentence for the first crossed cell, and a table of all.
+fn splits(run: &Analysis) -> Vec<Block> {
+    let crossed: Vec<(&Summary, &Split)> = (run.cells.iter())
+        .filter_map(|s| Some((s, s.split.as_ref()?)))
+        .collect();
+    let Some((first, split)) = crossed.first() else {
+        return Vec::new();
+    };
+    let mut blocks = vec![Block::Text(cell::split(first.describe(), split))];
+    if crossed.len() > 1 {
+        blocks.push(Block::Table(split_table(&crossed)));
+    }
+    blocks
+}
+
+fn split_table(crossed: &[(&Summary, &Split)]) -> Table {
+    let rows = crossed.iter().map(|(s, split)| {
+        let mut row = vec![
+            s.describe().to_string(),
+            format!("{} × {}", split.sets, split.weights),
+        ];
+        match &split.steps {
+            Some(steps) => row.extend(steps.shares.map(cell::part)),
+            None => row.extend(["–", "–", "–"].map(String::from)),
+        }
+        row.push(percent(split.cut as f64 / s.replicates as f64));
+        row
+    });
+    let heads = [
+        ("cell", false),
+        ("sets × weights", true),
+        ("training set", true),
+        ("initial weights", true),
+        ("combination", true),
+        ("cut", true),
+    ];
+    Table {
+        name: "split".into(),
+        caption: "Components of the variance of the logarithm of the steps, with jackknife 95 % intervals \
+                  (steps cut at the budget where the loss was not reached)."
+            .into(),
+        columns: heads.map(|(n, numeric)| column(n, numeric)).to_vec(),
+        rows: rows.collect(),
+        base: None,
+        cells: crossed.iter().map(|(s, _)| s.cell).collect(),
+    }
+}
+
+/// How it was done, and what is cited.
+pub(super) fn method(run: &Analysis) -> Section {
+    let seconds: f64 = run.cells.iter().map(|s| s.seconds).sum();
+    let total: u64 = run.cells.iter().map(|s| s.tally.steps).sum();
+    let replicates: u64 = run.cells.iter().map(|s| s.replicates).sum();
+    let base = &run.base().setting;
+    let said = [
+        format!(
+            "{} cells, {} replicates, {} steps in {} s of training time (seed {}). Replicate r of every \
+             cell uses the same random draws wherever shapes allow, so comparisons are paired.",
+            run.cells.len(),
+            count(replicates),
+            number(total as f64),
+            number(seconds),
+            base.seed
+        ),
+        "The loss is L = s Σ r² with r = f − y. Linearised at the start, gradient descent is \
+         r ← (1 − 2sηΘ) r with the tangent kernel Θ = J Jᵀ; it is stable for η below 1/(s λmax(Θ)), the \
+         limit. The predicted step is the first t with s Σ c² (1 − 2sηλ)^(2t) below the threshold, \
+         exactly. Hitting times are censored at the budget; quantiles are over all replicates. Causes \
+         are computed from the kernel at the last step of each replicate looked at."
+            .into(),
+        "Conventions: s is 1 for the loss `sum`, 1/N for `mean`, half of these for the halved ones; \
+         λmax(Θ) bounds the rate through η < 1/(s λmax), which for gradient descent is η · sharpness < 2 \
+         at an interpolating solution (2 (1 + β) for heavy ball, 2 (1 + β)/(1 + 2β) for Nesterov): the \
+         edge of stability. Multiply-adds count the three matrix products of a step."
+            .into(),
+        format!(
+            "The base cell, whole: `{}`",
+            serde_json::to_string(base).unwrap_or_default()
+        ),
+        "References of the theories and methods used here:".into(),
+    ];
+    let all = said.into_iter().chain(references(run));
+    Section {
+        title: "Method".into(),
+        blocks: all.map(Block::Text).collect(),
+    }
+}
+
+/// What is cited, of the theories and the methods that this page uses.
+fn references(run: &Analysis) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    let looked = || run.cells.iter().filter_map(|s| s.looked.as_ref());
+    if looked().next().is_some() {
+        all.push("Tangent kernel: Jacot, Gabriel, Hongler 2018, arXiv:1806.07572.".into());
+    }
+    for f in &run.findings {
+        // A derivation of our own has nothing to cite.
+        let line = format!("{}.", f.source);
+        if f.source.contains("arXiv") && !all.contains(&line) {
+            all.push(line);
+        }
+    }
+    if looked().any(|l| l.edge.is_finite()) {
+        all.push("Edge of stability: Cohen et al. 2021, arXiv:2103.00065.".into());
+    }
+    all.push("Interval of a probability: Wilson 1927, J. Am. Stat. Assoc. 22, 209.".into());
+    if !run.comparisons.is_empty() {
+        all.push(
+            "Share not yet below, with censored times: Kaplan, Meier 1958, J. Am. Stat. Assoc. 53, 457."
+                .into(),
+        );
+        all.push(
+            "Paired success, exact: McNemar 1947, Psychometrika 12, 153; corrected for their number: \
+             Holm 1979, Scand. J. Stat. 6, 65."
+                .into(),
+        );
+    }
+    all
+}

@@ -1,0 +1,349 @@
+//! The few things that a plot is made of: text, lines, areas and a legend, as SVG.
+
+use std::fmt::Write as _;
+
+use super::outline::Glyphs;
+
+/// Where a picture is seen: how wide it is laid out, and what it may rely on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Medium {
+    /// In the page: no background, text and axes in the page's own colour and font.
+    Page,
+    /// In a column of a paper: dark on white, text as outlines of a font that is built in.
+    Column,
+}
+
+/// Width of a picture in a paper, in millimetres: one column of most journals.
+const COLUMN: f64 = 88.0;
+
+/// Colours of Okabe & Ito (2008), which the colour-blind can tell apart, those with most contrast
+/// first; yellow is left out, as it cannot be seen on white.
+const PALETTE: [&str; 7] = [
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "currentColor",
+];
+
+/// Size of text, in pixels: large enough for the last row of a lecture hall, and for a phone.
+const TEXT: f64 = 14.0;
+
+const FONTS: &str =
+    "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
+
+/// How a series is told from others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Style {
+    /// Its number: the colour, and from the second round of colours on also rings on the line.
+    pub(super) series: usize,
+    /// What its line, or its points, look like.
+    pub(super) mark: Mark,
+}
+
+/// How a series is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
+    Solid,
+    Dashed,
+    Dots,
+}
+
+impl Style {
+    pub(super) fn colour(self) -> &'static str {
+        PALETTE[self.series % PALETTE.len()]
+    }
+
+    fn ringed(self) -> bool {
+        self.series >= PALETTE.len()
+    }
+}
+
+/// An SVG being written.
+#[derive(Debug)]
+pub(super) struct Canvas {
+    body: String,
+    medium: Medium,
+    /// The width of the picture, in its own units.
+    pub(super) width: f64,
+    glyphs: Glyphs,
+}
+
+impl Canvas {
+    pub(super) fn new(medium: Medium) -> Self {
+        Canvas {
+            body: String::new(),
+            medium,
+            width: match medium {
+                Medium::Page => 640.0,
+                Medium::Column => 400.0,
+            },
+            glyphs: Glyphs::default(),
+        }
+    }
+
+    /// The finished picture; `title` says what it shows where it stands alone.
+    pub(super) fn finish(&self, height: f64, title: &str) -> String {
+        let (w, h) = (number(self.width), number(height.ceil()));
+        let body = &self.body;
+        match self.medium {
+            Medium::Page => format!(
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {w} {h}\" width=\"{w}\" \
+                 height=\"{h}\" font-family=\"{FONTS}\" font-size=\"{TEXT}\" fill=\"currentColor\">\n{body}</svg>\n"
+            ),
+            Medium::Column => format!(
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"-4 -4 {} {}\" width=\"{COLUMN}mm\" \
+                 height=\"{:.2}mm\" font-family=\"{FONTS}\" font-size=\"{TEXT}\" fill=\"currentColor\" \
+                 color=\"#1a1a1a\" role=\"img\">\n<title>{}</title>\n<defs>\n{}</defs>\n\
+                 <rect x=\"-4\" y=\"-4\" width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n{body}</svg>\n",
+                // A little air around, as nothing else keeps the frame of a file from its text.
+                number(self.width + 8.0),
+                number(height.ceil() + 8.0),
+                COLUMN * (height.ceil() + 8.0) / (self.width + 8.0),
+                escape(title),
+                self.glyphs.definitions(),
+            ),
+        }
+    }
+
+    /// Draws only if all is well: what `attempt` drew goes if it fails.
+    pub(super) fn or_nothing(
+        &mut self,
+        attempt: impl FnOnce(&mut Canvas) -> Option<f64>,
+    ) -> Option<f64> {
+        let before = self.body.len();
+        let done = attempt(self);
+        if done.is_none() {
+            self.body.truncate(before);
+        }
+        done
+    }
+
+    /// A group with a name that a browser shows where the pointer rests.
+    pub(super) fn named(&mut self, name: &str, draw: impl FnOnce(&mut Canvas)) {
+        let _ = writeln!(self.body, "<g><title>{}</title>", escape(name));
+        draw(self);
+        self.body.push_str("</g>\n");
+    }
+
+    /// Text whose `content` is markup already; `anchor` is `start`, `middle` or `end`.
+    pub(super) fn text(&mut self, (x, y): (f64, f64), anchor: &str, more: &str, content: &str) {
+        if self.medium == Medium::Column {
+            let outlined = self.glyphs.line((x, y), anchor, more, content, TEXT);
+            if let Some(outlined) = outlined {
+                self.body.push_str(&outlined);
+                return;
+            }
+        }
+        let (x, y) = (number(x), number(y));
+        let _ = writeln!(
+            self.body,
+            "<text x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\"{more}>{content}</text>"
+        );
+    }
+
+    /// A straight line; `more` is attributes beginning with a space.
+    pub(super) fn line(&mut self, (x1, y1): (f64, f64), (x2, y2): (f64, f64), more: &str) {
+        let _ = writeln!(
+            self.body,
+            "<line x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\"{more}/>",
+            number(x1),
+            number(y1),
+            number(x2),
+            number(y2)
+        );
+    }
+
+    pub(super) fn rect(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), more: &str) {
+        let (x, y, width, height) = (number(x), number(y), number(width), number(height));
+        let _ = writeln!(
+            self.body,
+            "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"{more}/>"
+        );
+    }
+
+    pub(super) fn circle(&mut self, (x, y): (f64, f64), radius: f64, more: &str) {
+        let (x, y, r) = (number(x), number(y), number(radius));
+        let _ = writeln!(self.body, "<circle cx=\"{x}\" cy=\"{y}\" r=\"{r}\"{more}/>");
+    }
+
+    /// What is on another canvas, moved.
+    pub(super) fn group(&mut self, (x, y): (f64, f64), of: &Canvas) {
+        let (x, y) = (number(x), number(y));
+        self.glyphs.join(&of.glyphs);
+        let _ = writeln!(
+            self.body,
+            "<g transform=\"translate({x} {y})\">\n{}</g>",
+            of.body
+        );
+    }
+
+    /// A hollow diamond, the mark of a prediction.
+    pub(super) fn diamond(&mut self, (x, y): (f64, f64), r: f64) {
+        let corners = [(x, y - r), (x + r, y), (x, y + r), (x - r, y)];
+        let _ = writeln!(
+            self.body,
+            "<path d=\"{}Z\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"1.5\"/>",
+            path(&corners)
+        );
+    }
+
+    /// A closed, lightly filled area.
+    pub(super) fn area(&mut self, outline: &[(f64, f64)], style: Style) {
+        let (d, colour) = (path(outline), style.colour());
+        let _ = writeln!(
+            self.body,
+            "<path d=\"{d}Z\" fill=\"{colour}\" fill-opacity=\"0.18\"/>"
+        );
+    }
+
+    /// A series in pixels; a lone point of a line is drawn as a dot.
+    pub(super) fn series(&mut self, points: &[(f64, f64)], style: Style, name: &str) {
+        let (colour, title) = (style.colour(), escape(name));
+        if style.mark == Mark::Dots || points.len() == 1 {
+            let d: String = points
+                .iter()
+                .map(|p| format!("M{} {}h0", number(p.0), number(p.1)))
+                .collect();
+            let _ = writeln!(
+                self.body,
+                "<path d=\"{d}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"5\" stroke-opacity=\"0.75\" \
+                 stroke-linecap=\"round\"><title>{title}</title></path>"
+            );
+            return;
+        }
+        let d = path(points);
+        let dash = if style.mark == Mark::Dashed {
+            " stroke-dasharray=\"6 4\""
+        } else {
+            ""
+        };
+        let _ = writeln!(
+            self.body,
+            "<path d=\"{d}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" stroke-linejoin=\"round\"{dash}>\
+             <title>{title}</title></path>"
+        );
+        let mut next = f64::NEG_INFINITY;
+        for &p in points.iter().filter(|_| style.ringed()) {
+            if p.0 >= next {
+                self.ring(p, colour);
+                next = p.0 + 50.0;
+            }
+        }
+    }
+
+    fn ring(&mut self, at: (f64, f64), colour: &str) {
+        self.circle(
+            at,
+            3.5,
+            &format!(" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\""),
+        );
+    }
+
+    /// Names beside samples, in as many rows as needed, from `(left, 0)`; the height taken.
+    pub(super) fn legend(&mut self, left: f64, entries: &[(String, Style)]) -> f64 {
+        let (mut x, mut row) = (left, 0.0);
+        for (name, style) in entries {
+            let name = shorten(name, (self.width / 14.5) as usize);
+            let width = 30.0 + text_width(&name) + 18.0;
+            if x > left && x + width > self.width + 10.0 {
+                (x, row) = (left, row + 20.0);
+            }
+            let y = row + 11.0;
+            let sample = if style.mark == Mark::Dots {
+                vec![(x + 12.0, y)]
+            } else {
+                vec![(x, y), (x + 24.0, y)]
+            };
+            let plain = Style {
+                series: style.series % PALETTE.len(),
+                ..*style
+            };
+            self.series(&sample, plain, &name);
+            if style.ringed() && style.mark != Mark::Dots {
+                self.ring((x + 12.0, y), style.colour());
+            }
+            self.text((x + 30.0, row + 15.5), "start", "", &escape(&name));
+            x += width;
+        }
+        if entries.is_empty() { 0.0 } else { row + 28.0 }
+    }
+}
+
+/// `10^k` as markup.
+pub(super) fn power(k: i32) -> String {
+    format!(
+        "10<tspan dy=\"-5\" font-size=\"11\">{}</tspan>",
+        k.to_string().replace('-', "−")
+    )
+}
+
+/// At most one decimal.
+pub(super) fn number(x: f64) -> String {
+    let text = format!("{x:.1}");
+    let text = text.strip_suffix(".0").unwrap_or(&text);
+    if text == "-0" {
+        "0".to_owned()
+    } else {
+        text.to_owned()
+    }
+}
+
+/// Text as XML character data, also within an attribute.
+pub(super) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            '\t' | '\n' | '\r' => out.push(' '),
+            // XML 1.0 has no way to write these.
+            '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// The first `most` characters, with an ellipsis if there are more.
+pub(super) fn shorten(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars()
+        .take(most.saturating_sub(1))
+        .chain(['…'])
+        .collect()
+}
+
+/// About how wide text is; fonts differ, so a little too wide.
+pub(super) fn text_width(text: &str) -> f64 {
+    let em = |c: char| match c {
+        'i' | 'j' | 'l' | 't' | 'f' | 'r' | ' ' | '.' | ',' | ':' | ';' | '|' | '\'' | '('
+        | ')' | '[' | ']' => 0.36,
+        'm' | 'w' | 'M' | 'W' | '%' | '@' => 0.9,
+        'A'..='Z' => 0.7,
+        '\u{2e80}'.. => 1.05,
+        _ => 0.64,
+    };
+    TEXT * text.chars().map(em).sum::<f64>()
+}
+
+fn path(points: &[(f64, f64)]) -> String {
+    let mut d = String::new();
+    for (i, p) in points.iter().enumerate() {
+        let _ = write!(
+            d,
+            "{}{} {}",
+            if i == 0 { 'M' } else { 'L' },
+            number(p.0),
+            number(p.1)
+        );
+    }
+    d
+}

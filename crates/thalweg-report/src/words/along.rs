@@ -1,0 +1,178 @@
+//! What is said of the number that a study leads with: what changes along it, and why.
+
+use thalweg::analysis::Analysis;
+use thalweg::analysis::along::{Agreement, Along, Change, Kernels, Told};
+
+use super::numbers::{count, factor, interval, list, number, percent, steps};
+use super::setting::{at, symbol};
+
+/// What happens from the base cell away: a headline, and a sentence for each cell that is told.
+pub fn changes(run: &Analysis, along: &Along) -> Vec<String> {
+    let Some(last) = along.told.last() else {
+        return Vec::new();
+    };
+    let way = if last.number < along.base {
+        "down to"
+    } else {
+        "up to"
+    };
+    let headline = format!(
+        "From {} {way} {} it gets {}.",
+        at(&along.key, along.base),
+        number(last.number),
+        match along.change {
+            Change::Worse => "worse",
+            Change::Same => "neither better nor worse",
+            Change::Better => "better",
+        }
+    );
+    let told = along.told.iter();
+    let mut all: Vec<String> = told.map(|told| against(run, along, told)).collect();
+    if let Some(first) = all.first_mut() {
+        *first = format!("{headline} {first}");
+    }
+    all
+}
+
+/// How a cell does against the base cell.
+fn against(run: &Analysis, along: &Along, told: &Told) -> String {
+    let (base, s) = (run.base(), &run.cells[told.cell]);
+    let budget = s.budget();
+    let slower = match (s.steps.median.step, base.steps.median.step) {
+        (Some(a), Some(b)) => format!(
+            "the median takes {} steps, {} times as many",
+            count(a),
+            factor(a as f64 / b as f64)
+        ),
+        (None, Some(b)) => format!(
+            "the median is beyond {} steps, more than {} times as many",
+            count(budget),
+            factor(budget as f64 / b as f64)
+        ),
+        (Some(_) | None, None) => "no median to compare".into(),
+    };
+    let lead = match (told.apart, told.change) {
+        (true, Change::Better) => "better",
+        (true, Change::Worse | Change::Same) => "worse",
+        (false, Change::Worse) => "not shown to be less reliable within the budget, but slower",
+        (false, Change::Better) => "not shown to be more reliable, but faster",
+        (false, Change::Same) => "not shown to differ",
+    };
+    format!(
+        "{} instead of {}: {lead}. {} of {} get below ({}, interval {}); {slower}.",
+        at(&along.key, told.number),
+        number(along.base),
+        count(s.successes),
+        count(s.replicates),
+        percent(s.share),
+        interval(s.success)
+    )
+}
+
+/// Why, from the kernels at both ends.
+pub fn why(run: &Analysis, along: &Along) -> Vec<String> {
+    let (Some(kernels), Some(last)) = (&along.kernels, along.told.last()) else {
+        return Vec::new();
+    };
+    let mut all = vec![explained(run, along, kernels, last)];
+    let looked = |cell: usize| run.cells[cell].looked.as_ref();
+    if let (Some(a), Some(b)) = (looked(0), looked(last.cell))
+        && b.edge.is_finite()
+        && a.edge.is_finite()
+    {
+        let edge = if b.edge > 0.95 { "at" } else { "below" };
+        let (base, end) = (at(&along.key, along.base), at(&along.key, last.number));
+        all.push(format!(
+            "The initial kernel is not the whole story: it moves by {} ({base}) and {} ({end}) of its \
+             norm, and λmin is multiplied by {} and {} on the way. At {end} the slow part of training \
+             runs {edge} the edge of stability (η·sharpness is {} times that of the edge, in the \
+             median).",
+            number(a.kernel_moved),
+            number(b.kernel_moved),
+            factor(a.end.smallest / a.start.smallest),
+            factor(b.end.smallest / b.start.smallest),
+            factor(b.edge)
+        ));
+    }
+    all
+}
+
+fn explained(run: &Analysis, along: &Along, kernels: &Kernels, last: &Told) -> String {
+    let key = symbol(&along.key);
+    let way = format!(
+        "from {} to {}",
+        at(&along.key, along.base),
+        number(last.number)
+    );
+    if kernels.agreement == Agreement::SameKernels {
+        return format!(
+            "The kernels at the start do not explain it: {way} they are the same, so what differs \
+             comes with training."
+        );
+    }
+    let lead = match kernels.agreement {
+        Agreement::Explained => "Why",
+        Agreement::NoChange => "The kernels differ, the outcome does not",
+        Agreement::Opposite | Agreement::SameKernels => {
+            "The initial kernel says the opposite of what happened"
+        }
+    };
+    let shown = [(along.base, 0)].into_iter();
+    let shown = shown.chain(along.told.iter().map(|t| (t.number, t.cell)));
+    let pairs: Vec<String> = shown
+        .filter_map(|(v, cell)| {
+            let pair = number(run.cells[cell].nearest_pair?);
+            Some(format!("{pair} at {key} = {}", number(v)))
+        })
+        .collect();
+    let falls = kernels.smallest_falls_by > 1.0;
+    let points = kernels.crowds.map_or(String::new(), |crowds| {
+        format!(
+            "the points {} (median distance of the nearest pair {}), and the tangent kernel tells near \
+             points apart {}: ",
+            if crowds { "crowd" } else { "do not crowd" },
+            list(&pairs),
+            if falls { "less well" } else { "better" },
+        )
+    });
+    let (verb, by) = if falls {
+        ("falls", kernels.smallest_falls_by)
+    } else {
+        ("rises", 1.0 / kernels.smallest_falls_by)
+    };
+    let whose = if points.is_empty() {
+        "the tangent kernel's smallest eigenvalue"
+    } else {
+        "its smallest eigenvalue"
+    };
+    format!(
+        "{lead}: {points}{way} {whose}, which sets the pace, {verb} by a factor of {} while the \
+         largest, which caps the rate, is multiplied by {}.",
+        number(by),
+        factor(kernels.largest_grows_by)
+    )
+}
+
+/// Neighbours in the other order than one would think.
+pub fn reversals(run: &Analysis, along: &Along, which: &[usize]) -> Vec<String> {
+    let found = which.iter().filter_map(|i| along.reversals.get(*i));
+    found
+        .map(|found| {
+            let (low, high) = (&run.cells[found.low.1], &run.cells[found.high.1]);
+            let (below, above) = (at(&along.key, found.low.0), at(&along.key, found.high.0));
+            if found.less_often {
+                format!(
+                    "{above} succeeds less often than {below} ({} against {}).",
+                    interval(high.success),
+                    interval(low.success)
+                )
+            } else {
+                format!(
+                    "{above} is slower than {below}: a median of {} steps against {}.",
+                    steps(high.steps.median.step, high.budget()),
+                    steps(low.steps.median.step, low.budget())
+                )
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,233 @@
+//! What is said of one cell, and of where the base cell stands.
+
+use thalweg::analysis::Analysis;
+use thalweg::analysis::standing::restart_pays;
+use thalweg::analysis::summary::{Looked, Reaches, Split, Summary};
+use thalweg::stats::Interval;
+
+use super::numbers::{count, factor, interval, number, percent, size, steps};
+
+/// Whether the share is reached, missed, or undecided at this many replicates.
+pub fn verdict(s: &Summary) -> String {
+    let lead = match s.reaches {
+        Reaches::Yes => "Yes",
+        Reaches::No => "No",
+        Reaches::Undecided => "Undecided at this number of replicates",
+    };
+    format!(
+        "{lead}: {} of {} replicates get below the loss ({}, 95 % interval {}); the study asks for {}.",
+        count(s.successes),
+        count(s.replicates),
+        percent(s.share),
+        interval(s.success),
+        percent(s.setting.success.share)
+    )
+}
+
+/// Hitting times in a sentence.
+pub fn times(s: &Summary) -> String {
+    let budget = s.budget();
+    let median = s.steps.median;
+    if let Some(half) = median.step {
+        return format!(
+            "Half of the replicates are there by step {} (95 % interval {}–{}), 80 % by {}, 90 % by {}.",
+            count(half),
+            steps(median.low, budget),
+            steps(median.high, budget),
+            steps(s.steps.q80.step, budget),
+            steps(s.steps.q90.step, budget)
+        );
+    }
+    let some = if s.successes == 0 {
+        "None gets"
+    } else {
+        "Fewer than half get"
+    };
+    format!(
+        "{some} there within {} steps; the median final loss is {}.",
+        count(budget),
+        size(s.final_loss)
+    )
+}
+
+/// That giving a try up and beginning again is cheaper than going on; none where the interval leaves it
+/// open, or where every try is short.
+pub fn restarts(s: &Summary) -> Option<String> {
+    let restart = s.restart.filter(|_| restart_pays(s))?;
+    let (gain, band) = restart.gain;
+    Some(format!(
+        "Restarting is cheaper than going on: given up after {} steps and begun again with new draws, \
+         success takes {} steps in the mean instead of {}, {} times less (95 % interval {}–{}).",
+        number(restart.cutoff),
+        number(restart.expected),
+        number(restart.whole),
+        factor(gain),
+        factor(band.low),
+        factor(band.high)
+    ))
+}
+
+/// The most frequent cause of failure with its share of the failures looked at.
+pub fn failures(s: &Summary) -> String {
+    if s.successes == s.replicates {
+        return "–".into();
+    }
+    s.main_failure()
+        .map_or("not looked at".into(), |(main, all)| {
+            format!(
+                "{} ({} of {all} looked at)",
+                main.cause.name(),
+                main.replicates
+            )
+        })
+}
+
+/// The median that the networks' own initial kernels predict.
+pub fn predicted_median(s: &Summary) -> String {
+    s.by_start().map_or("–".into(), |f| number(f.median))
+}
+
+/// The median that infinitely wide networks predict.
+pub fn infinite_median(s: &Summary) -> String {
+    s.by_infinite().map_or("–".into(), |f| number(f.median))
+}
+
+/// What the kernel looks like at start and end.
+pub fn kernel(l: &Looked) -> String {
+    let start = format!(
+        "The tangent kernel starts with λmin {} and λmax {}",
+        number(l.start.smallest),
+        number(l.start.largest)
+    );
+    if l.ended == 0 {
+        return format!(
+            "{start} (medians of {} replicates, none of which was looked at at an end).",
+            l.replicates
+        );
+    }
+    let motion = if l.kernel_moved < 0.1 {
+        "hardly moves: training is close to linear"
+    } else if l.kernel_moved < 0.5 {
+        "moves noticeably"
+    } else {
+        "moves far: features are learned, and the initial kernel is not the one that finishes"
+    };
+    let edge = if l.edge.is_finite() {
+        format!(
+            " At the end η·sharpness is {} times that of the edge of stability.",
+            factor(l.edge)
+        )
+    } else {
+        String::new()
+    };
+    format!(
+        "{start} and ends with {} and {} (medians of {} replicates); it {motion} (relative change \
+         {}).{edge}",
+        number(l.end.smallest),
+        number(l.end.largest),
+        l.ended,
+        number(l.kernel_moved),
+    )
+}
+
+/// Where the base cell stands among all cells on data of the same law.
+pub fn standing(run: &Analysis) -> Vec<String> {
+    let Some(standing) = &run.standing else {
+        return Vec::new();
+    };
+    let base = run.base();
+    let cost = |s: &Summary| number(s.cost());
+    let (reliable, failing) = (standing.reliable.len(), standing.failing);
+    let mut all = vec![format!(
+        "Of the {} settings tried on such training sets, {reliable} are reliable (the whole interval \
+         above {}), {failing} are not, {} are undecided.",
+        standing.settings,
+        percent(base.setting.success.share),
+        standing.settings - reliable - failing
+    )];
+    all.push(match (standing.rank, standing.reliable.first()) {
+        (Some(0), _) => format!(
+            "The base cell is the cheapest of the reliable ones: {} multiply-adds bring 80 % of the \
+             replicates below the loss.",
+            cost(base)
+        ),
+        (Some(rank), Some(&cheapest)) => {
+            let cheapest = &run.cells[cheapest];
+            format!(
+                "By the multiply-adds that bring 80 % of the replicates below the loss, the base cell \
+                 is number {} of the {reliable} reliable settings ({}); the cheapest is `{}` with {}, \
+                 {} of the base cell's.",
+                rank + 1,
+                cost(base),
+                cheapest.describe(),
+                cost(cheapest),
+                percent(cheapest.cost() / base.cost())
+            )
+        }
+        (None, _) | (Some(_), None) => {
+            "The base cell itself is not among the reliable settings.".into()
+        }
+    });
+    if let Some(fastest) = standing.fastest.filter(|f| *f != base.cell) {
+        let fastest = &run.cells[fastest];
+        all.push(format!(
+            "The fewest steps are taken by `{}`: median {} against {} of the base cell.",
+            fastest.describe(),
+            steps(fastest.steps.median.step, fastest.budget()),
+            steps(base.steps.median.step, base.budget())
+        ));
+    }
+    all
+}
+
+/// A share of the variance with its interval.
+pub fn part((share, band): (f64, Interval)) -> String {
+    format!("{} ({})", percent(share), interval(band))
+}
+
+/// What the spread of the steps comes from, in a crossed design.
+pub fn split(name: &str, split: &Split) -> String {
+    let design = format!(
+        "{} training sets were crossed with {} initial weights",
+        count(split.sets),
+        count(split.weights)
+    );
+    let Some(steps) = &split.steps else {
+        return format!(
+            "{design}: in the cell `{name}` every pair takes the same number of steps, so there is no \
+             spread to explain."
+        );
+    };
+    let [set, weights, rest] = steps.shares;
+    // One of them is larger only if its interval lies above the others.
+    let above = |a: (f64, Interval), b: (f64, Interval)| a.1.low > b.1.high;
+    let verdict = if above(set, weights) && above(set, rest) {
+        "Mostly the data decide how long training takes."
+    } else if above(weights, set) && above(weights, rest) {
+        "Mostly the initial weights decide how long training takes."
+    } else if above(rest, set) && above(rest, weights) {
+        "Neither the data nor the initial weights decide on their own how long training takes: it is \
+         the combination."
+    } else {
+        "No source is clearly larger than the others."
+    };
+    let cut = if split.cut == 0 {
+        String::new()
+    } else {
+        format!(
+            " {} of {} pairs did not reach the loss and count with the budget.",
+            count(split.cut),
+            count(split.sets * split.weights)
+        )
+    };
+    format!(
+        "{design}. In the cell `{name}` {} of the variance of the logarithm of the steps is due to the \
+         training set, {} to the initial weights, {} to their combination (95 % intervals). \
+         {verdict}{cut} For the success probability the design is worth {} independent replicates; \
+         other intervals treat its replicates as independent, and are too narrow.",
+        part(set),
+        part(weights),
+        part(rest),
+        count(split.trials.round() as u64),
+    )
+}

@@ -1,0 +1,287 @@
+//! What is said of one comparison, and of several on the same data.
+
+use thalweg::analysis::Analysis;
+use thalweg::analysis::comparison::Compared;
+use thalweg::analysis::summary::{Reaches, Summary};
+use thalweg::stats::Interval;
+
+use super::numbers::{count, factor, few, interval, list, many, number, percent};
+use super::setting::member;
+
+/// Members of a group up to which all are named.
+const NAMED: usize = 4;
+
+/// The names of all members.
+pub fn names(compared: &Compared) -> Vec<String> {
+    let members = compared.members.iter();
+    members.map(|m| member(compared, m)).collect()
+}
+
+fn quoted(compared: &Compared, places: &[usize]) -> Vec<String> {
+    let name = |&i: &usize| format!("`{}`", member(compared, &compared.members[i]));
+    places.iter().map(name).collect()
+}
+
+fn verb<'a>(n: usize, one: &'a str, more: &'a str) -> &'a str {
+    if n == 1 { one } else { more }
+}
+
+/// What a comparison shows, a sentence each.
+pub fn sentences(run: &Analysis, compared: &Compared) -> Vec<String> {
+    let mut all = vec![reached(run, compared)];
+    all.extend(fastest_and_slowest(run, compared));
+    all.extend(significant(compared));
+    all.extend(main_causes(run, compared));
+    all
+}
+
+fn reached(run: &Analysis, compared: &Compared) -> String {
+    let share = percent(run.cells[compared.reference].setting.success.share);
+    let n = compared.members.len();
+    let of = |wanted: Reaches| -> Vec<usize> {
+        let reaches = |i: &usize| run.cells[compared.members[*i].cell].reaches == wanted;
+        (0..n).filter(reaches).collect()
+    };
+    let [reached, missed, open] = [Reaches::Yes, Reaches::No, Reaches::Undecided].map(of);
+    // A few are named; of many, the others are.
+    let some = |group: &[usize]| {
+        if group.len() <= NAMED {
+            list(&quoted(compared, group))
+        } else {
+            format!("{} of the {n}", group.len())
+        }
+    };
+    let mut text = match (reached.len(), missed.len()) {
+        (k, _) if k == n => format!("All {n} reach {share} with their whole interval."),
+        (_, k) if k == n => format!("None of the {n} reaches {share}."),
+        (0, 0) => format!(
+            "Whether any of the {n} reaches {share} is undecided at this number of replicates."
+        ),
+        (0, k) => format!("{} {} {share}.", some(&missed), verb(k, "misses", "miss")),
+        (k, 0) => format!(
+            "{} {} {share} with the whole interval, and none misses it.",
+            some(&reached),
+            verb(k, "reaches", "reach")
+        ),
+        (k, l) => format!(
+            "{} {} {share} with the whole interval; {} {}.",
+            some(&reached),
+            verb(k, "reaches", "reach"),
+            some(&missed),
+            verb(l, "does not", "do not")
+        ),
+    };
+    if !open.is_empty() && open.len() < n {
+        text.push_str(&format!(
+            " Undecided at this number of replicates: {}.",
+            some(&open)
+        ));
+    }
+    text
+}
+
+fn fastest_and_slowest(run: &Analysis, compared: &Compared) -> Option<String> {
+    let timed = || {
+        let members = compared.members.iter();
+        members.filter_map(|m| Some((m, run.cells[m.cell].steps.median.step?)))
+    };
+    let fastest = timed().min_by_key(|(_, step)| *step)?;
+    let slowest = timed().max_by_key(|(_, step)| *step)?;
+    (fastest.0.cell != slowest.0.cell).then(|| {
+        format!(
+            "Fastest in the median is `{}` with {} steps; slowest of those that have one `{}` with {} \
+             ({} times).",
+            member(compared, fastest.0),
+            count(fastest.1),
+            member(compared, slowest.0),
+            count(slowest.1),
+            factor(slowest.1 as f64 / (fastest.1 as f64).max(1.0))
+        )
+    })
+}
+
+fn significant(compared: &Compared) -> Option<String> {
+    let mut parts = Vec::new();
+    if !compared.worse.is_empty() {
+        let worse = list(&quoted(compared, &compared.worse));
+        parts.push(format!("less often successful: {worse}"));
+    }
+    if !compared.better.is_empty() {
+        let better = list(&quoted(compared, &compared.better));
+        parts.push(format!("more often: {better}"));
+    }
+    (!parts.is_empty()).then(|| {
+        format!(
+            "Against {} on the same draws (Holm-corrected p < 0.05), {}.",
+            reference(compared),
+            parts.join("; ")
+        )
+    })
+}
+
+/// What the members are compared with.
+pub fn reference(compared: &Compared) -> String {
+    let base = &compared.members[compared.base];
+    if base.values.is_empty() {
+        "the base cell".into()
+    } else {
+        format!("`{}`", member(compared, base))
+    }
+}
+
+/// Why those that fail do.
+fn main_causes(run: &Analysis, compared: &Compared) -> Option<String> {
+    let of = |i: usize| {
+        let s = &run.cells[compared.members[i].cell];
+        let (main, all) = s.main_failure().filter(|_| s.reaches == Reaches::No)?;
+        Some(format!(
+            "`{}` {} ({} of {all})",
+            member(compared, &compared.members[i]),
+            main.cause.name(),
+            main.replicates
+        ))
+    };
+    let why: Vec<String> = (0..compared.members.len()).filter_map(of).collect();
+    (!why.is_empty()).then(|| {
+        format!(
+            "Main cause among the failures looked at: {}.",
+            why.join("; ")
+        )
+    })
+}
+
+/// Where the probability of success crosses the asked share, along a key whose values are numbers.
+pub fn threshold(run: &Analysis, compared: &Compared) -> Option<String> {
+    let found = compared.crossing?;
+    let key = compared.keys.first()?;
+    let direction = if found.rises { "rises" } else { "falls" };
+    let end = |v: f64| {
+        if v.is_finite() {
+            number(v)
+        } else {
+            "beyond what was tried".into()
+        }
+    };
+    let Interval { low, high } = found.interval;
+    Some(match found.at {
+        Some(at) => format!(
+            "Success {direction} with `{key}`: by a logistic fit it crosses {} at {} (95 % interval {} \
+             to {}).",
+            percent(run.base().setting.success.share),
+            number(at),
+            end(low),
+            end(high)
+        ),
+        None => format!(
+            "Success {direction} with `{key}`, from never to always, between {} and {}.",
+            number(low),
+            number(high)
+        ),
+    })
+}
+
+/// The cells of several comparisons, each once.
+fn cells<'a>(run: &'a Analysis, all: &[&Compared]) -> Vec<&'a Summary> {
+    let mut cells: Vec<usize> = (all.iter())
+        .flat_map(|c| c.members.iter().map(|m| m.cell))
+        .collect();
+    cells.sort_unstable();
+    cells.dedup();
+    cells.into_iter().map(|c| &run.cells[c]).collect()
+}
+
+/// What the alternatives to the choice lose or gain.
+pub fn lost(run: &Analysis, all: &[&Compared]) -> Vec<String> {
+    let share = percent(run.base().setting.success.share);
+    let mut others = cells(run, all);
+    others.retain(|s| s.cell != 0);
+    let of = |wanted: Reaches| others.iter().filter(|s| s.reaches == wanted).count() as u64;
+    let mut text = vec![format!(
+        "{} in {} were tried beside the base cell: {} reach {share} with the whole interval, {} miss \
+         it, {} are undecided.",
+        many(others.len(), "other setting", "other settings"),
+        many(all.len(), "comparison", "comparisons"),
+        count(of(Reaches::Yes)),
+        count(of(Reaches::No)),
+        count(of(Reaches::Undecided)),
+    )];
+    let worse: usize = all.iter().map(|c| c.worse.len()).sum();
+    let better: Vec<String> = (all.iter())
+        .flat_map(|c| {
+            let names = quoted(c, &c.better).into_iter();
+            names.map(|name| format!("{name} ({})", c.name))
+        })
+        .collect();
+    text.push(match (worse, better.len()) {
+        (0, 0) => {
+            "None of them succeeds significantly more or less often than its reference on the \
+                   same draws."
+                .into()
+        }
+        (w, 0) => format!(
+            "On the same draws {} significantly less often than {} reference, and none more often.",
+            many(w, "of them succeeds", "of them succeed"),
+            verb(w, "its", "their")
+        ),
+        (w, _) => format!(
+            "On the same draws {} significantly less often than the reference; more often: {}.",
+            if w == 0 {
+                "none succeeds".into()
+            } else {
+                many(w, "succeeds", "succeed")
+            },
+            few(&better)
+        ),
+    });
+    text
+}
+
+/// What helps, and what hurts, where the data are others: at `place`.
+pub fn helped(run: &Analysis, place: &str, all: &[&Compared]) -> Vec<String> {
+    let share = percent(run.base().setting.success.share);
+    // The most successful first.
+    let named = |of: fn(&Compared) -> &[usize]| -> Vec<String> {
+        let mut found: Vec<(f64, String)> = (all.iter())
+            .flat_map(|c| {
+                of(c).iter().map(|&i| {
+                    let m = &c.members[i];
+                    let s = &run.cells[m.cell];
+                    let name = member(c, m);
+                    let text = format!("`{name}` ({}; {})", c.name, interval(s.success));
+                    (s.share, text)
+                })
+            })
+            .collect();
+        found.sort_by(|a, b| b.0.total_cmp(&a.0));
+        found.into_iter().map(|(_, name)| name).collect()
+    };
+    let (better, worse) = (named(|c| &c.better), named(|c| &c.worse));
+    let mut text = vec![if better.is_empty() {
+        format!(
+            "At {place} nothing that was tried succeeds significantly more often than its reference on \
+             the same draws."
+        )
+    } else {
+        format!(
+            "At {place} these succeed significantly more often than their reference on the same draws: \
+             {}.",
+            few(&better)
+        )
+    }];
+    if !worse.is_empty() {
+        text.push(format!("Significantly less often: {}.", few(&worse)));
+    }
+    let cells = cells(run, all);
+    let reached = cells.iter().filter(|s| s.reaches == Reaches::Yes).count();
+    text.push(format!(
+        "{} of the {} {} {share} with the whole interval.",
+        if reached == 0 {
+            "None".into()
+        } else {
+            count(reached as u64)
+        },
+        many(cells.len(), "setting", "settings"),
+        if reached < 2 { "reaches" } else { "reach" },
+    ));
+    text
+}

@@ -1,0 +1,180 @@
+//! What is said of a certificate, and of a choice.
+
+use thalweg::certify::{Certificate, Decision};
+use thalweg::choose::{Candidate, Choice, Fate};
+use thalweg::study::Cost;
+
+use super::numbers::{count, factor, interval, many, number, percent};
+
+/// What a cost is counted in.
+pub fn unit(cost: Cost) -> &'static str {
+    match cost {
+        Cost::Steps => "steps",
+        Cost::ParameterSteps => "parameter-steps",
+        Cost::Seconds => "seconds",
+    }
+}
+
+/// A certificate in lines, the decision first.
+pub fn certificate(c: &Certificate) -> Vec<String> {
+    let (share, level) = (percent(c.share), percent(c.level));
+    let decision = match c.decision {
+        Decision::Yes => format!("yes: at least {share} of training sets reach the loss"),
+        Decision::No => format!("no: less than {share} of training sets reach the loss"),
+        Decision::Undecided => format!(
+            "undecided after {}: the share may lie on either side of {share}",
+            many(c.at_most as usize, "replicate", "replicates")
+        ),
+    };
+    vec![
+        format!("{decision} ({level})"),
+        String::new(),
+        format!(
+            "below {:e}      {} of {}, {}",
+            c.loss_below,
+            count(c.successes),
+            count(c.replicates),
+            percent(c.successes as f64 / c.replicates.max(1) as f64)
+        ),
+        format!(
+            "exact           {} (Clopper-Pearson, {level})",
+            interval(c.exact)
+        ),
+        format!("Wilson          {} ({level})", interval(c.wilson)),
+        format!(
+            "anytime         {} (each end {level}, whatever made it stop)",
+            interval(c.anytime)
+        ),
+        format!(
+            "seed            {}, replicates 0 to {}, engine {}, cell {}",
+            c.seed,
+            c.replicates.saturating_sub(1),
+            c.engine,
+            c.cell
+        ),
+    ]
+}
+
+/// How many of its replicates in the race succeeded.
+pub fn success(c: &Candidate) -> String {
+    format!(
+        "{} of {} ({})",
+        count(c.successes),
+        count(c.replicates),
+        interval(c.success)
+    )
+}
+
+/// What won, in a line.
+pub fn winner(choice: &Choice) -> String {
+    match choice.winner.and_then(|w| choice.candidates.get(w)) {
+        Some(best) => format!(
+            "Chosen: {}, {} {} in the median, {}.",
+            best.label,
+            number(best.median_cost),
+            unit(choice.cost),
+            many(best.parameters, "parameter", "parameters")
+        ),
+        None => "Nothing in the space could be certified.".into(),
+    }
+}
+
+/// The winner with its certificate, or that there is none.
+pub fn certified(choice: &Choice) -> String {
+    let at = if choice.condition.is_empty() {
+        String::new()
+    } else {
+        format!(" at `{}`", choice.condition)
+    };
+    let candidates = count(choice.candidates.len() as u64);
+    let share = percent(choice.share);
+    let Some(best) = choice.winner.and_then(|w| choice.candidates.get(w)) else {
+        return format!(
+            "`thalweg choose` found none of {candidates} candidates{at} that could be certified to \
+             bring the loss below {} on {share} of the draws.",
+            number(choice.loss_below)
+        );
+    };
+    let certificate = choice.attempts.last().map_or(String::new(), |attempt| {
+        let c = &attempt.certificate;
+        format!(
+            " On fresh draws it got there on {} of {}, which certifies {share} or more at level {} \
+             (exact interval {}).",
+            count(c.successes),
+            count(c.replicates),
+            percent(c.level),
+            interval(c.exact)
+        )
+    });
+    format!(
+        "`thalweg choose` took `{}`{at}, the cheapest of {candidates} candidates that could be \
+         certified: {} {} in the median, {}.{certificate}",
+        best.label,
+        number(best.median_cost),
+        unit(choice.cost),
+        many(best.parameters, "parameter", "parameters")
+    )
+}
+
+/// What the race saved and whether theory ordered the candidates rightly.
+pub fn work(choice: &Choice) -> String {
+    let theory = choice.theory.map_or(String::new(), |r| {
+        format!(
+            "; the order that theory predicted and the measured one correlate with {r:.2} (Spearman)"
+        )
+    });
+    format!(
+        "Racing took {} times less work than every candidate at full size{theory}.",
+        factor(choice.work.saved)
+    )
+}
+
+/// Why a candidate won or lost, and why its failures failed.
+pub fn fate(choice: &Choice, c: &Candidate) -> String {
+    let of = format!("{} of {}", count(c.successes), count(c.replicates));
+    let why = match &c.fate {
+        Fate::Chosen => "chosen: the cheapest that was certified".to_string(),
+        Fate::TooSeldom => format!("reaches the loss too seldom, {of}"),
+        Fate::Costlier {
+            than,
+            cheaper_here,
+            cheaper_there,
+            ratio,
+        } => {
+            let times = ratio.map_or(String::new(), |(r, band)| {
+                format!(
+                    ", {} times as much ({} to {})",
+                    factor(r),
+                    factor(band.low),
+                    factor(band.high)
+                )
+            });
+            let rival = if choice.winner == Some(*than) {
+                "the chosen one".to_string()
+            } else {
+                let rival = choice.candidates.get(*than);
+                format!("`{}`", rival.map_or("another", |c| c.label.as_str()))
+            };
+            format!(
+                "costs more than {rival} on {cheaper_there} of {} training sets that differ{times}",
+                cheaper_here + cheaper_there
+            )
+        }
+        Fate::NotToldApart => "as cheap as the chosen one, for all the race could tell".into(),
+        Fate::Open => format!("whether it succeeds often enough stayed open, {of}"),
+        Fate::NotCertified => "survived the race but was not certified".into(),
+    };
+    format!("{why}{}", failures(c))
+}
+
+fn failures(c: &Candidate) -> String {
+    if c.causes.is_empty() {
+        return String::new();
+    }
+    let looked: u64 = c.causes.iter().map(|cause| cause.replicates).sum();
+    let causes = c.causes.iter();
+    let causes: Vec<String> = causes
+        .map(|cause| format!("{} {}", cause.replicates, cause.cause.name()))
+        .collect();
+    format!("; of {looked} failures looked at: {}", causes.join(", "))
+}

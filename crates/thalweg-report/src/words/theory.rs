@@ -1,0 +1,201 @@
+//! What is said of predictions, of published numbers, and of what one would not have expected.
+
+use thalweg::analysis::Analysis;
+use thalweg::analysis::findings::Verdict;
+use thalweg::analysis::forecast::Forecast;
+use thalweg::analysis::standing::{Calibration, Surprise};
+
+use super::along;
+use super::numbers::{count, factor, few, list, many, number, percent, steps};
+
+/// How the numbers fare that others published; none if the study claims none.
+pub fn published(run: &Analysis) -> Option<String> {
+    let of = |v: Verdict| {
+        let claims = run.findings.iter().filter(|f| f.published());
+        claims.filter(|f| f.verdict == v).count()
+    };
+    let (holds, fails) = (of(Verdict::Holds), of(Verdict::Fails));
+    let open = of(Verdict::Underpowered);
+    let all = holds + fails + open;
+    let mut others = Vec::new();
+    if fails > 0 {
+        let verb = if fails == 1 { "is" } else { "are" };
+        others.push(format!("{fails} {verb} not"));
+    }
+    if open > 0 {
+        others.push(format!(
+            "{open} cannot be told at this number of replicates"
+        ));
+    }
+    (all > 0).then(|| {
+        format!(
+            "Of {}, {} {} found again here{}.",
+            many(all, "published number", "published numbers"),
+            count(holds as u64),
+            if holds == 1 { "is" } else { "are" },
+            if others.is_empty() {
+                String::new()
+            } else {
+                format!("; {}", list(&others))
+            }
+        )
+    })
+}
+
+/// How far theory carried, over all cells.
+pub fn predictions(run: &Analysis) -> Vec<String> {
+    let of = |v: Verdict| run.findings.iter().filter(|f| f.verdict == v).count();
+    let mut all = vec![format!(
+        "{} predictions were confronted: {} hold, {} fail, {} are out of the theory's domain, {} have \
+         too few measurements.",
+        run.findings.len(),
+        of(Verdict::Holds),
+        of(Verdict::Fails),
+        of(Verdict::OutOfDomain),
+        of(Verdict::Underpowered)
+    )];
+    if let Some(r) = &run.carried.regimes {
+        all.push(format!(
+            "Where the kernel moves by less than half of its norm ({}) the initial kernel's step is off \
+             by a factor of {} in the median cell; where it moves more ({}), by {}.",
+            many(r.lazy, "cell", "cells"),
+            factor(r.lazy_off),
+            many(r.rich, "cell", "cells"),
+            factor(r.rich_off)
+        ));
+    }
+    all.extend(calibration(run));
+    let base = run.base();
+    if let Some(f) = base.by_infinite() {
+        all.push(format!(
+            "Before any weight is drawn, the infinitely wide network expects of the base cell's \
+             training sets a median of {} steps and {} success; observed is a median of {}.",
+            number(f.median),
+            percent(f.success),
+            steps(base.steps.median.step, base.budget())
+        ));
+    }
+    all.extend(base.by_start().map(|f| initial_kernel(f, base.budget())));
+    all
+}
+
+fn initial_kernel(f: &Forecast, budget: u64) -> String {
+    let regime = match f.ratio {
+        Some((m, _)) if (0.8..=1.25).contains(&m) => {
+            "agree: training is close to linear (the lazy regime)"
+        }
+        Some((m, _)) if m < 0.8 => {
+            "disagree: the network learns features and is faster than its initial kernel"
+        }
+        Some(_) => "disagree: the network is slower than its initial kernel",
+        None => "cannot be compared: too few replicates have both",
+    };
+    let ratio = f.ratio.map_or(String::new(), |(m, i)| {
+        let rank = f.correlation;
+        let rank = rank.map_or(String::new(), |c| format!(", rank correlation {c:.2}"));
+        format!(
+            " (observed/predicted {} [{}, {}]{rank})",
+            factor(m),
+            factor(i.low),
+            factor(i.high)
+        )
+    });
+    format!(
+        "For the base cell the initial kernel predicts a median of {} steps and {} success within {}; \
+         observed and predicted {regime}{ratio}.",
+        number(f.median),
+        percent(f.success),
+        count(budget)
+    )
+}
+
+/// How far predicted shares of success are from the observed ones, over all cells.
+fn calibration(run: &Analysis) -> Option<String> {
+    let own = run.carried.by_start?;
+    let side = |c: &Calibration| {
+        if c.bias.abs() < 0.005 {
+            "on neither side".to_string()
+        } else if c.bias < 0.0 {
+            format!("too low by {} in the mean", percent(-c.bias))
+        } else {
+            format!("too high by {} in the mean", percent(c.bias))
+        }
+    };
+    let infinite = run.carried.by_infinite.map_or(String::new(), |wide| {
+        format!(
+            "; infinitely wide networks by {} over {} ({})",
+            percent(wide.off),
+            many(wide.cells, "cell", "cells"),
+            side(&wide)
+        )
+    });
+    Some(format!(
+        "The share of replicates that the networks' own initial kernels expect within the budget is off \
+         by {} over {} ({}){infinite}.",
+        percent(own.off),
+        many(own.cells, "cell", "cells"),
+        side(&own)
+    ))
+}
+
+/// What the list of all predictions amounts to.
+pub fn every(run: &Analysis, predictions: usize) -> String {
+    let all = many(predictions, "finding", "findings");
+    match run.carried.failing_off {
+        None => format!("{all}; none of them is a failure."),
+        Some(off) => format!(
+            "{all}; where one fails, the measurement is off by a factor of {} in the median.",
+            factor(off)
+        ),
+    }
+}
+
+/// What one would not have expected: of theory, of the order along the leading number, of restarts.
+pub fn surprises(run: &Analysis) -> Vec<String> {
+    let share = percent(run.base().setting.success.share);
+    let mut all = Vec::new();
+    for surprise in &run.surprises {
+        let names: Vec<String> = match surprise {
+            Surprise::Reversals(_) => Vec::new(),
+            Surprise::ReliableAboveLimit(cells)
+            | Surprise::BetterThanPredicted(cells)
+            | Surprise::Restart(cells)
+            | Surprise::WorseThanPredicted(cells) => (cells.iter())
+                .map(|c| format!("`{}`", run.cells[*c].describe()))
+                .collect(),
+        };
+        let names = few(&names);
+        match surprise {
+            Surprise::ReliableAboveLimit(_) => all.push(format!(
+                "Above the largest stable rate of their initial kernels, and yet reliable: {names}. The \
+                 kernel comes down to the rate instead."
+            )),
+            Surprise::BetterThanPredicted(_) => all.push(format!(
+                "Better than their initial kernels predict (below {share} predicted, above it \
+                 observed): {names}."
+            )),
+            Surprise::Restart(_) => all.push(format!(
+                "Cheaper to give up and begin again than to go on, with the whole interval: {names}."
+            )),
+            Surprise::WorseThanPredicted(_) => all.push(format!(
+                "Worse than their initial kernels predict (above {share} predicted, below it observed): \
+                 {names}."
+            )),
+            Surprise::Reversals(which) => {
+                let leading = run.along.iter();
+                all.extend(leading.flat_map(|a| along::reversals(run, a, which)));
+            }
+        }
+    }
+    if all.is_empty() {
+        let order = run.along.as_ref().map_or(String::new(), |a| {
+            let noun = super::setting::noun(&a.key);
+            format!(", and more of {noun} is nowhere worse")
+        });
+        all.push(format!(
+            "None: no cell is reliable above its limit of stability, none crosses the asked share \
+             against its prediction{order}."
+        ));
+    }
+    all
+}

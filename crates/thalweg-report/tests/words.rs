@@ -1,0 +1,546 @@
+//! What the report says follows from the numbers: a made-up run and its opposite.
+
+use std::sync::atomic::AtomicBool;
+
+use thalweg::Source;
+use thalweg::analysis::Analysis;
+use thalweg::choose::{Choice, choose};
+use thalweg::engine::cpu::Cpu;
+use thalweg::plan::Plan;
+use thalweg::record::{Look, Outcome, Record, Row, Tally};
+use thalweg::run::{Control, train};
+use thalweg_report::page::{Block, Page};
+
+fn source(text: &str) -> Source {
+    Source {
+        name: "test.toml".into(),
+        text: text.into(),
+        folder: ".".into(),
+    }
+}
+
+fn plan(text: &str) -> Plan {
+    Plan::new(&source(text)).expect("the study of a test is right")
+}
+
+const STUDY: &str = r#"
+title = "Made up"
+replicates = 100
+
+[data]
+points = 4
+dim = 15
+
+[net]
+hidden = [4]
+activation = "tanh"
+
+[descent]
+rate = 0.01
+steps = 1000
+
+[[compare]]
+name = "Input dimension"
+"data.dim" = [15, 5, 2]
+
+[[compare]]
+name = "Activation"
+"net.activation" = ["tanh", "relu"]
+
+[[compare]]
+name = "d = 2: width"
+"data.dim" = [2]
+"net.hidden" = [[4], [8]]
+"#;
+
+/// What a cell is made to do: how many of a hundred get below, when, and the smallest eigenvalue of
+/// their kernels; the largest is 1.
+#[derive(Clone, Copy)]
+struct Does {
+    reach: u64,
+    step: u64,
+    lambda: f64,
+}
+
+fn record(does: Does, hash: &str) -> Record {
+    let row = |r: u64| Row {
+        replicate: r,
+        outcome: if r < does.reach {
+            Outcome::Below {
+                step: does.step + r,
+            }
+        } else {
+            Outcome::Spent
+        },
+        steps: if r < does.reach { does.step + r } else { 1000 },
+        first_below: (r < does.reach).then_some(does.step + r),
+        rate: 0.01,
+        initial_loss: 4.0,
+        best_loss: if r < does.reach { 1e-9 } else { 1e-2 },
+        final_loss: if r < does.reach { 1e-9 } else { 1e-2 },
+    };
+    let look = |r: u64, step: u64| Look {
+        replicate: r,
+        step,
+        loss: 4.0,
+        eigenvalues: Some(vec![does.lambda, 0.3, 0.6, 1.0]),
+        coefficients: Some(vec![1.0; 4]),
+        start_coefficients: Some(vec![1.0; 4]),
+        kernel_moved: Some(if step == 0 { 0.0 } else { 0.2 }),
+        sharpness: Some(2.0),
+        dead_units: Some(0),
+        gradient_norm: Some(0.1),
+        ..Look::default()
+    };
+    let rows: Vec<Row> = (0..100).map(row).collect();
+    let mut tally = Tally::default();
+    rows.iter().for_each(|row| tally.count(row));
+    Record {
+        hash: hash.into(),
+        engine: "made up".into(),
+        seconds: 1.0,
+        tally,
+        rows,
+        // The last ones, so that failures are among them.
+        looks: (0..100).flat_map(|r| [look(r, 0), look(r, 900)]).collect(),
+        grid: vec![0, 10, 100, 1000],
+        quantiles: vec![[4.0; 3], [1.0; 3], [0.1; 3], [1e-9; 3]],
+        curves: Vec::new(),
+        kept: Vec::new(),
+    }
+}
+
+/// The page of a run in which the cells at d = 15, 5, 2 do this, ReLU does that, and width 8 at d = 2 that.
+fn report(dims: [Does; 3], relu: Does, wide: Does) -> Page {
+    let plan = plan(STUDY);
+    let of = |cell: &thalweg::plan::Cell| {
+        let tanh = cell.setting.net.activation.name() == "tanh";
+        match (cell.dim(), tanh, cell.setting.net.hidden[0]) {
+            (15, false, _) => relu,
+            (15, true, _) => dims[0],
+            (5, ..) => dims[1],
+            (_, _, 4) => dims[2],
+            _ => wide,
+        }
+    };
+    let records: Vec<Record> = plan.cells.iter().map(|c| record(of(c), &c.hash)).collect();
+    let run = Analysis::of(&plan, &records, 1);
+    thalweg_report::page("runs/made-up", &run, &[], &["provenance".into()])
+}
+
+/// All paragraphs of a section, those of its parts too.
+fn section(page: &Page, title: &str) -> String {
+    fn walk(blocks: &[Block], to: &mut Vec<String>) {
+        for block in blocks {
+            match block {
+                Block::Text(text) => to.push(text.clone()),
+                Block::Part(part) => {
+                    to.push(part.lead.clone());
+                    walk(&part.blocks, to);
+                }
+                Block::Table(_) | Block::Figure(_) | Block::Code(_) => {}
+            }
+        }
+    }
+    let found = page.sections.iter().find(|s| s.title == title);
+    let mut all = Vec::new();
+    walk(
+        &found.unwrap_or_else(|| panic!("no section {title}")).blocks,
+        &mut all,
+    );
+    all.join("\n")
+}
+
+fn does(reach: u64, step: u64, lambda: f64) -> Does {
+    Does {
+        reach,
+        step,
+        lambda,
+    }
+}
+
+#[track_caller]
+fn says(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+}
+
+#[track_caller]
+fn never(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(!text.contains(part), "{part:?} is in\n{text}");
+    }
+}
+
+#[test]
+fn the_page_says_what_happened() {
+    let page = report(
+        [
+            does(100, 100, 0.1),
+            does(100, 400, 0.01),
+            does(30, 900, 1e-4),
+        ],
+        does(60, 200, 0.1),
+        does(100, 300, 0.1),
+    );
+    says(
+        &page.answer,
+        &["Yes: 100 of 100", "96.3–100 %", "asks for 80 %"],
+    );
+    let more = page.more.join("\n");
+    says(
+        &more,
+        &[
+            "From d = 15 down to 2 it gets worse.",
+            "d = 5 instead of 15: not shown to be less reliable within the budget, but slower",
+            "d = 2 instead of 15: worse. 30 of 100",
+            "Why: the points crowd",
+            "tells near points apart less well",
+            "falls by a factor of 1000",
+        ],
+    );
+    let others = section(&page, "What other choices do");
+    says(
+        &others,
+        &[
+            "1 of them succeeds significantly less often than its reference, and none more often",
+            "`tanh` reaches 80 % with the whole interval; `relu` does not.",
+            "less often successful: `relu`",
+        ],
+    );
+    let here = section(&page, "What changes it at d = 2");
+    says(
+        &here,
+        &[
+            "succeed significantly more often",
+            "`[8]` (d = 2: width;",
+            "1 of the 2 settings reaches 80 %",
+        ],
+    );
+    never(
+        &here,
+        &["nothing that was tried", "Significantly less often"],
+    );
+    let surprises = section(&page, "Surprises");
+    never(&surprises, &["succeeds less often than d ="]);
+}
+
+#[test]
+fn of_the_opposite_it_says_the_opposite() {
+    let page = report(
+        [
+            does(30, 900, 1e-4),
+            does(100, 400, 0.01),
+            does(100, 100, 0.1),
+        ],
+        does(100, 200, 0.1),
+        does(40, 300, 1e-4),
+    );
+    says(
+        &page.answer,
+        &["No: 30 of 100", "21.9–39.6 %", "asks for 80 %"],
+    );
+    let more = page.more.join("\n");
+    says(
+        &more,
+        &[
+            "From d = 15 down to 2 it gets better.",
+            "d = 5 instead of 15: better. 100 of 100",
+            "d = 2 instead of 15: better. 100 of 100",
+            "tells near points apart better",
+            "rises by a factor of 1000",
+        ],
+    );
+    never(&more, &["worse", "less well", "falls"]);
+    let others = section(&page, "What other choices do");
+    says(
+        &others,
+        &[
+            "none succeeds significantly less often than the reference; more often: `relu` (Activation)",
+            "`relu` reaches 80 % with the whole interval; `tanh` does not.",
+            "more often: `relu`",
+        ],
+    );
+    let here = section(&page, "What changes it at d = 2");
+    says(
+        &here,
+        &[
+            "nothing that was tried succeeds significantly more often",
+            "Significantly less often: `[8]`",
+        ],
+    );
+    let surprises = section(&page, "Surprises");
+    says(&surprises, &["d = 15 succeeds less often than d = 5"]);
+}
+
+#[test]
+fn a_kernel_that_points_the_other_way_is_said_to() {
+    let page = report(
+        [
+            does(100, 100, 1e-4),
+            does(100, 400, 0.01),
+            does(30, 900, 0.1),
+        ],
+        does(100, 100, 0.1),
+        does(30, 900, 0.1),
+    );
+    let more = page.more.join("\n");
+    says(
+        &more,
+        &[
+            "it gets worse",
+            "The initial kernel says the opposite of what happened",
+            "rises by a factor of 1000",
+        ],
+    );
+    never(&more, &["Why:"]);
+    let others = section(&page, "What other choices do");
+    says(
+        &others,
+        &["None of them succeeds significantly more or less often"],
+    );
+}
+
+#[test]
+fn no_difference_is_said_to_be_none() {
+    let same = does(90, 100, 0.1);
+    let page = report([same; 3], same, same);
+    let more = page.more.join("\n");
+    says(
+        &more,
+        &[
+            "it gets neither better nor worse",
+            "d = 2 instead of 15: not shown to differ",
+        ],
+    );
+    says(
+        &section(&page, "What changes it at d = 2"),
+        &["nothing that was tried succeeds significantly more often"],
+    );
+}
+
+#[test]
+fn references_are_those_of_what_was_used() {
+    let same = does(90, 100, 0.1);
+    let page = report([same; 3], same, same);
+    let method = section(&page, "Method");
+    says(
+        &method,
+        &[
+            "arXiv:1806.07572",
+            "arXiv:1902.06720",
+            "Wilson 1927",
+            "Kaplan",
+            "McNemar",
+        ],
+    );
+    // No catapult was seen.
+    never(&method, &["arXiv:2003.02218"]);
+
+    // Neither a comparison nor a kernel: nothing of either is cited.
+    let text = STUDY.split("[[compare]]").next().expect("the base cell");
+    let plan = plan(text);
+    let records = [Record {
+        looks: Vec::new(),
+        ..record(same, &plan.cells[0].hash)
+    }];
+    let page = thalweg_report::page("r", &Analysis::of(&plan, &records, 1), &[], &[]);
+    let method = section(&page, "Method");
+    says(&method, &["Wilson 1927"]);
+    never(
+        &method,
+        &["1806.07572", "Kaplan, Meier", "McNemar 1947", "2103.00065"],
+    );
+}
+
+/// A few quick successes among many that never come: begin again. All alike: go on.
+#[test]
+fn restarting_is_advised_where_it_is_cheaper() {
+    let lucky = report(
+        [does(30, 20, 0.1), does(30, 900, 0.01), does(30, 900, 1e-4)],
+        does(60, 200, 0.1),
+        does(100, 300, 0.1),
+    );
+    says(
+        &section(&lucky, "The choice, and why"),
+        &["Restarting is cheaper than going on"],
+    );
+    let alike = report(
+        [
+            does(100, 800, 0.1),
+            does(30, 900, 0.01),
+            does(30, 900, 1e-4),
+        ],
+        does(60, 200, 0.1),
+        does(100, 300, 0.1),
+    );
+    never(
+        &section(&alike, "The choice, and why"),
+        &["Restarting is cheaper"],
+    );
+}
+
+/// Success that rises with the dimension crosses the share on the way up, success that falls on the way down,
+/// and success that does neither crosses nothing.
+#[test]
+fn a_threshold_is_told_with_its_direction() {
+    let at = |far: u64, middle: u64, near: u64| {
+        let dims = [
+            does(far, 100, 0.1),
+            does(middle, 400, 0.01),
+            does(near, 900, 1e-4),
+        ];
+        let page = report(dims, does(60, 200, 0.1), does(100, 300, 0.1));
+        section(&page, "What the input dimension does")
+    };
+    says(
+        &at(97, 70, 10),
+        &["Success rises with `data.dim`: by a logistic fit it crosses 80 % at"],
+    );
+    says(
+        &at(10, 70, 97),
+        &["Success falls with `data.dim`: by a logistic fit it crosses 80 % at"],
+    );
+    never(&at(97, 10, 97), &["logistic"]);
+    never(&at(100, 100, 100), &["logistic", "from never to always"]);
+    says(&at(100, 100, 0), &["from never to always, between 2"]);
+}
+
+/// Steps that follow the training set, the initial weights, or neither.
+#[test]
+fn the_page_says_what_the_spread_comes_from() {
+    let plan = plan(
+        "title = \"Crossed\"\n[data]\ndim = 15\npoints = 4\ndraw = { sets = 10, weights = 10 }\n[descent]\nsteps = 1000\n",
+    );
+    let why = |of: &dyn Fn(u64, u64) -> u64| {
+        let mut record = record(does(100, 100, 0.1), &plan.cells[0].hash);
+        for row in &mut record.rows {
+            let step = of(row.replicate % 10, row.replicate / 10);
+            row.outcome = Outcome::Below { step };
+        }
+        let records = [record];
+        let run = Analysis::of(&plan, &records, 1);
+        section(&thalweg_report::page("runs/crossed", &run, &[], &[]), "Why")
+    };
+    let data = why(&|set, weights| 100 + 50 * set + weights);
+    says(
+        &data,
+        &[
+            "10 training sets were crossed with 10 initial weights",
+            "Mostly the data decide",
+        ],
+    );
+    let weights = why(&|set, weights| 100 + set + 50 * weights);
+    says(&weights, &["Mostly the initial weights decide"]);
+    let both = why(&|set, weights| 100 + 50 * ((3 * set + weights) % 10));
+    says(&both, &["it is the combination"]);
+    for (text, others) in [(&data, "initial weights decide"), (&both, "Mostly")] {
+        never(text, &[others]);
+    }
+}
+
+/// A theory that expects what happens is calibrated; one that expects too little is said to.
+#[test]
+fn the_page_says_on_which_side_predictions_err() {
+    let text = |reach: u64, lambda: f64| {
+        let all = does(reach, 100, lambda);
+        section(&report([all; 3], all, all), "Prediction and observation")
+    };
+    // Rate 0.01, loss Σ r²: a smallest eigenvalue of 0.5 takes 1000 steps and more, one of 10 takes few.
+    says(
+        &text(100, 1e-4),
+        &[
+            "own initial kernels expect within the budget is off by 100 %",
+            "too low by 100 %",
+        ],
+    );
+    says(&text(0, 0.9), &["on neither side"]);
+}
+
+const SPACE: &str = r#"
+seed = 3
+data = { points = 4, dim = 6 }
+net = { hidden = [8], activation = "tanh", init = "xavier_normal" }
+descent = { rate = { of_limit = 0.5 }, steps = 3000, precision = "f64" }
+success = { loss_below = 1e-6, share = 0.8 }
+
+[space]
+cost = "parameter_steps"
+race = 200
+"net.hidden" = [[8], [24]]
+"descent.rate" = [{ of_limit = 0.5 }, { of_limit = 0.02 }, { of_limit = 4.0 }]
+"#;
+
+/// The page says what was chosen, or the opposite.
+#[test]
+fn the_report_tells_what_was_chosen() {
+    let stop = AtomicBool::new(false);
+    let control = Control {
+        stop: &stop,
+        tell: &|_| {},
+    };
+    let mut made = choose(&source(SPACE), &Cpu::detect(), 2, &control).expect("it is right");
+    let plan = plan(SPACE);
+    let records = [train(&plan.cells[0], &Cpu::detect(), 2, &control).expect("nothing stops it")];
+    let told = |choices: Vec<Choice>| {
+        let run = Analysis::of(&plan, &records, 2);
+        serde_json::to_string(&thalweg_report::page("r", &run, &choices, &[]).sections)
+            .expect("it is plain data")
+    };
+    let winner = made[0].winner.expect("something is certified");
+    let label = made[0].candidates[winner].label.clone();
+    let text = told(made.clone());
+    assert!(text.contains(&format!("took `{label}`")), "{text}");
+    assert!(text.contains("the cheapest of 6 candidates that could be certified"));
+    assert!(text.contains("Why each candidate won or lost"));
+    // Every loser says why.
+    for candidate in &made[0].candidates {
+        let why = thalweg_report::words::decision::fate(&made[0], candidate);
+        assert!(!why.is_empty() && text.contains(&why), "{why}");
+    }
+    made[0].winner = None;
+    made[0].attempts.clear();
+    let text = told(made);
+    assert!(text.contains("found none of 6 candidates that could be certified"));
+    assert!(!text.contains(&format!("took `{label}`")));
+    assert!(!told(Vec::new()).contains("thalweg choose"));
+}
+
+/// Any list of dimensions, and any other number, gets the explanation that 15, 5 and 2 get.
+#[test]
+fn any_number_is_explained_as_the_dimension_is() {
+    let change = |key: &str, values: &str| {
+        let text = format!(
+            "title = \"t\"\n[data]\npoints = 4\ndim = 12\n[net]\nhidden = [4]\n[descent]\nrate = 0.01\nsteps = 1000\n[[compare]]\nname = \"x\"\n\"{key}\" = {values}\n"
+        );
+        let plan = plan(&text);
+        let last = plan.cells.len() - 1;
+        let records: Vec<Record> = (plan.cells.iter())
+            .map(|c| {
+                let worse = does(30, 900, 1e-4);
+                let better = does(100, 100, 0.1);
+                record(if c.number == last { worse } else { better }, &c.hash)
+            })
+            .collect();
+        let page = thalweg_report::page("r", &Analysis::of(&plan, &records, 1), &[], &[]);
+        page.more.join("\n")
+    };
+    says(
+        &change("data.dim", "[12, 6, 3]"),
+        &[
+            "From d = 12 down to 3 it gets worse.",
+            "d = 6 instead of 12",
+            "d = 3 instead of 12: worse. 30 of 100",
+            "Why: the points crowd",
+        ],
+    );
+    says(
+        &change("net.hidden", "[[4], [8], [16]]"),
+        &[
+            "From hidden = 4 up to 16 it gets worse.",
+            "hidden = 8 instead of 4",
+            "Why: from hidden = 4 to 16 the tangent kernel's smallest eigenvalue",
+        ],
+    );
+}

@@ -1,0 +1,222 @@
+//! A comparison of the study: its cells side by side, on the same draws.
+
+use serde::Serialize;
+
+use super::LEVEL;
+use super::claims::{Crossing, crossing};
+use super::summary::Summary;
+use crate::plan::{Comparison, Plan};
+use crate::record::Record;
+use crate::stats::{Interval, holm, mcnemar_exact, paired_ratio};
+
+/// Below this adjusted p-value a difference in success counts as one.
+const ALPHA: f64 = 0.05;
+
+/// Members with different numbers from which on a threshold is looked for.
+const FITTED: usize = 3;
+
+/// A comparison, analysed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Compared {
+    /// Its name.
+    pub name: String,
+    /// The keys that vary; all of them if none does.
+    pub keys: Vec<String>,
+    /// The keys that hold one value, with it.
+    pub held: Vec<(String, String)>,
+    /// The cells, in the order written; the reference comes first if it is no member of its own.
+    pub members: Vec<Member>,
+    /// The cell that the others are compared with: the base cell, or the first member if the comparison
+    /// holds some key at a single value away from the base cell.
+    pub reference: usize,
+    /// Its place among the members.
+    pub base: usize,
+    /// What it is about.
+    pub topic: Topic,
+    /// The members (their places) by the number that the one varying key takes, increasing; none if it
+    /// does not vary one key over numbers.
+    pub numbers: Option<Vec<(f64, usize)>>,
+    /// Where success crosses the asked share along these numbers.
+    pub crossing: Option<Crossing>,
+    /// Places of the members that succeed significantly more often than the reference on the same draws
+    /// (adjusted p < 0.05).
+    pub better: Vec<usize>,
+    /// The same for less often.
+    pub worse: Vec<usize>,
+}
+
+/// A cell in a comparison.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Member {
+    /// The cell.
+    pub cell: usize,
+    /// The values of the varying keys, as written; empty for a reference that is no member of its own.
+    pub values: Vec<String>,
+    /// The same against the reference; none for the reference itself.
+    pub paired: Option<Paired>,
+}
+
+/// What a comparison is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Topic {
+    /// It varies the key that the study leads with, and nothing else.
+    Leading,
+    /// It is made on other data than the base cell's: what holds there, as keys and values.
+    Elsewhere(Vec<(String, String)>),
+    /// It varies the choice.
+    Choice,
+}
+
+/// A cell against the reference, replicate by replicate on common random draws.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Paired {
+    /// Replicates that only the reference brings below.
+    pub only_reference: u64,
+    /// Replicates that only this cell does.
+    pub only_this: u64,
+    /// McNemar's exact two-sided p for equal success.
+    pub p: f64,
+    /// The same, adjusted by Holm's procedure for the tests of the comparison.
+    pub p_adjusted: f64,
+    /// Median of this cell's hitting time over the reference's where both hit, with its interval.
+    pub ratio: Option<(f64, Interval)>,
+}
+
+/// Compares two cells on the replicates that both have; the p-value is not yet adjusted.
+pub fn pair(reference: &Record, this: &Record) -> Paired {
+    let both = || reference.rows.iter().zip(&this.rows);
+    let only = |first: bool| {
+        let one = both().filter(|(a, b)| a.reached() != b.reached() && a.reached() == first);
+        one.count() as u64
+    };
+    let n = both().count();
+    let p = mcnemar_exact(only(true), only(false));
+    Paired {
+        only_reference: only(true),
+        only_this: only(false),
+        p,
+        p_adjusted: p,
+        ratio: paired_ratio(&reference.hits()[..n], &this.hits()[..n], LEVEL),
+    }
+}
+
+/// Whether the k-th key takes more than one value.
+pub(super) fn varies(comparison: &Comparison, k: usize) -> bool {
+    let mut values = comparison.members.iter().map(|m| &m.values[k]);
+    let first = values.next();
+    values.any(|v| Some(v) != first)
+}
+
+/// A comparison of the plan; `leading` is the key that the study leads with.
+pub(super) fn compared(
+    plan: &Plan,
+    records: &[Record],
+    cells: &[Summary],
+    comparison: &Comparison,
+    leading: Option<&str>,
+) -> Compared {
+    let (mut free, fixed): (Vec<usize>, Vec<usize>) =
+        (0..comparison.keys.len()).partition(|&k| varies(comparison, k));
+    let first = comparison.members.first();
+    let value = |k: usize| first.map_or(String::new(), |m| m.values[k].clone());
+    let mut held: Vec<(String, String)> = Vec::new();
+    if free.is_empty() {
+        // What all of them share says something where there is nothing else.
+        free = fixed;
+    } else {
+        held.extend(
+            fixed
+                .iter()
+                .map(|&k| (comparison.keys[k].clone(), value(k))),
+        );
+    }
+    let reference = match first {
+        Some(first) if held_away(comparison) => first.cell,
+        Some(_) | None => 0,
+    };
+    let mut members: Vec<Member> = (comparison.members.iter())
+        .map(|m| Member {
+            cell: m.cell,
+            values: free.iter().map(|&k| m.values[k].clone()).collect(),
+            paired: None,
+        })
+        .collect();
+    if members.iter().all(|m| m.cell != reference) {
+        let own = Member {
+            cell: reference,
+            values: Vec::new(),
+            paired: None,
+        };
+        members.insert(0, own);
+    }
+    let base = (members.iter().position(|m| m.cell == reference)).unwrap_or(0);
+    for (at, member) in members.iter_mut().enumerate() {
+        member.paired = (at != base).then(|| pair(&records[reference], &records[member.cell]));
+    }
+    let p: Vec<f64> = (members.iter().filter_map(|m| m.paired.as_ref()))
+        .map(|paired| paired.p)
+        .collect();
+    for (paired, adjusted) in (members.iter_mut().filter_map(|m| m.paired.as_mut())).zip(holm(&p)) {
+        paired.p_adjusted = adjusted;
+    }
+    let share = cells[reference].share;
+    let significant = |m: &Member| m.paired.as_ref().is_some_and(|p| p.p_adjusted < ALPHA);
+    let (better, worse) = (0..members.len())
+        .filter(|&i| significant(&members[i]))
+        .partition(|&i| cells[members[i].cell].share > share);
+    let numbers = comparison.numbers().map(|numbers| {
+        let place = |cell: usize| members.iter().position(|m| m.cell == cell);
+        (numbers.into_iter())
+            .filter_map(|(v, cell)| Some((v, place(cell)?)))
+            .collect::<Vec<_>>()
+    });
+    Compared {
+        name: comparison.name.clone(),
+        topic: topic(plan, comparison, leading),
+        crossing: (numbers.as_ref())
+            .filter(|numbers| numbers.len() >= FITTED)
+            .and_then(|numbers| {
+                let at: Vec<(f64, usize)> = (numbers.iter())
+                    .map(|(v, place)| (*v, members[*place].cell))
+                    .collect();
+                let asked = plan.cells[0].setting.success.share;
+                // Rates, steps and factors are told apart by their ratios.
+                let logarithmic = comparison.keys[free[0]].starts_with("descent.");
+                crossing(&at, cells, asked, logarithmic)
+            }),
+        keys: free.iter().map(|&k| comparison.keys[k].clone()).collect(),
+        held,
+        members,
+        reference,
+        base,
+        numbers,
+        better,
+        worse,
+    }
+}
+
+/// Whether a comparison holds some key at a single value.
+fn held_away(comparison: &Comparison) -> bool {
+    (0..comparison.keys.len()).any(|k| !varies(comparison, k))
+}
+
+fn topic(plan: &Plan, comparison: &Comparison, leading: Option<&str>) -> Topic {
+    let keys = || comparison.keys.iter().enumerate();
+    let only =
+        |(k, key): (usize, &String)| varies(comparison, k) == (Some(key.as_str()) == leading);
+    if keys().all(only) && keys().any(|(k, _)| varies(comparison, k)) {
+        return Topic::Leading;
+    }
+    let base = &plan.cells[0].setting.data;
+    let away = (comparison.members.iter()).all(|m| plan.cells[m.cell].setting.data != *base);
+    let first = comparison.members.first();
+    let held: Vec<(String, String)> = keys()
+        .filter(|(k, key)| key.starts_with("data.") && !varies(comparison, *k))
+        .filter_map(|(k, key)| Some((key.clone(), first?.values[k].clone())))
+        .collect();
+    if away && !held.is_empty() {
+        return Topic::Elsewhere(held);
+    }
+    Topic::Choice
+}

@@ -1,0 +1,362 @@
+//! Predictions about cells, confronted with what the cells did.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use super::forecast::{Forecast, edge};
+use super::impossible::linear_floor;
+use super::summary::{Looked, Summary};
+use super::{LEVEL, chain};
+use crate::descent::{Method, Precision};
+use crate::plan::Cell;
+use crate::record::{Look, Outcome, Record};
+use crate::stats::{Interval, median, normal_quantile, wilson};
+
+/// A prediction confronted with a measurement.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Finding {
+    /// What is predicted.
+    pub question: Question,
+    /// What is predicted, in words.
+    pub name: String,
+    /// The cell.
+    pub cell: usize,
+    /// What was measured.
+    pub measured: f64,
+    /// What theory says.
+    pub predicted: f64,
+    /// The measurement's interval.
+    pub band: Interval,
+    /// Where the measurement may lie for the prediction to hold.
+    pub accepted: Interval,
+    /// Whether they agree.
+    pub verdict: Verdict,
+    /// Whose theory, and where it applies; or who published the number.
+    pub source: Cow<'static, str>,
+}
+
+impl Finding {
+    /// Whether `predicted` is a published number rather than a theory's.
+    pub fn published(&self) -> bool {
+        self.question == Question::Published
+    }
+}
+
+/// What a finding asks: findings of one question are counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
+    /// Do networks take the steps that their own initial kernels predict?
+    StepsByInitialKernel,
+    /// Do they take those of the infinitely wide network?
+    StepsByInfiniteWidth,
+    /// Has the initial kernel the trace of the infinitely wide network's?
+    TraceOfInfiniteWidth,
+    /// Does nothing converge where the output bias alone forbids it?
+    OutputBias,
+    /// Does everything diverge above the linear limit of stability?
+    LinearStability,
+    /// Does the sharpness stay at the edge of stability?
+    EdgeOfStability,
+    /// Is the exact floor of a linear network the least loss?
+    LinearFloor,
+    /// Does a chain take the steps of gradient flow?
+    ChainSteps,
+    /// Is a chain's distance from gradient flow of first order?
+    ChainDistance,
+    /// Has a chain's loss the predicted period?
+    ChainPeriod,
+    /// Has a chain the predicted Lyapunov exponent?
+    ChainLyapunov,
+    /// Does a chain escape where it is predicted to?
+    ChainEscape,
+    /// Is a published number found again?
+    Published,
+}
+
+/// The outcome of a confrontation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The prediction is within the tolerance of the measurement.
+    Holds,
+    /// It is not.
+    Fails,
+    /// The theory does not claim to apply.
+    OutOfDomain,
+    /// Too few measurements to tell.
+    Underpowered,
+}
+
+impl Verdict {
+    /// All of them.
+    pub const ALL: [Verdict; 4] = [
+        Verdict::Holds,
+        Verdict::Fails,
+        Verdict::OutOfDomain,
+        Verdict::Underpowered,
+    ];
+
+    /// The word in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Holds => "holds",
+            Verdict::Fails => "fails",
+            Verdict::OutOfDomain => "out of domain",
+            Verdict::Underpowered => "underpowered",
+        }
+    }
+}
+
+/// Looks at a replicate with which its training counts as followed.
+const FOLLOWED: usize = 8;
+
+/// Whether the sharpness stays at the edge once it was there: the rate over the largest that is stable at
+/// that sharpness, the mean over the last quarter of training, for each replicate that reached 1 before.
+/// None if none did, if training was not followed, or for Nesterov's rule, of which nothing was claimed.
+fn edge_of_stability(cell: &Cell, record: &Record) -> Option<Finding> {
+    match cell.setting.descent.method {
+        Method::Gd | Method::Momentum { .. } => {}
+        Method::Nesterov { .. } | Method::Adam { .. } | Method::Sgd { .. } => return None,
+    }
+    let of_replicate = |looks: &[Look]| {
+        let row = record.rows.get(looks.first()?.replicate as usize)?;
+        let over = |look: &Look| edge(cell, row.rate, look);
+        let late = |look: &&Look| 4 * look.step > 3 * row.steps;
+        let diverged = matches!(row.outcome, Outcome::Diverged { .. });
+        let there = (looks.iter().filter(|l| !late(l))).any(|l| over(l).is_some_and(|o| o >= 1.0));
+        // At the bottom there is no training late in training.
+        let over_with = row.final_loss <= 1e-24 * row.initial_loss;
+        if diverged || over_with || looks.len() < FOLLOWED || !there {
+            return None;
+        }
+        let last: Vec<f64> = looks.iter().filter(late).filter_map(over).collect();
+        (!last.is_empty()).then(|| last.iter().sum::<f64>() / last.len() as f64)
+    };
+    let means: Vec<f64> = (record.looks.chunk_by(|a, b| a.replicate == b.replicate))
+        .filter_map(of_replicate)
+        .collect();
+    let band = Interval {
+        low: means.iter().copied().fold(f64::NAN, f64::min),
+        high: means.iter().copied().fold(f64::NAN, f64::max),
+    };
+    let accepted = Interval {
+        low: 0.95,
+        high: 1.05,
+    };
+    (!means.is_empty()).then(|| Finding {
+        question: Question::EdgeOfStability,
+        name: "η·sharpness over the edge of stability late in training, where it had reached 1; \
+               every replicate within 5 %"
+            .into(),
+        cell: cell.number,
+        measured: median(&means),
+        predicted: 1.0,
+        verdict: if band.low >= accepted.low && band.high <= accepted.high {
+            Verdict::Holds
+        } else {
+            Verdict::Fails
+        },
+        band,
+        accepted,
+        source: "edge of stability: Cohen et al. 2021, arXiv:2103.00065".into(),
+    })
+}
+
+/// The interval of the median ratio of steps must meet [1/1.25, 1.25].
+fn steps(
+    cell: &Cell,
+    (question, name, source): (Question, &str, &'static str),
+    forecast: &Forecast,
+    looked: &Looked,
+) -> Finding {
+    let unknown = Interval {
+        low: f64::NAN,
+        high: f64::NAN,
+    };
+    let (measured, band) = forecast.ratio.unwrap_or((f64::NAN, unknown));
+    Finding {
+        question,
+        name: name.into(),
+        cell: cell.number,
+        measured,
+        predicted: 1.0,
+        band,
+        accepted: Interval {
+            low: 0.8,
+            high: 1.25,
+        },
+        verdict: if looked.over_limit_start >= 1.0 {
+            Verdict::OutOfDomain
+        } else if forecast.ratio.is_none() {
+            Verdict::Underpowered
+        } else if band.low <= 1.25 && band.high >= 0.8 {
+            Verdict::Holds
+        } else {
+            Verdict::Fails
+        },
+        source: source.into(),
+    }
+}
+
+/// The mean trace of the kernel at the start against that of the infinitely wide network, which for every
+/// width it is equal to in the mean for ReLU, and up to 1/width for others.
+fn trace(cell: &Cell, ratios: &[f64]) -> Option<Finding> {
+    if ratios.len() < 2 {
+        return None;
+    }
+    let n = ratios.len() as f64;
+    let mean = ratios.iter().sum::<f64>() / n;
+    let square: f64 = ratios.iter().map(|r| (r - mean).powi(2)).sum();
+    let half = normal_quantile(0.5 + 0.5 * LEVEL) * (square / (n - 1.0) / n).sqrt();
+    let band = Interval {
+        low: mean - half,
+        high: mean + half,
+    };
+    Some(Finding {
+        question: Question::TraceOfInfiniteWidth,
+        name: "mean trace of the initial kernel over the infinitely wide network's, within 10 %"
+            .into(),
+        cell: cell.number,
+        measured: mean,
+        predicted: 1.0,
+        accepted: Interval {
+            low: 0.9,
+            high: 1.1,
+        },
+        verdict: if !mean.is_finite() || band.high - band.low > 0.4 {
+            Verdict::Underpowered
+        } else if band.low <= 1.1 && band.high >= 0.9 {
+            Verdict::Holds
+        } else {
+            Verdict::Fails
+        },
+        band,
+        source:
+            "Jacot et al. 2018, arXiv:1806.07572: the mean over initial weights, as widths grow"
+                .into(),
+    })
+}
+
+/// Every prediction about a cell against what it did.
+pub(super) fn findings(cell: &Cell, record: &Record, summary: &Summary) -> Vec<Finding> {
+    let mut all = Vec::new();
+    if let Some(looked) = &summary.looked {
+        if let Some(forecast) = &looked.by_start {
+            let about = (
+                Question::StepsByInitialKernel,
+                "hitting time over the linearised network's, within 25 %",
+                "Lee et al. 2019, arXiv:1902.06720: wide networks; rate below the limit",
+            );
+            all.push(steps(cell, about, forecast, looked));
+        }
+        if let Some(forecast) = &looked.by_infinite {
+            let about = (
+                Question::StepsByInfiniteWidth,
+                "hitting time over the infinitely wide network's, within 25 %",
+                "Jacot et al. 2018, arXiv:1806.07572: infinite width; rate below the limit",
+            );
+            all.push(steps(cell, about, forecast, looked));
+        }
+        all.extend(trace(cell, &looked.trace_over_infinite));
+        all.extend(unstable(cell, summary, looked));
+    }
+    all.extend(edge_of_stability(cell, record));
+    all.extend(linear_network(cell, record));
+    all.extend(chain::findings(cell, record, summary));
+    all
+}
+
+/// What happens at a rate that linear theory calls unstable; none below the limit.
+fn unstable(cell: &Cell, summary: &Summary, looked: &Looked) -> Option<Finding> {
+    let descent = &cell.setting.descent;
+    if descent.method != Method::Gd || !looked.over_limit_start.is_finite() {
+        return None;
+    }
+    let points = cell.setting.data.points;
+    let multipliers = cell.problem().multipliers;
+    let plain = multipliers.last().is_some_and(|m| (m - 1.0).abs() <= 0.0);
+    let bias = cell.setting.net.bias && descent.layer_rates.is_none() && plain;
+    let zero = Interval {
+        low: 0.0,
+        high: 0.0,
+    };
+    let one = Interval {
+        low: 1.0,
+        high: 1.0,
+    };
+    if bias && summary.rate * descent.loss.factor(points) * points as f64 >= 1.0 {
+        return Some(Finding {
+            question: Question::OutputBias,
+            name: "no convergence: the output bias alone makes λmax(Θ) ≥ N, so η ≥ 1/(s N) is \
+                   never stable"
+                .into(),
+            cell: cell.number,
+            measured: summary.share,
+            predicted: 0.0,
+            band: summary.success,
+            accepted: zero,
+            verdict: if summary.successes == 0 {
+                Verdict::Holds
+            } else {
+                Verdict::Fails
+            },
+            source: "exact: Θ contains 1 1ᵀ".into(),
+        });
+    }
+    let diverged = summary.tally.outcomes.diverged;
+    (looked.over_limit_start > 1.0).then(|| Finding {
+        question: Question::LinearStability,
+        name: "share that diverges above the linear limit of stability".into(),
+        cell: cell.number,
+        measured: diverged as f64 / summary.replicates as f64,
+        predicted: 1.0,
+        band: wilson(diverged, summary.replicates, LEVEL),
+        accepted: one,
+        verdict: Verdict::OutOfDomain,
+        source: "linear stability; catapults come back (Lewkowycz et al. 2020, arXiv:2003.02218)"
+            .into(),
+    })
+}
+
+/// Replicates of a linear network that are held against their exact floor.
+const FLOORS: usize = 100;
+
+/// The losses of a network that is linear in its input over their exact floors, where these lie above
+/// the threshold.
+fn linear_network(cell: &Cell, record: &Record) -> Option<Finding> {
+    let ratios: Vec<f64> = (record.rows.iter())
+        .filter(|row| !matches!(row.outcome, Outcome::Diverged { .. }))
+        .take(FLOORS)
+        .filter_map(|row| Some((linear_floor(cell, row.replicate)?, row.final_loss)))
+        .filter(|(floor, _)| *floor > cell.setting.success.loss_below)
+        .map(|(floor, loss)| loss / floor)
+        .collect();
+    let smallest = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+    let slack = match cell.setting.descent.precision {
+        Precision::F32 => 1e-4,
+        Precision::F64 => 1e-9,
+    };
+    (!ratios.is_empty()).then(|| Finding {
+        question: Question::LinearFloor,
+        name: "a linear network's loss over its exact floor, smallest".into(),
+        cell: cell.number,
+        measured: smallest,
+        predicted: 1.0,
+        band: Interval {
+            low: smallest,
+            high: median(&ratios),
+        },
+        verdict: if smallest >= 1.0 - slack {
+            Verdict::Holds
+        } else {
+            Verdict::Fails
+        },
+        accepted: Interval {
+            low: 1.0 - slack,
+            high: f64::INFINITY,
+        },
+        source: "exact: least squares".into(),
+    })
+}

@@ -1,0 +1,112 @@
+//! What a kernel says of a run, before it and after, and how that compares with what the run did.
+
+use serde::Serialize;
+
+use super::LEVEL;
+use crate::plan::Cell;
+use crate::record::{Look, Row};
+use crate::stats::{Interval, paired_ratio, quantile_of, spearman};
+use crate::theory::linear::{Linear, Rule, Steps};
+
+/// What a kernel measured at one look implies for the rest of the replicate.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Prediction {
+    /// The largest stable rate of the cell's rule for that kernel, `Rule::largest_stable_rate`.
+    pub largest_stable_rate: f64,
+    /// From the look on, to the success threshold.
+    pub steps: Steps,
+}
+
+impl Prediction {
+    /// The step as a number: infinite if it is never reached or the rate is unstable.
+    pub fn as_number(&self) -> f64 {
+        self.steps.as_number()
+    }
+}
+
+/// The network linearised at a look; none without a kernel, or for a rule without a linear theory.
+pub fn linear<'a>(cell: &Cell, rate: f64, look: &'a Look) -> Option<Linear<'a>> {
+    Some(Linear {
+        rule: Rule::of(cell.setting.descent.method)?,
+        loss_factor: cell.setting.descent.loss.factor(cell.setting.data.points),
+        rate,
+        eigenvalues: look.eigenvalues.as_deref()?,
+        coefficients: look.coefficients.as_deref()?,
+    })
+}
+
+/// What the kernel at a look predicts; none where there is no kernel, no linear theory, or a number
+/// that is not finite.
+pub fn predict(cell: &Cell, rate: f64, look: &Look) -> Option<Prediction> {
+    let linear = linear(cell, rate, look)?;
+    let numbers = linear.eigenvalues.iter().chain(linear.coefficients);
+    if numbers.copied().any(|v| !v.is_finite()) {
+        return None;
+    }
+    Some(Prediction {
+        largest_stable_rate: linear.largest_stable_rate(),
+        steps: linear.steps_below(cell.setting.success.loss_below, cell.setting.descent.steps),
+    })
+}
+
+/// What the kernel of the end says about the whole run: its modes, the residual of the start.
+pub(super) fn by_end(cell: &Cell, row: &Row, last: &Look) -> Option<Prediction> {
+    let whole = Look {
+        coefficients: last.start_coefficients.clone(),
+        ..last.clone()
+    };
+    predict(cell, row.rate, &whole)
+}
+
+/// η over the largest stable rate of the kernel at a look; NaN where there is none.
+pub(super) fn over_limit(cell: &Cell, rate: f64, look: &Look) -> f64 {
+    predict(cell, rate, look).map_or(f64::NAN, |p| rate / p.largest_stable_rate)
+}
+
+/// The rate over the largest that is stable at the sharpness of a look ([`Rule::edge`]): 1 is the edge
+/// of stability. None without a sharpness, or for a rule without a linear theory.
+pub fn edge(cell: &Cell, rate: f64, look: &Look) -> Option<f64> {
+    let rule = Rule::of(cell.setting.descent.method)?;
+    look.sharpness.map(|sharpness| rule.edge(rate, sharpness))
+}
+
+/// Predicted hitting times of a cell's replicates against observed ones.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Forecast {
+    /// Median of the predicted step; infinite if never.
+    pub median: f64,
+    /// 80 % quantile of the same.
+    pub q80: f64,
+    /// Predicted share within the budget.
+    pub success: f64,
+    /// Median of observed/predicted where both are finite, with its sign-test interval.
+    pub ratio: Option<(f64, Interval)>,
+    /// Spearman's rank correlation over the same replicates.
+    pub correlation: Option<f64>,
+    /// (predicted, observed), finite ones.
+    pub pairs: Vec<(f64, f64)>,
+}
+
+/// Predicted steps beside the rows they are about; none without any.
+pub(super) fn forecast(cell: &Cell, of: &[(&Row, f64)]) -> Option<Forecast> {
+    if of.is_empty() {
+        return None;
+    }
+    let predicted: Vec<f64> = of.iter().map(|(_, p)| *p).collect();
+    let budget = cell.setting.descent.steps as f64;
+    let pairs: Vec<(f64, f64)> = of
+        .iter()
+        .filter(|(_, p)| p.is_finite() && *p > 0.0)
+        .filter_map(|(row, p)| Some((*p, row.hit().filter(|&h| h > 0)? as f64)))
+        .collect();
+    let (p, o): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
+    let whole = |v: &[f64]| v.iter().map(|v| Some(*v as u64)).collect::<Vec<_>>();
+    Some(Forecast {
+        median: quantile_of(&predicted, 0.5),
+        q80: quantile_of(&predicted, 0.8),
+        success: predicted.iter().filter(|p| **p <= budget).count() as f64 / predicted.len() as f64,
+        ratio: paired_ratio(&whole(&p), &whole(&o), LEVEL),
+        correlation: spearman(&p, &o),
+        pairs,
+    })
+}

@@ -1,0 +1,92 @@
+//! Everything that a person will see of a run, computed once, as plain data: per replicate, per cell, per
+//! comparison, over all cells. What shows it only words and draws.
+
+pub mod along;
+pub mod cause;
+mod chain;
+pub mod claims;
+pub mod columns;
+pub mod comparison;
+pub mod findings;
+pub mod forecast;
+pub mod impossible;
+pub mod points;
+pub mod replicate;
+pub mod standing;
+pub mod summary;
+pub mod trajectory;
+
+use serde::Serialize;
+
+use crate::plan::Plan;
+use crate::record::Record;
+use crate::threads;
+use along::Along;
+use comparison::Compared;
+use findings::Finding;
+use standing::{Carried, Standing, Surprise};
+use summary::Summary;
+
+/// The confidence level of every interval.
+pub const LEVEL: f64 = 0.95;
+
+/// A run, analysed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Analysis {
+    /// The study's title.
+    pub title: String,
+    /// Each cell in numbers; the base cell is number 0.
+    pub cells: Vec<Summary>,
+    /// Each comparison of the study.
+    pub comparisons: Vec<Compared>,
+    /// The number that the study leads with; none if it varies none.
+    pub along: Option<Along>,
+    /// Where the base cell stands.
+    pub standing: Option<Standing>,
+    /// What one would not have expected.
+    pub surprises: Vec<Surprise>,
+    /// How far theory carried.
+    pub carried: Carried,
+    /// Every prediction, and every published number, against its measurement.
+    pub findings: Vec<Finding>,
+}
+
+impl Analysis {
+    /// Analyses the records of a plan, one for each cell in the same order, on so many threads.
+    pub fn of(plan: &Plan, records: &[Record], threads: usize) -> Analysis {
+        let at = |i: usize| (&plan.cells[i], &records[i]);
+        let count = plan.cells.len().min(records.len());
+        // Cells side by side if there are enough of them, else the threads go into each.
+        let (outer, inner) = if count >= threads {
+            (threads, 1)
+        } else {
+            (1, threads)
+        };
+        let cells = threads::map(outer, count, |i| {
+            summary::summarize(at(i).0, at(i).1, inner)
+        });
+        let mut findings: Vec<Finding> = (0..count)
+            .flat_map(|i| findings::findings(at(i).0, at(i).1, &cells[i]))
+            .collect();
+        findings.extend(claims::findings(plan, records, &cells));
+        let along = along::along(plan, &cells);
+        let leading = along.as_ref().map(|a| a.key.as_str());
+        Analysis {
+            title: plan.title.clone(),
+            comparisons: (plan.comparisons.iter())
+                .map(|c| comparison::compared(plan, records, &cells, c, leading))
+                .collect(),
+            standing: standing::standing(&cells),
+            surprises: standing::surprises(&cells, along.as_ref()),
+            carried: standing::carried(&cells, &findings),
+            along,
+            findings,
+            cells,
+        }
+    }
+
+    /// The base cell.
+    pub fn base(&self) -> &Summary {
+        &self.cells[0]
+    }
+}
