@@ -5,27 +5,34 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use thalweg::choose::{Candidate, Choice, Fate};
-use thalweg::engine::by_name;
 use thalweg::report::front::{Point, svg_file};
 use thalweg::run::Control;
 use thalweg::study::Cost;
 
-use crate::progress::{Spinner, si};
-use crate::{STOP, args, certify, folder, open, print, short, threads, wrap};
+use crate::interrupt::STOP;
+use crate::progress::Spinner;
+use crate::source::{folder, open};
+use crate::terminal::{print, short, si, wrap};
+use crate::{args, certify};
 
 /// Losers told of on the terminal.
 const TOLD: usize = 20;
 
 pub(crate) fn choose(args: args::Choose) -> Result<ExitCode> {
     let source = open(&args.study)?;
-    let engine = by_name(&args.engine.engine)?;
+    let engine = args.engine.engine()?;
     let spinner = Spinner::new("choosing");
     let tell = |event: thalweg::run::Event<'_>| spinner.tell(event);
     let control = Control {
         stop: &STOP,
         tell: &tell,
     };
-    let found = thalweg::choose::choose(&source, engine.as_ref(), threads(&args.engine), &control);
+    let found = thalweg::choose::choose(
+        &source,
+        engine.as_ref(),
+        args.engine.threads.count(),
+        &control,
+    );
     spinner.finish();
     let choices = found?;
     let out = args.out.clone().unwrap_or_else(|| folder(&source));
@@ -153,8 +160,8 @@ fn tell_one(out: &Path, i: usize, choice: &Choice) -> Result<()> {
     let w = &choice.work;
     print(&wrap(
         &format!(
-            "\nThe race took {}multiply-adds ({}steps), {:.0} times less than running all {} candidates at full \
-             size; certifying took {}.{}",
+            "\nThe race took {}multiply-adds ({}steps), {:.0} times less than running all \
+             {} candidates at full size; certifying took {}.{}",
             si(w.race),
             si(w.steps as f64),
             w.saved,

@@ -4,58 +4,73 @@ mod args;
 mod bench;
 mod certify;
 mod choose;
+mod interrupt;
 mod progress;
+mod source;
+mod status;
+mod terminal;
 mod theory;
 mod watch;
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use clap::Parser;
 
-use args::{Cli, Command, EngineArgs, StudyArgs};
+use args::{Cli, Command};
+use interrupt::{STOP, Training};
 use progress::Progress;
-use thalweg::engine::by_name;
+use source::{BadStudy, folder, plan, planned};
+use terminal::{complain, duration, print, short, shorten, si, wrap};
+use thalweg::engine;
 use thalweg::report::{Confronted, Only};
 use thalweg::run::{Control, run};
 use thalweg::{Error, Plan, Source, Study};
 
-static STOP: AtomicBool = AtomicBool::new(false);
+/// What a bare `thalweg` says.
+const WELCOME: &str = "\
+A laboratory for gradient descent on small networks: train thousands of them at once, see with
+error bars whether they converge, when, and why not.
+
+To begin with:
+  thalweg run       train the built-in study `assignment`; its report is a web page
+  thalweg plan      what that would cost and what theory expects; trains nothing
+  thalweg explain runs/assignment --replicate 3
+                    replay one network of the run, and say why it ended as it did
+  thalweg studies   other built-in studies; `thalweg studies show NAME > my.toml` copies one
+                    to change, and `thalweg run my.toml` runs it
+
+`thalweg --help` lists all commands, `thalweg COMMAND --help` explains one.";
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // Without a handler Ctrl-C ends the process at once, which loses the running cell only.
-    let _ = ctrlc::set_handler(|| {
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    });
+    interrupt::install();
     match dispatch(cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
-            let known = error.downcast_ref::<Error>();
+            complain(&format!("error: {error:#}"));
+            let study = error.downcast_ref::<BadStudy>().map(|BadStudy(e)| e);
+            let known = study.or_else(|| error.downcast_ref::<Error>());
             if let Some(hint) = known.and_then(Error::hint) {
-                eprintln!("\nhint: {hint}");
+                complain(&format!("\nhint: {hint}"));
             }
-            match known {
-                Some(Error::Study { .. } | Error::Unknown { .. }) => ExitCode::from(2),
-                _ => ExitCode::from(1),
-            }
+            let mistaken = match known {
+                Some(Error::Study { .. } | Error::Unknown { .. }) => true,
+                Some(Error::Engine(e)) => matches!(e, engine::Error::NoSuchEngine(_)),
+                Some(Error::Io { .. } | Error::Damaged { .. } | Error::Stopped { .. }) | None => {
+                    false
+                }
+            };
+            ExitCode::from(if study.is_some() || mistaken { 2 } else { 1 })
         }
     }
 }
 
 fn dispatch(cli: Cli) -> Result<ExitCode> {
-    let command = match cli.command {
-        Some(command) => command,
-        None => match Cli::parse_from(["thalweg", "run"]).command {
-            Some(run) => run,
-            None => return Ok(ExitCode::from(2)),
-        },
+    let Some(command) = cli.command else {
+        print(WELCOME)?;
+        return Ok(ExitCode::SUCCESS);
     };
     match command {
         Command::Run(args) => train(args),
@@ -70,41 +85,6 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Weights(args) => weights(args),
         Command::Bench(args) => bench::bench(args),
         Command::Theory { what } => theory::theory(what),
-    }
-}
-
-/// The study that the arguments name, changed as they say.
-fn open(args: &StudyArgs) -> Result<Source> {
-    let mut source = Source::open(&args.study)?;
-    for assignment in &args.set {
-        source.set(assignment)?;
-    }
-    if let Some(n) = args.replicates {
-        source.set(&format!("replicates={n}"))?;
-    }
-    Ok(source)
-}
-
-fn threads(args: &EngineArgs) -> usize {
-    let all = || std::thread::available_parallelism().map_or(1, usize::from);
-    args.threads.map_or_else(all, usize::from)
-}
-
-/// The default run folder of a study: `runs/<file stem>`.
-fn folder(source: &Source) -> PathBuf {
-    let stem = Path::new(&source.name)
-        .file_stem()
-        .and_then(|s| s.to_str())
-        .unwrap_or("study");
-    Path::new("runs").join(stem)
-}
-
-/// Prints to standard output; a closed pipe ends the program quietly.
-fn print(text: &str) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
-        other => Ok(other?),
     }
 }
 
@@ -123,9 +103,8 @@ fn provenance(folder: &Path, engine: &str) -> Vec<String> {
 }
 
 fn train(args: args::Run) -> Result<ExitCode> {
-    let source = open(&args.study)?;
-    let engine = by_name(&args.engine.engine)?;
-    let plan = Plan::new(&source)?;
+    let (source, plan) = planned(&args.study)?;
+    let engine = args.engine.engine()?;
     let out = args.out.clone().unwrap_or_else(|| folder(&source));
     thalweg::store::begin(&out, &source, &plan)?;
     if args.fresh {
@@ -137,14 +116,16 @@ fn train(args: args::Run) -> Result<ExitCode> {
         stop: &STOP,
         tell: &tell,
     };
+    let training = Training::begin();
     let records = run(
         &plan,
         engine.as_ref(),
-        threads(&args.engine),
+        args.engine.threads.count(),
         &out,
         &control,
     );
     progress.finish(records.is_ok());
+    drop(training);
     let records = records?;
     let choices = thalweg::choose::read(&out, &plan.cells[0])?;
     let confronted = Confronted::new(&plan, &records).with_choices(choices);
@@ -171,14 +152,6 @@ fn train(args: args::Run) -> Result<ExitCode> {
 
 /// Most characters of a column of the table.
 const WIDEST: usize = 52;
-
-/// The beginning of a text, with an ellipsis if it goes on.
-fn shorten(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.into();
-    }
-    text.chars().take(most - 1).chain(['…']).collect()
-}
 
 /// The answer in a few lines, the cells in a table, and where the page is.
 fn answer(out: &Path, confronted: &Confronted<'_>) -> Result<()> {
@@ -259,30 +232,10 @@ fn history(cell: &thalweg::plan::Cell, record: &thalweg::record::Record) -> Resu
     Ok(())
 }
 
-/// Breaks a line at spaces.
-fn wrap(text: &str, width: usize) -> String {
-    let mut out = String::new();
-    let mut column = 0;
-    for word in text.split(' ') {
-        let length = word.chars().count();
-        if column > 0 && column + 1 + length > width {
-            out.push('\n');
-            column = 0;
-        } else if column > 0 {
-            out.push(' ');
-            column += 1;
-        }
-        out.push_str(word);
-        column += length;
-    }
-    out
-}
-
 fn price(args: args::PlanArgs) -> Result<ExitCode> {
-    let source = open(&args.study)?;
-    let engine = by_name(&args.engine.engine)?;
-    let plan = Plan::new(&source)?;
-    let threads = threads(&args.engine);
+    let (_, plan) = planned(&args.study)?;
+    let engine = args.engine.engine()?;
+    let threads = args.engine.threads.count();
     let prices = thalweg::price::price(&plan, engine.as_ref(), threads, 20);
     if args.json {
         print(&serde_json::to_string_pretty(&prices)?)?;
@@ -301,7 +254,8 @@ fn price(args: args::PlanArgs) -> Result<ExitCode> {
         .unwrap_or(4)
         .min(50);
     print(&format!(
-        "  {:label$}  replicates  parameters  steps/s   at most  if theory is right  predicted median  predicted success  rate/limit",
+        "  {:label$}  replicates  parameters  steps/s   at most  if theory is right  \
+         predicted median  predicted success  rate/limit",
         "cell"
     ))?;
     for p in &prices {
@@ -311,7 +265,7 @@ fn price(args: args::PlanArgs) -> Result<ExitCode> {
             "  {text:label$}  {:>10}  {:>10}  {:>7}  {:>8}  {:>18}  {:>16}  {:>17}  {:>10}",
             p.replicates,
             p.parameters,
-            progress::si(p.rate),
+            si(p.rate),
             duration(p.at_most),
             p.expected.map_or("-".into(), duration),
             optional(p.predicted_steps.map(|s| s[0])),
@@ -323,40 +277,17 @@ fn price(args: args::PlanArgs) -> Result<ExitCode> {
     let total: f64 = prices.iter().map(|p| p.at_most).sum();
     let expected: f64 = prices.iter().map(|p| p.expected.unwrap_or(p.at_most)).sum();
     print(&format!(
-        "\nTraining takes at most {} on this machine, {} if every network follows its initial kernel.",
+        "\nTraining takes at most {} on this machine, {} if every network follows its initial \
+         kernel.",
         duration(total),
         duration(expected)
     ))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Three digits.
-fn short(v: f64) -> String {
-    if v.is_infinite() {
-        "never".into()
-    } else if v.abs() >= 1e5 || (v != 0.0 && v.abs() < 1e-2) {
-        format!("{v:.1e}")
-    } else if v.abs() >= 100.0 {
-        format!("{v:.0}")
-    } else {
-        format!("{v:.2}")
-    }
-}
-
-fn duration(seconds: f64) -> String {
-    if seconds < 90.0 {
-        format!("{seconds:.1} s")
-    } else if seconds < 5400.0 {
-        format!("{:.1} min", seconds / 60.0)
-    } else {
-        format!("{:.1} h", seconds / 3600.0)
-    }
-}
-
 fn explain(args: args::Explain) -> Result<ExitCode> {
-    let source = thalweg::store::load_source(&args.run)?;
-    let plan = Plan::new(&source)?;
-    let engine = by_name(&args.engine.engine)?;
+    let plan = plan(&thalweg::store::load_source(&args.run)?)?;
+    let engine = args.engine.engine()?;
     let cell = plan.cells.get(args.cell).ok_or_else(|| Error::Unknown {
         message: format!("there is no cell {}", args.cell),
         hint: format!(
@@ -373,6 +304,7 @@ fn explain(args: args::Explain) -> Result<ExitCode> {
         .into());
     }
     let record = thalweg::store::load(&args.run, cell, engine.name())?;
+    // A replay leaves nothing behind, so that it may be ended at once.
     let told = thalweg::explain::explain(
         cell,
         engine.as_ref(),
@@ -450,7 +382,7 @@ fn report(args: &args::Report) -> Result<ExitCode> {
     }
     let mut pages = Vec::new();
     for run in &args.runs {
-        let plan = Plan::new(&thalweg::store::load_source(run)?)?;
+        let plan = plan(&thalweg::store::load_source(run)?)?;
         let records = finished(run, &plan, &args.engine)?;
         let choices = thalweg::choose::read(run, &plan.cells[0])?;
         let confronted = Confronted::new(&plan, &records).with_choices(choices);

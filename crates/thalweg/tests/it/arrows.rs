@@ -65,6 +65,8 @@ const ARROWS: [(&str, &[&str]); 24] = [
             "store",
             "tables",
             "theory::linear",
+            "theory::mean_field",
+            "theory::phase",
         ],
     ),
     (
