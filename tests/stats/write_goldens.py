@@ -17,7 +17,6 @@ import numpy as np
 import scipy
 import statsmodels
 import statsmodels.api as sm
-from lifelines.utils import restricted_mean_survival_time
 from scipy import optimize, special, stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
@@ -60,7 +59,7 @@ def survival():
     budget = ([float(min(t, 200)) for t in times], [int(t <= 200) for t in times])
     rows = []
     for t, seen in (freireich, budget):
-        row = {"times": list(map(float, t)), "seen": seen, "bands": [], "quantiles": [], "means": []}
+        row = {"times": list(map(float, t)), "seen": seen, "bands": [], "quantiles": []}
         sf = sm.SurvfuncRight(np.array(t), np.array(seen))
         for level in (0.95, 0.8):
             fit = lifelines.KaplanMeierFitter(alpha=1 - level).fit(t, seen)
@@ -75,8 +74,6 @@ def survival():
                 ends = [float(e) for e in ends.values.ravel()]
                 finite = lambda v: None if math.isinf(v) else float(v)
                 row["quantiles"].append({"level": level, "q": q, "value": finite(value), "low": finite(ends[0]), "high": finite(ends[1])})
-        for until in (15.0, 30.0):
-            row["means"].append({"until": until, "mean": float(restricted_mean_survival_time(fit, until))})
         rows.append(row)
     return rows
 

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use thalweg::Error;
+use thalweg::engine::{Engine, by_name};
 
 /// A laboratory for gradient descent on small networks.
 #[derive(Debug, Parser)]
 #[command(name = "thalweg", version, about, propagate_version = true)]
 pub(crate) struct Cli {
-    /// Without a command: `run`, the built-in study `assignment`.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
@@ -25,8 +26,8 @@ pub(crate) enum Command {
     Report(Report),
     /// Show how far a running study is.
     Watch(Watch),
-    /// Decide whether a study's base cell reaches the loss on its share of training sets, and write a
-    /// certificate. Exit code 0: yes, 3: no, 4: undecided.
+    /// Decide whether a study's base cell reaches the loss on its share of training sets, and write
+    /// a certificate. Exit code 0: yes, 3: no, 4: undecided.
     Certify(Certify),
     /// Check a certificate: its content, its decision, and some of its replicates bit by bit.
     Verify(Verify),
@@ -39,7 +40,8 @@ pub(crate) enum Command {
     },
     /// Print the named parameters of a safetensors file.
     Weights(Weights),
-    /// Measure how fast this machine trains, against what its processor can do. Exit with 1 below the floors.
+    /// Measure how fast this machine trains, against what its processor can do. Exit with 1 below
+    /// the floors.
     Bench(Bench),
     /// Ask the theory of infinitely wide networks; train nothing.
     Theory {
@@ -62,14 +64,40 @@ pub(crate) struct StudyArgs {
     pub(crate) replicates: Option<u64>,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct EngineArgs {
+/// How many threads compute.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Threads {
     /// Threads [default: all processors].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) threads: Option<u16>,
+    threads: Option<u16>,
+}
+
+impl Threads {
+    /// The number asked for, or that of the processors.
+    pub(crate) fn count(self) -> usize {
+        let all = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.threads.map_or_else(all, usize::from)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EngineArgs {
+    #[command(flatten)]
+    pub(crate) threads: Threads,
     /// `cpu`, or `reference`: slow, plain, double precision.
     #[arg(long, default_value = "cpu")]
-    pub(crate) engine: String,
+    engine: String,
+}
+
+impl EngineArgs {
+    /// The engine of that name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Engine`] if there is none.
+    pub(crate) fn engine(&self) -> Result<Box<dyn Engine>, Error> {
+        Ok(by_name(&self.engine)?)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -137,6 +165,8 @@ pub(crate) struct Report {
     /// Write a page into this folder that links copies of the runs' reports.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["only", "json", "png"])]
     pub(crate) gallery: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
     /// `cpu` or `reference`: whose records.
     #[arg(long, default_value = "cpu")]
     pub(crate) engine: String,
@@ -204,9 +234,8 @@ pub(crate) struct Verify {
     /// Where files that the study names are [default: beside the certificate].
     #[arg(long, value_name = "DIR")]
     pub(crate) folder: Option<PathBuf>,
-    /// Threads [default: all processors].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) threads: Option<u16>,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
     /// Print what was found as JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -251,7 +280,12 @@ pub(crate) struct Weights {
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
     /// Rounds; figures are medians over them.
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 5,
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
     pub(crate) rounds: u16,
     /// About so many seconds for each row and round.
     #[arg(long, value_name = "S", default_value_t = 0.3, value_parser = seconds)]
@@ -282,8 +316,8 @@ pub(crate) enum Theory {
 pub(crate) struct Kernel {
     #[command(flatten)]
     pub(crate) study: StudyArgs,
-    /// Inputs: csv or parquet with columns x0, x1, …, npy [N, d], or npz with `x` [default: those of
-    /// the study's replicate 0].
+    /// Inputs: csv or parquet with columns x0, x1, …, npy [N, d], or npz with `x` [default: those
+    /// of the study's replicate 0].
     #[arg(long, value_name = "FILE")]
     pub(crate) inputs: Option<PathBuf>,
     /// Second inputs: the kernels between both lists.
@@ -311,8 +345,15 @@ pub(crate) struct Phase {
     #[arg(long, value_name = "σb²")]
     pub(crate) biases: Option<f64>,
     /// Columns and rows of the map.
-    #[arg(long, default_value_t = 48, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=400))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 48,
+        value_parser = clap::value_parser!(u16).range(2..=400)
+    )]
     pub(crate) points: u16,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
     /// Write the map as SVG.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
@@ -332,11 +373,15 @@ pub(crate) struct Steps {
     #[arg(long, conflicts_with = "dim")]
     pub(crate) cells: bool,
     /// Random training sets.
-    #[arg(long, default_value_t = 400, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 400,
+        value_parser = clap::value_parser!(u64).range(1..=10_000_000)
+    )]
     pub(crate) sets: u64,
-    /// Threads [default: all processors].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) threads: Option<u16>,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
     /// Print it as JSON.
     #[arg(long)]
     pub(crate) json: bool,

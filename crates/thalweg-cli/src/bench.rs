@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::args;
-use crate::print;
+use crate::terminal::print;
 
 pub(crate) fn bench(args: args::Bench) -> Result<ExitCode> {
     let tell = |what: &str| {
@@ -24,14 +24,16 @@ pub(crate) fn bench(args: args::Bench) -> Result<ExitCode> {
         return Ok(code);
     }
     print(&format!(
-        "{}, one thread; peak of fused multiply-adds {:.0} (f32) and {:.0} (f64) GFLOP/s; medians of {} rounds",
+        "{}, one thread; peak of fused multiply-adds {:.0} (f32) and {:.0} (f64) GFLOP/s; \
+         medians of {} rounds",
         bench.instructions, bench.peak[0], bench.peak[1], bench.rounds
     ))?;
     print(
         "N = 20, d = 15, two hidden layers, gradient descent; steps a second of processor time\n",
     )?;
     print(
-        "units  type  activation  networks    k steps/s   GFLOP/s  of peak  ceiling  × plain engine",
+        "units  type  activation  networks    k steps/s   GFLOP/s  of peak  ceiling  \
+         × plain engine",
     )?;
     for row in &bench.rows {
         print(&format!(
@@ -48,7 +50,8 @@ pub(crate) fn bench(args: args::Bench) -> Result<ExitCode> {
         ))?;
     }
     print(
-        "\nlanes that trained a replicate: refilled at once, and in blocks that wait for their slowest",
+        "\nlanes that trained a replicate: refilled at once, and in blocks that wait \
+         for their slowest",
     )?;
     for row in &bench.refill {
         print(&format!(

@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use thalweg::Plan;
+use thalweg::Error;
 use thalweg::certify::{Certificate, Terms};
 use thalweg::engine::by_name;
 use thalweg::run::Control;
@@ -13,13 +13,15 @@ use thalweg::study::Replicates;
 use thalweg_report::words::decision as words;
 use thalweg_report::words::numbers::percent;
 
+use crate::args;
+use crate::interrupt::STOP;
 use crate::progress::Spinner;
-use crate::{STOP, args, folder, open, print, threads};
+use crate::source::{folder, planned};
+use crate::terminal::print;
 
 pub(crate) fn certify(args: args::Certify) -> Result<ExitCode> {
-    let source = open(&args.study)?;
-    let engine = by_name(&args.engine.engine)?;
-    let plan = Plan::new(&source)?;
+    let (source, plan) = planned(&args.study)?;
+    let engine = args.engine.engine()?;
     let cell = &plan.cells[0];
     let asked = match cell.setting.replicates {
         Replicates::Fixed(_) => Terms::default(),
@@ -38,7 +40,7 @@ pub(crate) fn certify(args: args::Certify) -> Result<ExitCode> {
     let found = thalweg::certify::certify(
         cell,
         engine.as_ref(),
-        threads(&args.engine),
+        args.engine.threads.count(),
         terms,
         &control,
     );
@@ -64,14 +66,13 @@ pub(crate) fn certify(args: args::Certify) -> Result<ExitCode> {
 
 pub(crate) fn verify(args: args::Verify) -> Result<ExitCode> {
     let certificate = Certificate::read(&args.file)?;
-    let engine = by_name(&certificate.engine)?;
+    let engine = by_name(&certificate.engine).map_err(Error::from)?;
     let home = args.file.parent().unwrap_or(std::path::Path::new("."));
     let home = args.folder.as_deref().unwrap_or(home);
     // From the system's randomness: nobody can know which replicates will be looked at.
     let unknown = || std::hash::RandomState::new().build_hasher().finish() >> 1;
     let choice = args.choice.unwrap_or_else(unknown);
     let count = if args.all { u64::MAX } else { args.count };
-    let all = || std::thread::available_parallelism().map_or(1, usize::from);
     let spinner = Spinner::new("verifying");
     let tell = |event: thalweg::run::Event<'_>| spinner.tell(event);
     let control = Control {
@@ -82,7 +83,7 @@ pub(crate) fn verify(args: args::Verify) -> Result<ExitCode> {
         &args.file,
         home,
         engine.as_ref(),
-        args.threads.map_or_else(all, usize::from),
+        args.threads.count(),
         (count, choice),
         &control,
     );
@@ -97,12 +98,14 @@ pub(crate) fn verify(args: args::Verify) -> Result<ExitCode> {
     }
     let n = verified.again.len();
     print(&format!(
-        "\nverified        content and decision hold; {n} of {} replicates trained again, all to the same bits",
+        "\nverified        content and decision hold; {n} of {} replicates trained again, \
+         all to the same bits",
         verified.certificate.replicates
     ))?;
     if verified.would_find > 0.0 {
         print(&format!(
-            "                had {} of the outcomes or more been false, this would have shown it with 95 %",
+            "                had {} of the outcomes or more been false, this would have shown it \
+             with 95 %",
             percent((100.0 * verified.would_find).ceil() / 100.0)
         ))?;
     }

@@ -5,28 +5,36 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use thalweg::choose::{Candidate, Choice, Fate};
-use thalweg::engine::by_name;
 use thalweg::run::Control;
 use thalweg_report::words::decision as words;
 use thalweg_report::words::numbers::number;
 use thalweg_report::{front_figure, plot};
 
-use crate::progress::{Spinner, si};
-use crate::{STOP, args, folder, open, print, threads, wrap};
+use crate::args;
+use crate::interrupt::STOP;
+use crate::progress::Spinner;
+use crate::source::{folder, open};
+use crate::terminal::{print, wrap};
+use thalweg_report::words::numbers::si;
 
 /// Losers told of on the terminal.
 const TOLD: usize = 20;
 
 pub(crate) fn choose(args: args::Choose) -> Result<ExitCode> {
     let source = open(&args.study)?;
-    let engine = by_name(&args.engine.engine)?;
+    let engine = args.engine.engine()?;
     let spinner = Spinner::new("choosing");
     let tell = |event: thalweg::run::Event<'_>| spinner.tell(event);
     let control = Control {
         stop: &STOP,
         tell: &tell,
     };
-    let found = thalweg::choose::choose(&source, engine.as_ref(), threads(&args.engine), &control);
+    let found = thalweg::choose::choose(
+        &source,
+        engine.as_ref(),
+        args.engine.threads.count(),
+        &control,
+    );
     spinner.finish();
     let choices = found?;
     let out = args.out.clone().unwrap_or_else(|| folder(&source));

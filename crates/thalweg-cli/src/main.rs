@@ -4,515 +4,87 @@ mod args;
 mod bench;
 mod certify;
 mod choose;
+mod explain;
+mod interrupt;
+mod plan;
 mod progress;
+mod report;
+mod run;
+mod source;
+mod status;
+mod terminal;
 mod theory;
 mod watch;
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use clap::Parser;
+use thalweg::engine;
+use thalweg::{Error, Source, Study};
 
-use args::{Cli, Command, EngineArgs, StudyArgs};
-use progress::Progress;
-use thalweg::analysis::Analysis;
-use thalweg::analysis::replicate::Replicate;
-use thalweg::engine::by_name;
-use thalweg::record::Record;
-use thalweg::run::{Control, run};
-use thalweg::{Error, Plan, Source, Study};
-use thalweg_report::words::numbers::{count, duration, number, percent, size};
-use thalweg_report::{File, Only};
+use args::{Cli, Command};
+use source::BadStudy;
+use terminal::{complain, print};
 
-static STOP: AtomicBool = AtomicBool::new(false);
+/// What a bare `thalweg` says.
+const WELCOME: &str = "\
+A laboratory for gradient descent on small networks: train thousands of them at once, see with
+error bars whether they converge, when, and why not.
+
+To begin with:
+  thalweg run       train the built-in study `assignment`; its report is a web page
+  thalweg plan      what that would cost and what theory expects; trains nothing
+  thalweg explain runs/assignment --replicate 3
+                    replay one network of the run, and say why it ended as it did
+  thalweg studies   other built-in studies; `thalweg studies show NAME > my.toml` copies one
+                    to change, and `thalweg run my.toml` runs it
+
+`thalweg --help` lists all commands, `thalweg COMMAND --help` explains one.";
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // Without a handler Ctrl-C ends the process at once, which loses the running cell only.
-    let _ = ctrlc::set_handler(|| {
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    });
+    interrupt::install();
     match dispatch(cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
-            let known = error.downcast_ref::<Error>();
+            complain(&format!("error: {error:#}"));
+            let study = error.downcast_ref::<BadStudy>().map(|BadStudy(e)| e);
+            let known = study.or_else(|| error.downcast_ref::<Error>());
             if let Some(hint) = known.and_then(Error::hint) {
-                eprintln!("\nhint: {hint}");
+                complain(&format!("\nhint: {hint}"));
             }
-            match known {
-                Some(Error::Study { .. } | Error::Unknown { .. }) => ExitCode::from(2),
-                _ => ExitCode::from(1),
-            }
+            let mistaken = match known {
+                Some(Error::Study { .. } | Error::Unknown { .. }) => true,
+                Some(Error::Engine(e)) => matches!(e, engine::Error::NoSuchEngine(_)),
+                Some(Error::Io { .. } | Error::Damaged { .. } | Error::Stopped { .. }) | None => {
+                    false
+                }
+            };
+            ExitCode::from(if study.is_some() || mistaken { 2 } else { 1 })
         }
     }
 }
 
 fn dispatch(cli: Cli) -> Result<ExitCode> {
-    let command = match cli.command {
-        Some(command) => command,
-        None => match Cli::parse_from(["thalweg", "run"]).command {
-            Some(run) => run,
-            None => return Ok(ExitCode::from(2)),
-        },
+    let Some(command) = cli.command else {
+        print(WELCOME)?;
+        return Ok(ExitCode::SUCCESS);
     };
     match command {
-        Command::Run(args) => train(args),
-        Command::Plan(args) => price(args),
-        Command::Explain(args) => explain(args),
+        Command::Run(args) => run::run(args),
+        Command::Plan(args) => plan::price(args),
+        Command::Explain(args) => explain::explain(args),
         Command::Certify(args) => certify::certify(args),
         Command::Verify(args) => certify::verify(args),
         Command::Choose(args) => choose::choose(args),
-        Command::Report(args) => report(&args),
+        Command::Report(args) => report::report(&args),
         Command::Watch(args) => watch::watch(&args),
         Command::Studies { what } => studies(what),
         Command::Weights(args) => weights(args),
         Command::Bench(args) => bench::bench(args),
         Command::Theory { what } => theory::theory(what),
     }
-}
-
-/// The study that the arguments name, changed as they say.
-fn open(args: &StudyArgs) -> Result<Source> {
-    let mut source = Source::open(&args.study)?;
-    for assignment in &args.set {
-        source.set(assignment)?;
-    }
-    if let Some(n) = args.replicates {
-        source.set(&format!("replicates={n}"))?;
-    }
-    Ok(source)
-}
-
-fn threads(args: &EngineArgs) -> usize {
-    let all = || std::thread::available_parallelism().map_or(1, usize::from);
-    args.threads.map_or_else(all, usize::from)
-}
-
-/// The default run folder of a study: `runs/<file stem>`.
-fn folder(source: &Source) -> PathBuf {
-    let stem = Path::new(&source.name)
-        .file_stem()
-        .and_then(|s| s.to_str())
-        .unwrap_or("study");
-    Path::new("runs").join(stem)
-}
-
-/// Prints to standard output; a closed pipe ends the program quietly.
-fn print(text: &str) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
-        other => Ok(other?),
-    }
-}
-
-fn provenance(folder: &Path, engine: &str) -> Vec<String> {
-    vec![
-        format!("thalweg {}, engine `{engine}`", env!("CARGO_PKG_VERSION")),
-        format!(
-            "Run again: `thalweg run {}`",
-            folder.join("study.toml").display()
-        ),
-        format!(
-            "One replicate: `thalweg explain {} --cell 0 --replicate 0`",
-            folder.display()
-        ),
-    ]
-}
-
-fn train(args: args::Run) -> Result<ExitCode> {
-    let source = open(&args.study)?;
-    let engine = by_name(&args.engine.engine)?;
-    let plan = Plan::new(&source)?;
-    let out = args.out.clone().unwrap_or_else(|| folder(&source));
-    thalweg::store::begin(&out, &source, &plan)?;
-    if args.fresh {
-        thalweg::store::forget(&out, &plan, engine.name())?;
-    }
-    let progress = Progress::new(&plan, &out);
-    let tell = |event: thalweg::run::Event<'_>| progress.tell(event);
-    let control = Control {
-        stop: &STOP,
-        tell: &tell,
-    };
-    let records = run(
-        &plan,
-        engine.as_ref(),
-        threads(&args.engine),
-        &out,
-        &control,
-    );
-    progress.finish(records.is_ok());
-    let records = records?;
-    let choices = thalweg::choose::read(&out, &plan.cells[0])?;
-    let analysis = Analysis::of(&plan, &records, threads(&args.engine));
-    let name = out.display().to_string();
-    let page = thalweg_report::page(&name, &analysis, &choices, &provenance(&out, engine.name()));
-    write_report(&out, &page, Only::All)?;
-    write_tables(&out, &analysis, &plan, &records)?;
-    write_weights(&out, &plan, &records)?;
-    if args.json {
-        print(&serde_json::to_string_pretty(&page.json())?)?;
-    } else {
-        answer(&out, &analysis)?;
-    }
-    let base = analysis.base();
-    let reached = base.share >= base.setting.success.share;
-    Ok(if args.check && !reached {
-        ExitCode::from(3)
-    } else {
-        ExitCode::SUCCESS
-    })
-}
-
-/// Most characters of a column of the table.
-const WIDEST: usize = 52;
-
-/// The beginning of a text, with an ellipsis if it goes on.
-fn shorten(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.into();
-    }
-    text.chars().take(most - 1).chain(['…']).collect()
-}
-
-fn write_files(folder: &Path, files: &[File]) -> Result<()> {
-    for file in files {
-        thalweg::store::write(&folder.join(&file.path), &file.bytes)?;
-    }
-    Ok(())
-}
-
-/// The page, its figures and its tables.
-fn write_report(folder: &Path, page: &thalweg_report::page::Page, only: Only) -> Result<()> {
-    write_files(folder, &thalweg_report::files(page, only))
-}
-
-/// `replicates.parquet`, `curves.parquet` and `cells.parquet`.
-fn write_tables(folder: &Path, analysis: &Analysis, plan: &Plan, records: &[Record]) -> Result<()> {
-    for (name, columns) in thalweg::analysis::columns::tables(analysis, plan, records) {
-        let path = folder.join(name).with_extension("parquet");
-        thalweg::store::write_table(&path, &columns)?;
-    }
-    Ok(())
-}
-
-/// The weights of the kept replicates.
-fn write_weights(folder: &Path, plan: &Plan, records: &[Record]) -> Result<()> {
-    for (cell, record) in plan.cells.iter().zip(records) {
-        for kept in &record.kept {
-            thalweg::store::write_weights(folder, cell, kept)?;
-        }
-    }
-    Ok(())
-}
-
-/// The answer in a few lines, the cells in a table, and where the page is.
-fn answer(out: &Path, analysis: &Analysis) -> Result<()> {
-    print(&analysis.title)?;
-    for line in thalweg_report::words::answer(analysis) {
-        print(&format!("\n{}", wrap(&line, 100)))?;
-    }
-    print("")?;
-    let heads = ["cell", "success", "95 % interval", "median steps", "loss"];
-    let mut rows = vec![heads.map(String::from)];
-    for row in thalweg_report::overview(analysis) {
-        rows.push([row.name, row.success, row.interval, row.steps, row.loss]);
-    }
-    let width = |i: usize| {
-        let widths = rows.iter().map(|r| r[i].chars().count());
-        widths.max().unwrap_or(0).min(WIDEST)
-    };
-    for row in &rows {
-        let pad = |i: usize| {
-            let text = shorten(&row[i], WIDEST);
-            let gap = " ".repeat(width(i).saturating_sub(text.chars().count()));
-            // Names and sparklines begin on the left, numbers end on the right.
-            if i == 0 || i + 1 == row.len() {
-                format!("{text}{gap}")
-            } else {
-                format!("{gap}{text}")
-            }
-        };
-        let cells: Vec<String> = (0..row.len()).map(pad).collect();
-        print(format!("  {}", cells.join("  ")).trim_end())?;
-    }
-    for cell in &analysis.cells {
-        for replicate in &cell.shown {
-            history(cell.describe(), replicate)?;
-        }
-    }
-    print(&format!("\nReport: {}", out.join("report.html").display()))?;
-    Ok(())
-}
-
-/// What a notebook prints of a run whose every loss is kept: the loss now and then, the first step
-/// below.
-fn history(cell: &str, replicate: &Replicate) -> Result<()> {
-    let Some(milestones) = &replicate.milestones else {
-        return Ok(());
-    };
-    print(&format!("\n{cell}, replicate {}:", replicate.replicate))?;
-    for (step, loss) in milestones {
-        print(&format!("  step {step:>8}  loss {loss:.6e}"))?;
-    }
-    match replicate.first_below {
-        Some(step) => print(&format!(
-            "  below {:e} first at step {step}: yeah!",
-            replicate.loss_below
-        )),
-        None => print(&format!(
-            "  never below {:e}; best loss {:.6e}",
-            replicate.loss_below, replicate.best_loss
-        )),
-    }
-}
-
-/// Breaks a line at spaces.
-fn wrap(text: &str, width: usize) -> String {
-    let mut out = String::new();
-    let mut column = 0;
-    for word in text.split(' ') {
-        let length = word.chars().count();
-        if column > 0 && column + 1 + length > width {
-            out.push('\n');
-            column = 0;
-        } else if column > 0 {
-            out.push(' ');
-            column += 1;
-        }
-        out.push_str(word);
-        column += length;
-    }
-    out
-}
-
-fn price(args: args::PlanArgs) -> Result<ExitCode> {
-    let source = open(&args.study)?;
-    let engine = by_name(&args.engine.engine)?;
-    let plan = Plan::new(&source)?;
-    let threads = threads(&args.engine);
-    let prices = thalweg::price::price(&plan, engine.as_ref(), threads, 20);
-    if args.json {
-        print(&serde_json::to_string_pretty(&prices)?)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    print(&format!(
-        "{}\n{} cells, {} threads; nothing is trained.\n",
-        plan.title,
-        plan.cells.len(),
-        threads
-    ))?;
-    let label = prices
-        .iter()
-        .map(|p| p.label.chars().count())
-        .max()
-        .unwrap_or(4)
-        .min(50);
-    print(&format!(
-        "  {:label$}  replicates  parameters  steps/s   at most  if theory is right  predicted median  predicted success  rate/limit",
-        "cell"
-    ))?;
-    for p in &prices {
-        let text: String = p.label.chars().take(50).collect();
-        let optional = |v: Option<f64>| v.map_or("–".into(), number);
-        print(&format!(
-            "  {text:label$}  {:>10}  {:>10}  {:>7}  {:>8}  {:>18}  {:>16}  {:>17}  {:>10}",
-            p.replicates,
-            p.parameters,
-            progress::si(p.rate),
-            duration(p.at_most),
-            p.expected.map_or("–".into(), duration),
-            optional(p.predicted_steps.map(|s| s[0])),
-            p.predicted_success.map_or("–".into(), percent),
-            optional(p.over_limit),
-        ))?;
-    }
-    let total: f64 = prices.iter().map(|p| p.at_most).sum();
-    let expected: f64 = prices.iter().map(|p| p.expected.unwrap_or(p.at_most)).sum();
-    print(&format!(
-        "\nTraining takes at most {} on this machine, {} if every network follows its initial kernel.",
-        duration(total),
-        duration(expected)
-    ))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn explain(args: args::Explain) -> Result<ExitCode> {
-    let source = thalweg::store::load_source(&args.run)?;
-    let plan = Plan::new(&source)?;
-    let engine = by_name(&args.engine.engine)?;
-    let cell = plan.cells.get(args.cell).ok_or_else(|| Error::Unknown {
-        message: format!("there is no cell {}", args.cell),
-        hint: format!(
-            "the run has cells 0 to {}; `cells.parquet` lists them",
-            plan.cells.len() - 1
-        ),
-    })?;
-    let most = cell.setting.replicates.at_most();
-    if args.replicate >= most {
-        return Err(Error::Unknown {
-            message: format!("there is no replicate {}", args.replicate),
-            hint: format!("cell {} has replicates 0 to {}", args.cell, most - 1),
-        }
-        .into());
-    }
-    let record = thalweg::store::load(&args.run, cell, engine.name())?;
-    let told = thalweg::explain::explain(
-        cell,
-        engine.as_ref(),
-        args.replicate,
-        record.as_ref(),
-        &STOP,
-    )
-    .ok_or(Error::Stopped { done: 0, cells: 1 })?;
-    if args.json {
-        print(&serde_json::to_string_pretty(&told)?)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    print(&format!(
-        "cell {} ({}), replicate {}",
-        args.cell,
-        cell.describe(),
-        args.replicate
-    ))?;
-    print(match told.same_bits {
-        Some(true) => "replayed: the same bits as recorded",
-        Some(false) => {
-            "replayed: NOT the bits that were recorded (another version of the program?)"
-        }
-        None => "trained now: this replicate is not in the record",
-    })?;
-    let r = &told.replicate;
-    print(&format!("rate {}", number(r.rate)))?;
-    let limits = r.largest_stable_rate_start.zip(r.largest_stable_rate_end);
-    if let Some((start, end)) = limits {
-        print(&format!(
-            "largest stable rate {} at the start, {} at the end",
-            number(start),
-            number(end)
-        ))?;
-    }
-    print("\n      step          loss     predicted")?;
-    // A dozen lines are enough to see the shape.
-    let every = told.losses.len().div_ceil(12).max(1);
-    for (i, at) in told.losses.iter().enumerate() {
-        if i % every == 0 || i + 1 == told.losses.len() {
-            let predicted = at.predicted.map_or("–".into(), size);
-            print(&format!(
-                "{:>10}  {:>12}  {predicted:>12}",
-                count(at.step),
-                size(at.loss)
-            ))?;
-        }
-    }
-    if let Some(spectra) = &r.spectra {
-        for (name, spectrum) in [("start", &spectra.start), ("end", &spectra.end)] {
-            let values: Vec<String> = spectrum.iter().rev().map(|v| size(*v)).collect();
-            print(&format!(
-                "\nspectrum of the tangent kernel at the {name}:\n{}",
-                wrap(&values.join(" "), 90)
-            ))?;
-        }
-    }
-    print("\nwhy")?;
-    for sentence in thalweg_report::words::replicate::explanation(&told) {
-        print(&wrap(&format!("- {sentence}"), 100))?;
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn report(args: &args::Report) -> Result<ExitCode> {
-    let only = match args.only {
-        None => Only::All,
-        Some(args::Only::Figures) => Only::Figures,
-        Some(args::Only::Tables) => Only::Tables,
-        Some(args::Only::Page) => Only::Page,
-    };
-    if args.png && matches!(only, Only::Tables | Only::Page) {
-        return Err(Error::Unknown {
-            message: "`--png` is about figures, and `--only` leaves them out".into(),
-            hint: "`--only figures --png`".into(),
-        }
-        .into());
-    }
-    if args.gallery.is_none() && args.runs.len() > 1 {
-        return Err(Error::Unknown {
-            message: "`report` takes one run".into(),
-            hint: "`--gallery DIR` links the reports of several".into(),
-        }
-        .into());
-    }
-    let mut pages = Vec::new();
-    for run in &args.runs {
-        let plan = Plan::new(&thalweg::store::load_source(run)?)?;
-        let records = finished(run, &plan, &args.engine)?;
-        let choices = thalweg::choose::read(run, &plan.cells[0])?;
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let analysis = Analysis::of(&plan, &records, threads);
-        let name = run.display().to_string();
-        let page = thalweg_report::page(&name, &analysis, &choices, &provenance(run, &args.engine));
-        if args.gallery.is_none() {
-            write_report(run, &page, only)?;
-            if matches!(only, Only::All | Only::Tables) {
-                write_tables(run, &analysis, &plan, &records)?;
-            }
-            if only == Only::All {
-                write_weights(run, &plan, &records)?;
-            }
-        }
-        if args.png {
-            let files = thalweg_report::png::files(&page).map_err(anyhow::Error::msg)?;
-            write_files(run, &files)?;
-        }
-        pages.push((run.clone(), page));
-    }
-    if let Some(folder) = &args.gallery {
-        let named = pages.into_iter().map(|(run, page)| {
-            let name = run.file_name();
-            let name = name.map_or("run".into(), |n| n.to_string_lossy().into_owned());
-            (name, page)
-        });
-        write_files(folder, &thalweg_report::gallery::files(named.collect()))?;
-        print(&format!("Gallery: {}", folder.join("index.html").display()))?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    for (run, page) in &pages {
-        if args.json {
-            print(&serde_json::to_string_pretty(&page.json())?)?;
-            continue;
-        }
-        let (name, file) = match only {
-            Only::All | Only::Page => ("Report", "report.html"),
-            Only::Figures => ("Figures", "figures"),
-            Only::Tables => ("Tables", "tables"),
-        };
-        print(&format!("{name}: {}", run.join(file).display()))?;
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// The records of a run, all of whose cells must be finished.
-fn finished(run: &Path, plan: &Plan, engine: &str) -> Result<Vec<Record>> {
-    let mut records = Vec::new();
-    for cell in &plan.cells {
-        let record = thalweg::store::load(run, cell, engine)?;
-        records.push(record.ok_or_else(|| Error::Unknown {
-            message: format!("cell {} ({}) is not finished", cell.number, cell.describe()),
-            hint: format!(
-                "`thalweg run {} --out {}` goes on",
-                run.join("study.toml").display(),
-                run.display()
-            ),
-        })?);
-    }
-    Ok(records)
 }
 
 fn studies(what: Option<args::Studies>) -> Result<ExitCode> {

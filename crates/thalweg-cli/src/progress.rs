@@ -2,14 +2,17 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use thalweg::Plan;
 use thalweg::run::Event;
 
-use crate::watch::{Part, State, Status, now};
+use crate::interrupt::Training;
+use crate::status::{Part, State, Status, now};
+use crate::terminal::plain;
+use thalweg_report::words::numbers::si;
 
 /// The status file is written this often at most.
 const OFTEN: Duration = Duration::from_secs(1);
@@ -19,18 +22,18 @@ pub(crate) struct Progress {
     begun: Instant,
     file: PathBuf,
     steps: AtomicU64,
-    told: Mutex<Told>,
+    latest: Mutex<LatestStatus>,
 }
 
-/// What has been told so far.
-struct Told {
+/// What the status file says, and when it was written.
+struct LatestStatus {
     status: Status,
     written: Option<Instant>,
 }
 
 impl Progress {
-    /// A bar over all replicates of the plan, hidden if standard error is no terminal; the status goes
-    /// into the run folder.
+    /// A bar over all replicates of the plan, hidden if standard error is no terminal; the status
+    /// goes into the run folder.
     pub(crate) fn new(plan: &Plan, folder: &Path) -> Progress {
         let total = plan
             .cells
@@ -48,29 +51,29 @@ impl Progress {
             begun: Instant::now(),
             file: folder.join(Status::FILE),
             steps: AtomicU64::new(0),
-            told: Mutex::new(Told {
+            latest: Mutex::new(LatestStatus {
                 status: Status::new(&plan.title, plan.cells.len(), total),
                 written: None,
             }),
         }
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(|e| e.into_inner())
+    fn latest(&self) -> MutexGuard<'_, LatestStatus> {
+        self.latest.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     pub(crate) fn tell(&self, event: Event<'_>) {
         match event {
             Event::Cell { cell, found } => {
                 let n = cell.setting.replicates.at_most();
-                let mut told = self.told();
+                let mut latest = self.latest();
                 if found {
                     // What was there already says nothing about the speed.
                     self.bar
                         .set_length(self.bar.length().unwrap_or(n).saturating_sub(n));
-                    told.status.replicates = told.status.replicates.saturating_sub(n);
+                    latest.status.replicates = latest.status.replicates.saturating_sub(n);
                 }
-                told.status.now = Some(Part {
+                latest.status.now = Some(Part {
                     cell: cell.number,
                     label: cell.describe(),
                     share: cell.setting.success.share,
@@ -81,20 +84,20 @@ impl Progress {
                 self.bar.set_prefix(format!(
                     "cell {}/{}: {}",
                     cell.number + 1,
-                    told.status.cells,
-                    cell.describe()
+                    latest.status.cells,
+                    plain(&cell.describe())
                 ));
-                self.write(&mut told, false);
+                self.write(&mut latest, false);
             }
             Event::Replicate { reached } => {
                 self.bar.inc(1);
-                let mut told = self.told();
-                told.status.ended += 1;
-                if let Some(now) = &mut told.status.now {
+                let mut latest = self.latest();
+                latest.status.ended += 1;
+                if let Some(now) = &mut latest.status.now {
                     now.ended += 1;
                     now.reached += u64::from(reached);
                 }
-                self.write(&mut told, false);
+                self.write(&mut latest, false);
             }
             Event::Steps(n) => {
                 let all = self.steps.fetch_add(n, Ordering::Relaxed) + n;
@@ -102,53 +105,46 @@ impl Progress {
                 self.bar.set_message(format!("{} steps/s", si(rate)));
             }
             Event::Done(record) => {
-                let mut told = self.told();
-                told.status.done += 1;
-                if let Some(mut part) = told.status.now.take() {
-                    // A cell may have stopped early, or have been found: the record knows.
-                    let most = part.at_most;
-                    part.at_most = record.rows.len() as u64;
-                    part.ended = part.at_most;
-                    part.reached = record.successes();
-                    if part.cell == 0 {
-                        told.status.base = Some(part);
-                    }
-                    let spared = most.saturating_sub(record.rows.len() as u64);
-                    told.status.replicates = told.status.replicates.saturating_sub(spared);
-                }
-                self.write(&mut told, false);
+                let mut latest = self.latest();
+                latest
+                    .status
+                    .finish_cell(record.replicates(), record.successes());
+                self.write(&mut latest, false);
             }
         }
     }
 
-    /// Keeps the status, if it is time. A status that cannot be written must not end a run: the records
-    /// say so themselves if the disk is full.
-    fn write(&self, told: &mut Told, at_once: bool) {
-        if !at_once && told.written.is_some_and(|at| at.elapsed() < OFTEN) {
+    /// Keeps the status, if it is time. A status that cannot be written must not end a run: the
+    /// records say so themselves if the disk is full.
+    fn write(&self, latest: &mut LatestStatus, at_once: bool) {
+        if !at_once && latest.written.is_some_and(|at| at.elapsed() < OFTEN) {
             return;
         }
-        told.written = Some(Instant::now());
-        told.status.updated = now();
-        told.status.seconds = self.begun.elapsed().as_secs_f64();
-        told.status.steps = self.steps.load(Ordering::Relaxed);
-        let json = serde_json::to_string_pretty(&told.status).unwrap_or_default();
+        latest.written = Some(Instant::now());
+        latest.status.updated = now();
+        latest.status.seconds = self.begun.elapsed().as_secs_f64();
+        latest.status.steps = self.steps.load(Ordering::Relaxed);
+        let json = serde_json::to_string_pretty(&latest.status).unwrap_or_default();
         let _ = thalweg::store::write(&self.file, json.as_bytes());
     }
 
     pub(crate) fn finish(&self, finished: bool) {
         self.bar.finish_and_clear();
-        let mut told = self.told();
-        told.status.state = if finished {
+        let mut latest = self.latest();
+        latest.status.state = if finished {
             State::Finished
         } else {
             State::Stopped
         };
-        self.write(&mut told, true);
+        self.write(&mut latest, true);
     }
 }
 
-/// Replicates and rate of something whose end is not known; hidden if standard error is no terminal.
+/// Replicates and rate of something whose end is not known; hidden if standard error is no
+/// terminal.
 pub(crate) struct Spinner {
+    /// From the first replicate on; what is before it may be ended at once.
+    training: OnceLock<Training>,
     bar: ProgressBar,
     begun: Instant,
     steps: AtomicU64,
@@ -162,6 +158,7 @@ impl Spinner {
         }
         bar.set_prefix(what);
         Spinner {
+            training: OnceLock::new(),
             bar,
             begun: Instant::now(),
             steps: AtomicU64::new(0),
@@ -169,6 +166,7 @@ impl Spinner {
     }
 
     pub(crate) fn tell(&self, event: Event<'_>) {
+        self.training.get_or_init(Training::begin);
         match event {
             Event::Replicate { .. } => self.bar.inc(1),
             Event::Steps(n) => {
@@ -180,17 +178,60 @@ impl Spinner {
         }
     }
 
-    pub(crate) fn finish(&self) {
+    /// The end, of training too.
+    pub(crate) fn finish(self) {
         self.bar.finish_and_clear();
     }
 }
 
-/// A number with a metric prefix, three digits.
-pub(crate) fn si(v: f64) -> String {
-    let (scaled, prefix) = [(1e9, " G"), (1e6, " M"), (1e3, " k")]
-        .iter()
-        .find(|(unit, _)| v >= *unit)
-        .map_or((v, " "), |(unit, prefix)| (v / unit, prefix));
-    let digits = if scaled >= 100.0 { 0 } else { 1 };
-    format!("{scaled:.digits$}{prefix}")
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use thalweg::Source;
+    use thalweg::record::{OutcomeCounts, Record, Tally};
+
+    /// Beyond the rows that a record keeps, replicates are counted only: the status is about all.
+    #[test]
+    fn status_counts_replicates_without_a_row() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let source = Source {
+            name: "large.toml".into(),
+            text: "replicates = 250000".into(),
+            folder: folder.path().into(),
+        };
+        let plan = Plan::new(&source).expect("a study");
+        let progress = Progress::new(&plan, folder.path());
+        let cell = &plan.cells[0];
+        progress.tell(Event::Cell { cell, found: false });
+        let record = Record {
+            hash: String::new(),
+            engine: "cpu".into(),
+            seconds: 1.0,
+            tally: Tally {
+                replicates: 250_000,
+                outcomes: OutcomeCounts {
+                    below: 240_000,
+                    spent: 10_000,
+                    diverged: 0,
+                    fixed: 0,
+                },
+                steps: 1_000_000,
+            },
+            rows: Vec::new(),
+            looks: Vec::new(),
+            grid: Vec::new(),
+            quantiles: Vec::new(),
+            curves: Vec::new(),
+            kept: Vec::new(),
+        };
+        progress.tell(Event::Done(&record));
+        progress.finish(true);
+        let text = std::fs::read_to_string(folder.path().join(Status::FILE)).expect("a status");
+        let status: Status = serde_json::from_str(&text).expect("a status");
+        let base = status.base.expect("the base cell is finished");
+        assert_eq!(
+            (base.ended, base.at_most, base.reached, status.replicates),
+            (250_000, 250_000, 240_000, 250_000)
+        );
+    }
 }

@@ -8,17 +8,17 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::args::{Kernel, Phase, Steps, StudyArgs, Theory};
-use crate::{open, print, wrap};
+use crate::source::{open, plan, planned};
+use crate::terminal::{print, wrap};
+use thalweg::Error;
 use thalweg::descent::Method;
-use thalweg::linalg::eigen;
-use thalweg::net::Activation;
 use thalweg::plan::Cell;
 use thalweg::theory::expect::{Outlook, expect};
 use thalweg::theory::linear::Rule;
-use thalweg::theory::mean_field::{self, MeanField, critical, critical_at, mean_field};
-use thalweg::theory::ntk::{Kernels, Layer, Wide};
-use thalweg::{Error, Plan};
-use thalweg_report::phase::{PhaseMap, Shade, phase_svg};
+use thalweg::theory::ntk::{Kernels, Wide};
+use thalweg::theory::phase::{PhaseMap, Window};
+use thalweg::theory::spectrum::Spectrum;
+use thalweg_report::phase::{layer_name, phase_svg};
 use thalweg_report::words::numbers::number;
 
 /// A full kernel of more inputs would not fit into memory beside its eigenproblem.
@@ -35,7 +35,7 @@ pub(crate) fn theory(what: Theory) -> Result<ExitCode> {
 
 /// The base cell of the study that the arguments name.
 fn base(args: &StudyArgs) -> Result<Cell> {
-    Ok(Plan::new(&open(args)?)?.cells.swap_remove(0))
+    Ok(planned(args)?.1.cells.swap_remove(0))
 }
 
 fn wide(cell: &Cell, dim: usize) -> Result<Wide, Error> {
@@ -79,7 +79,10 @@ fn kernel(args: &Kernel) -> Result<()> {
     let largest = x.len().max(second.as_ref().map_or(0, Vec::len)) / dim;
     if largest > MOST_INPUTS {
         return Err(mistaken(
-            format!("{largest} inputs are more than {MOST_INPUTS}: the kernels would not fit into memory"),
+            format!(
+                "{largest} inputs are more than {MOST_INPUTS}: \
+                 the kernels would not fit into memory"
+            ),
             "take fewer rows, or parts of them with `--inputs` and `--with`",
         )
         .into());
@@ -89,7 +92,9 @@ fn kernel(args: &Kernel) -> Result<()> {
         Some(z) => net.cross(&x, z, dim),
         None => net.kernels(&x, dim),
     };
-    let spectrum = second.is_none().then(|| Spectrum::of(&cell, &kernels));
+    let spectrum = second
+        .is_none()
+        .then(|| Spectrum::of(&kernels.ntk, kernels.rows));
     if let Some(path) = &args.out {
         write_kernels(path, &cell, &net, &kernels, &x, second.as_deref(), dim)?;
     }
@@ -114,7 +119,7 @@ fn kernel(args: &Kernel) -> Result<()> {
         ))?;
         print(&format!(
             "largest stable rate for this loss: {}{}",
-            digits(s.largest_rate),
+            digits(largest_rate(&cell, kernels.rows, s.largest)),
             match cell.setting.descent.method {
                 Method::Gd => "",
                 Method::Momentum { .. } | Method::Nesterov { .. } => " (with momentum)",
@@ -135,45 +140,20 @@ fn kernel(args: &Kernel) -> Result<()> {
     match &args.out {
         Some(path) => print(&format!("\nKernels: {}", path.display())),
         None if kernels.rows.max(kernels.columns) > 8 => print(&format!(
-            "\nThe matrices are {} by {}: `--out kernels.npz`, .csv or .json writes them, `--json` prints them.",
+            "\nThe matrices are {} by {}: `--out kernels.npz`, .csv or .json writes them, \
+             `--json` prints them.",
             kernels.rows, kernels.columns
         )),
         None => Ok(()),
     }
 }
 
-/// What the eigenvalues of a kernel say.
-struct Spectrum {
-    eigenvalues: Vec<f64>,
-    smallest: f64,
-    largest: f64,
-    condition: f64,
-    rank: usize,
-    largest_rate: f64,
-}
-
-impl Spectrum {
-    fn of(cell: &Cell, kernels: &Kernels) -> Spectrum {
-        let n = kernels.rows;
-        let eigenvalues = eigen(&kernels.ntk, n).values;
-        let smallest = eigenvalues.first().copied().unwrap_or(f64::NAN);
-        let largest = eigenvalues.last().copied().unwrap_or(f64::NAN);
-        let noise = largest * n as f64 * f64::EPSILON;
-        let descent = &cell.setting.descent;
-        let rule = Rule::of(descent.method).unwrap_or(Rule::Descent);
-        Spectrum {
-            smallest,
-            largest,
-            condition: if smallest > noise {
-                largest / smallest
-            } else {
-                f64::INFINITY
-            },
-            rank: eigenvalues.iter().filter(|l| **l > noise).count(),
-            largest_rate: rule.largest_stable_rate(descent.loss.factor(n), largest),
-            eigenvalues,
-        }
-    }
+/// The largest stable rate on a kernel with this λmax; of plain descent where the study's method
+/// has no linear theory.
+fn largest_rate(cell: &Cell, points: usize, largest: f64) -> f64 {
+    let descent = &cell.setting.descent;
+    let rule = Rule::of(descent.method).unwrap_or(Rule::Descent);
+    rule.largest_stable_rate(descent.loss.factor(points), largest)
 }
 
 fn matrix(values: &[f64], columns: usize) -> Value {
@@ -192,7 +172,7 @@ fn kernel_json(cell: &Cell, net: &Wide, kernels: &Kernels, spectrum: Option<&Spe
         "eigenvalues": spectrum.map(|s| &s.eigenvalues),
         "condition": spectrum.map(|s| s.condition),
         "rank": spectrum.map(|s| s.rank),
-        "largest_stable_rate": spectrum.map(|s| s.largest_rate),
+        "largest_stable_rate": spectrum.map(|s| largest_rate(cell, kernels.rows, s.largest)),
     })
 }
 
@@ -249,24 +229,9 @@ fn write_kernels(
 
 // ---- phase -------------------------------------------------------------------------------------
 
-/// Layers that feed an activation and start alike.
-struct Start {
-    name: String,
-    layer: Layer,
-    field: MeanField,
-}
-
 fn phase(args: &Phase) -> Result<()> {
     let cell = base(&args.study)?;
     let net = wide(&cell, cell.dim())?;
-    let hidden = net.layers.len() - 1;
-    if hidden == 0 {
-        return Err(mistaken(
-            "a network without hidden layers has no phase".into(),
-            "for instance `--set net.hidden=[64,64]`",
-        )
-        .into());
-    }
     for (name, most) in [("--weights", args.weights), ("--biases", args.biases)] {
         if let Some(most) = most
             && !(most > 0.0 && most < 1e6)
@@ -278,87 +243,39 @@ fn phase(args: &Phase) -> Result<()> {
             .into());
         }
     }
-    // The variance that the study's inputs bring to the first hidden layer.
-    let set = cell.set(0);
-    let square = set.x.iter().map(|x| x * x).sum::<f64>() / set.x.len() as f64;
-    let first = net.layers[0];
-    let start = first.weight_variance * square + first.bias_variance;
-    let starts = group(&net, hidden, start);
-    let act = net.activation;
-    let sb2 = starts
-        .iter()
-        .map(|s| s.layer.bias_variance)
-        .fold(0.0, f64::max);
-    let sw2 = starts
-        .iter()
-        .map(|s| s.layer.weight_variance)
-        .fold(0.0, f64::max);
-    let critical_here: Vec<_> = starts
-        .iter()
-        .map(|s| critical(act, s.layer.bias_variance))
-        .collect();
-    let on_axis = critical(act, 0.0)
-        .into_iter()
-        .map(|c| c.weight_variance)
-        .fold(0.0, f64::max);
-    let most_w = args
-        .weights
-        .unwrap_or((1.4 * sw2).max(1.6 * on_axis).clamp(3.0, 1e5));
-    let most_b = args.biases.unwrap_or((1.4 * sb2).clamp(1.0, 1e5));
-    let n = usize::from(args.points);
-    let axis =
-        |most: f64| -> Vec<f64> { (0..n).map(|i| most * (i as f64 + 0.5) / n as f64).collect() };
-    let (weights, biases) = (axis(most_w), axis(most_b));
-    let line = critical_line(act, most_w, most_b);
-    let cells = if args.json || args.out.is_some() {
-        mean_field::map(act, &weights, &biases, start)
-    } else {
-        Vec::new()
+    let drawn = args.json || args.out.is_some();
+    let window = Window {
+        weight_variance: args.weights,
+        bias_variance: args.biases,
+        points: if drawn { args.points.into() } else { 0 },
     };
+    let threads = args.threads.count();
+    let map = PhaseMap::new(&net, &cell.set(0).x, window, threads)?;
     if let Some(path) = &args.out {
-        let map = PhaseMap {
-            title: format!("Order and chaos of {}", act.name()),
-            weights: weights.clone(),
-            biases: biases.clone(),
-            cells: cells.iter().map(shade).collect(),
-            line: line.clone(),
-            marks: starts
-                .iter()
-                .map(|s| {
-                    (
-                        s.name.clone(),
-                        s.layer.weight_variance,
-                        s.layer.bias_variance,
-                    )
-                })
-                .collect(),
-        };
         thalweg::store::write(path, phase_svg(&map).as_bytes())?;
     }
     if args.json {
-        let layers: Vec<Value> = starts
-            .iter()
-            .zip(&critical_here)
-            .map(|(s, critical)| json!({ "layers": s.name, "mean_field": s.field, "critical": critical }))
-            .collect();
-        return print(&serde_json::to_string_pretty(&json!({
-            "activation": act,
-            "input_variance": start,
-            "layers": layers,
-            "critical_line": line,
-            "map": cells,
-        }))?);
+        return print(&serde_json::to_string_pretty(&map)?);
     }
     print(&wrap(&format!("{}.", describe(&cell, &net)), 100))?;
+    phase_table(&map)?;
+    match &args.out {
+        Some(path) => print(&format!("\nMap: {}", path.display())),
+        None => print("\n`--out phase.svg` draws the map."),
+    }
+}
+
+/// Where the layers start, and where they would be critical.
+fn phase_table(map: &PhaseMap) -> Result<()> {
     print(&format!(
         "\n  {:12}  {:>8}  {:>8}  {:>9}  {:>8}  {:>8}  {:>8}  {:>8}  phase",
         "layers", "σw²", "σb²", "q*", "χ₁", "c*", "ξq", "ξc"
     ))?;
-    for s in &starts {
-        let m = &s.field;
+    for layers in &map.layers {
+        let m = &layers.mean_field;
         print(&format!(
             "  {:12}  {:>8}  {:>8}  {:>9}  {:>8}  {:>8}  {:>8}  {:>8}  {}",
-            s.name,
+            layer_name(layers),
             digits(m.weight_variance),
             digits(m.bias_variance),
             digits(m.q),
@@ -370,100 +287,25 @@ fn phase(args: &Phase) -> Result<()> {
         ))?;
     }
     print("")?;
-    for (s, critical) in starts.iter().zip(&critical_here) {
-        let at: Vec<String> = critical.iter().map(|c| digits(c.weight_variance)).collect();
+    for layers in &map.layers {
+        let (name, act) = (layer_name(layers), map.activation.name());
+        let bias = digits(layers.mean_field.bias_variance);
+        let at: Vec<String> = layers
+            .critical
+            .iter()
+            .map(|c| digits(c.weight_variance))
+            .collect();
         print(&if at.is_empty() {
-            format!(
-                "{}: with σb² = {} no σw² is critical for {}",
-                s.name,
-                digits(s.layer.bias_variance),
-                act.name()
-            )
+            format!("{name}: with σb² = {bias} no σw² is critical for {act}")
         } else {
-            format!(
-                "{}: with σb² = {} {} is critical at σw² = {}",
-                s.name,
-                digits(s.layer.bias_variance),
-                act.name(),
-                at.join(", ")
-            )
+            let at = at.join(", ");
+            format!("{name}: with σb² = {bias} {act} is critical at σw² = {at}")
         })?;
     }
-    let told = "q*, c*: where variance and correlation of preactivations go with depth; χ₁ below 1: \
-                gradients vanish (order), above 1: they explode (chaos); ξ: layers in which the way \
-                there falls by e.";
-    print(&format!("\n{}", wrap(told, 100)))?;
-    match &args.out {
-        Some(path) => print(&format!("\nMap: {}", path.display())),
-        None => print("\n`--out phase.svg` draws the map."),
-    }
-}
-
-/// The layers below the output, those that start alike in one.
-fn group(net: &Wide, hidden: usize, start: f64) -> Vec<Start> {
-    let mut all: Vec<(usize, usize, Layer)> = Vec::new();
-    for (l, layer) in net.layers[..hidden].iter().enumerate() {
-        let same = |a: f64, b: f64| (a - b).abs() <= 1e-12 * a.abs();
-        match all.last_mut() {
-            Some((_, last, known))
-                if same(known.weight_variance, layer.weight_variance)
-                    && same(known.bias_variance, layer.bias_variance) =>
-            {
-                *last = l;
-            }
-            _ => all.push((l, l, *layer)),
-        }
-    }
-    all.into_iter()
-        .map(|(from, to, layer)| Start {
-            name: if from == to {
-                format!("layer {}", from + 1)
-            } else {
-                format!("layers {}–{}", from + 1, to + 1)
-            },
-            layer,
-            field: mean_field(
-                net.activation,
-                layer.weight_variance,
-                layer.bias_variance,
-                start,
-            ),
-        })
-        .collect()
-}
-
-fn shade(m: &MeanField) -> Shade {
-    match m.phase {
-        mean_field::Phase::Ordered | mean_field::Phase::Critical => Shade::Order(m.depth_c),
-        mean_field::Phase::Chaotic => Shade::Chaos(m.depth_c),
-        mean_field::Phase::Unbounded => Shade::Unbounded,
-    }
-}
-
-/// The critical line within a window, in pieces.
-fn critical_line(act: Activation, most_w: f64, most_b: f64) -> Vec<Vec<(f64, f64)>> {
-    let mut pieces: Vec<Vec<(f64, f64)>> = vec![Vec::new()];
-    for i in 0..=800 {
-        let q = 10f64.powf(-6.0 + f64::from(i) / 100.0);
-        let at = critical_at(act, q)
-            .map(|c| (c.weight_variance, c.bias_variance))
-            .filter(|(w, b)| *w <= most_w && *b <= most_b);
-        match (at, pieces.last_mut()) {
-            (Some(at), Some(piece)) => {
-                // Points that a picture cannot tell apart are one.
-                let far = |p: &(f64, f64)| {
-                    (p.0 - at.0).abs() > 2e-3 * most_w || (p.1 - at.1).abs() > 2e-3 * most_b
-                };
-                if piece.last().is_none_or(far) {
-                    piece.push(at);
-                }
-            }
-            (None, Some(piece)) if !piece.is_empty() => pieces.push(Vec::new()),
-            _ => {}
-        }
-    }
-    pieces.retain(|p| !p.is_empty());
-    pieces
+    let legend = "q*, c*: where variance and correlation of preactivations go with depth; χ₁ below \
+                  1: gradients vanish (order), above 1: they explode (chaos); ξ: layers in which the \
+                  way there falls by e.";
+    print(&format!("\n{}", wrap(legend, 100)))
 }
 
 // ---- steps -------------------------------------------------------------------------------------
@@ -472,7 +314,7 @@ fn steps(args: &Steps) -> Result<()> {
     let source = open(&args.study)?;
     let mut cells: Vec<(String, Cell)> = Vec::new();
     if args.dim.is_empty() {
-        let plan = Plan::new(&source)?;
+        let plan = plan(&source)?;
         let wanted = if args.cells { plan.cells.len() } else { 1 };
         let of = plan.cells.into_iter().take(wanted);
         cells.extend(of.map(|c| (c.describe(), c)));
@@ -480,14 +322,11 @@ fn steps(args: &Steps) -> Result<()> {
         for d in &args.dim {
             let mut source = source.clone();
             source.set(&format!("data.dim={d}"))?;
-            cells.push((format!("d = {d}"), Plan::new(&source)?.cells.swap_remove(0)));
+            cells.push((format!("d = {d}"), plan(&source)?.cells.swap_remove(0)));
         }
     }
-    let threads = args.threads.map_or_else(
-        || std::thread::available_parallelism().map_or(1, usize::from),
-        usize::from,
-    );
-    let mut rows: Vec<(String, &Cell, Result<Outlook, Error>)> = Vec::new();
+    let threads = args.threads.count();
+    let mut rows: Vec<Row<'_>> = Vec::new();
     for (name, cell) in &cells {
         let outlook = expect(cell, args.sets, threads)
             .map(|all| Outlook::new(&all, cell.setting.descent.steps));
@@ -525,6 +364,13 @@ fn steps(args: &Steps) -> Result<()> {
         ),
         100,
     ))?;
+    steps_table(&rows)
+}
+
+/// A cell, what it is called, and what theory expects of it.
+type Row<'a> = (String, &'a Cell, Result<Outlook, Error>);
+
+fn steps_table(rows: &[Row<'_>]) -> Result<()> {
     let width = rows
         .iter()
         .map(|(n, _, _)| n.chars().count())
@@ -532,15 +378,17 @@ fn steps(args: &Steps) -> Result<()> {
         .unwrap_or(4)
         .clamp(4, 48);
     print(&format!(
-        "\n  {:width$}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>10}  {:>8}  95 % interval",
+        "\n  {:width$}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>10}  {:>8}  \
+         95 % interval",
         "cell", "λmin", "λmax", "κ", "η/limit", "steps", "80 %", "90 %", "budget", "success"
     ))?;
-    for (name, _, outlook) in &rows {
+    for (name, _, outlook) in rows {
         let name: String = name.chars().take(48).collect();
         match outlook {
             Err(e) => print(&format!("  {name:width$}  {e}"))?,
             Ok(o) => print(&format!(
-                "  {name:width$}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>10}  {:>8}  {}",
+                "  {name:width$}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>10}  \
+                 {:>8}  {}",
                 digits(o.smallest.q50),
                 digits(o.largest.q50),
                 digits(o.condition.q50),
@@ -558,10 +406,10 @@ fn steps(args: &Steps) -> Result<()> {
             ))?,
         }
     }
-    let told = "Medians over training sets, and 80 % and 90 % quantiles of the steps. This is the \
-                infinitely wide network, whose kernel stays as it starts; where steps are many, finite \
-                networks move their kernel and are often faster.";
-    print(&format!("\n{}", wrap(told, 100)))
+    let legend = "Medians over training sets, and 80 % and 90 % quantiles of the steps. This is \
+                  the infinitely wide network, whose kernel stays as it starts; where steps are many, \
+                  finite networks move their kernel and are often faster.";
+    print(&format!("\n{}", wrap(legend, 100)))
 }
 
 // ---- words -------------------------------------------------------------------------------------

@@ -181,6 +181,34 @@ fn help_lists_the_commands() {
     }
 }
 
+/// Whoever asks for nothing is told how to begin, and no job is started.
+#[test]
+fn a_bare_thalweg_says_how_to_begin() {
+    let work = Work::new(SMALL);
+    let seen = work.thalweg(&[]).good();
+    for command in ["thalweg run", "thalweg plan", "thalweg explain", "--help"] {
+        assert!(
+            seen.out.contains(command),
+            "no `{command}` in\n{}",
+            seen.out
+        );
+    }
+    assert!(seen.out.lines().all(|l| l.chars().count() <= 100));
+    assert_eq!(work.list("."), ["study.toml"]);
+}
+
+/// `thalweg run` and `thalweg plan` alone mean the built-in study `assignment`.
+#[test]
+fn without_a_study_the_assignment_is_meant() {
+    let work = Work::new(SMALL);
+    for command in ["run", "plan", "certify"] {
+        let seen = work.thalweg(&[command, "--set=data.dim=0"]).bad(2);
+        assert!(seen.err.contains("--> assignment:"), "{}", seen.err);
+        let named = work.thalweg(&[command, "assignment", "--set=data.dim=0"]);
+        assert_eq!(named.err, seen.err);
+    }
+}
+
 #[test]
 fn built_in_studies_are_the_files_of_the_repository() {
     let work = Work::new("");
@@ -534,6 +562,10 @@ fn a_wrong_setting_on_the_command_line_is_named() {
     assert_eq!(work.list("."), ["study.toml"]);
 }
 
+const STUDIES: &str = "built-in studies: assignment, notebook, edge-of-stability, dimension, lazy, \
+    deep-linear, scalar-chaos, signal-propagation, capacity, frequency, \
+    convergence-high-dimension";
+
 #[test]
 fn an_unknown_name_is_answered_with_what_there_is() {
     let work = Work::new(SMALL);
@@ -546,14 +578,8 @@ fn an_unknown_name_is_answered_with_what_there_is() {
             .expect("a hint")
     };
     assert_eq!(hint(&["run", "notbook"]), "did you mean `notebook`?");
-    assert_eq!(
-        hint(&["run", "no.toml"]),
-        "built-in studies: assignment, notebook, edge-of-stability, dimension, lazy, deep-linear, scalar-chaos, signal-propagation, capacity, frequency, convergence-high-dimension"
-    );
-    assert_eq!(
-        hint(&["studies", "show", "no"]),
-        "built-in studies: assignment, notebook, edge-of-stability, dimension, lazy, deep-linear, scalar-chaos, signal-propagation, capacity, frequency, convergence-high-dimension"
-    );
+    assert_eq!(hint(&["run", "no.toml"]), STUDIES);
+    assert_eq!(hint(&["studies", "show", "no"]), STUDIES);
     assert_eq!(
         hint(&["run", "study.toml", "--engine", "gpu"]),
         "engines: cpu, reference"
@@ -602,19 +628,74 @@ fn a_pickle_is_refused_with_a_way_out() {
 #[test]
 fn a_missing_file_is_named() {
     let work = Work::new("[data]\nfile = \"points.csv\"\n");
-    for (arguments, file) in [
-        (vec!["weights", "no.safetensors"], "no.safetensors"),
-        (vec!["run", "study.toml"], "points.csv"),
-        (vec!["report", "no"], "no/study.toml"),
-        (vec!["explain", "no"], "no/study.toml"),
+    for (arguments, file, code) in [
+        (vec!["weights", "no.safetensors"], "no.safetensors", 1),
+        (vec!["run", "study.toml"], "points.csv", 2),
+        (vec!["plan", "study.toml"], "points.csv", 2),
+        (vec!["report", "no"], "no/study.toml", 1),
+        (vec!["explain", "no"], "no/study.toml", 1),
     ] {
-        let seen = work.thalweg(&arguments).bad(1);
+        let seen = work.thalweg(&arguments).bad(code);
         assert!(
             seen.err.contains(&format!("cannot read `{file}`")),
             "{}",
             seen.err
         );
         assert_eq!(seen.err.matches("os error").count(), 1, "{}", seen.err);
+    }
+}
+
+/// A study whose data make no sense is a bad study, as one whose text makes none.
+#[test]
+fn a_study_with_a_wrong_file_ends_with_2() {
+    let work = Work::new("[data]\nfile = \"points.csv\"\n");
+    for wrong in [&b""[..], b"a,b\n1,2\n", b"x0,y\n1,nan\n", b"x0,y\n\xff,1\n"] {
+        work.write("points.csv", wrong);
+        for command in ["run", "plan", "certify"] {
+            let seen = work.thalweg(&[command, "study.toml"]).bad(2);
+            assert!(seen.err.contains("points.csv"), "{}", seen.err);
+        }
+    }
+    work.write("latin.toml", b"title = \"\xe9\"\n");
+    for study in [".", "latin.toml"] {
+        work.thalweg(&["run", study]).bad(2);
+    }
+}
+
+/// A message that cannot be written is lost; the exit code is not.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_error_that_cannot_be_printed_keeps_its_code() {
+    let work = Work::new("[data]\npoints = 0\n");
+    for stderr in ["2>/dev/full", "2>&-"] {
+        let mut sh = Command::new("sh");
+        sh.args(["-c", &format!("exec \"$0\" run study.toml {stderr}")])
+            .arg(env!("CARGO_BIN_EXE_thalweg"))
+            .current_dir(work.0.path());
+        let ended = sh.output().expect("a shell");
+        assert_eq!(ended.status.code(), Some(2), "{stderr}: {ended:?}");
+    }
+}
+
+/// Neither a title nor a label can move the cursor or recolour the screen.
+#[test]
+fn escape_sequences_of_a_study_are_shown_not_obeyed() {
+    let work = Work::new(
+        &SMALL
+            .replace("A small study", "A \\u001b[31mred\\u0007 study")
+            .replace("\"activation\"\n\"net", "\"a\\u001b[2J\"\n\"net"),
+    );
+    work.thalweg(&["plan", "study.toml"]).good();
+    for arguments in [
+        &["plan", "study.toml"][..],
+        &["run", "study.toml", "--out", "out"],
+        &["watch", "out", "--once"],
+        &["run", "study.toml", "--out", "out", "--json"],
+    ] {
+        let seen = work.thalweg(arguments).good();
+        let control = |c: char| c.is_control() && c != '\n';
+        assert!(!seen.out.contains(control), "{arguments:?}: {:?}", seen.out);
+        assert!(seen.out.contains("\\u001b[31mred"), "{}", seen.out);
     }
 }
 
@@ -933,6 +1014,51 @@ fn ctrl_c_keeps_what_is_finished() {
     hint: the same command goes on from here
     ");
     assert_eq!(work.records().len(), 1);
+}
+
+/// What trains nothing has nothing to end in order: the first signal ends it.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_at_once_what_does_not_train() {
+    let work = Work::new(SMALL);
+    let rates: Vec<String> = (1..3000).map(|i| format!("{i}e-6")).collect();
+    let cells = format!(
+        "[[compare]]\nname = \"rate\"\n\"descent.rate\" = [{}]\n",
+        rates.join(", ")
+    );
+    work.write("large.toml", cells.as_bytes());
+    for arguments in [
+        &["theory", "steps", "--sets", "10000000"][..],
+        &["bench", "--rounds", "1000", "--seconds", "10"],
+        &["plan", "large.toml"],
+    ] {
+        let mut command = work.command(arguments);
+        let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the program starts");
+        // Long enough for the handler to be there, and too short for the work to be done.
+        std::thread::sleep(Duration::from_millis(700));
+        let running = child.try_wait().expect("it can be waited for");
+        assert!(
+            running.is_none(),
+            "{arguments:?} ended by itself: {running:?}"
+        );
+        let interrupt = Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status();
+        assert!(interrupt.expect("there is `kill`").success());
+        let begun = Instant::now();
+        let ended = loop {
+            if let Some(ended) = child.try_wait().expect("it can be waited for") {
+                break ended;
+            }
+            if begun.elapsed() > Duration::from_secs(20) {
+                child.kill().expect("the program can be killed");
+                panic!("{arguments:?} did not stop");
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        assert_eq!(ended.code(), Some(130), "{arguments:?}");
+    }
 }
 
 /// Exit codes 0, 3 and 4; a certificate that `verify` accepts until it is touched.

@@ -129,6 +129,26 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// Seconds as `m:ss` or `h:mm:ss`.
+pub fn clock(seconds: f64) -> String {
+    let s = seconds.round() as u64;
+    if s < 3600 {
+        format!("{}:{:02}", s / 60, s % 60)
+    } else {
+        format!("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
+    }
+}
+
+/// A number with a metric prefix, three digits.
+pub fn si(v: f64) -> String {
+    let (scaled, prefix) = [(1e9, " G"), (1e6, " M"), (1e3, " k")]
+        .iter()
+        .find(|(unit, _)| v >= *unit)
+        .map_or((v, " "), |(unit, prefix)| (v / unit, prefix));
+    let digits = if scaled >= 100.0 { 0 } else { 1 };
+    format!("{scaled:.digits$}{prefix}")
+}
+
 /// How many of something, in words that agree with the number.
 pub fn many(n: usize, one: &str, more: &str) -> String {
     format!("{} {}", count(n as u64), if n == 1 { one } else { more })

@@ -1,4 +1,5 @@
-//! How sure a finding may be: intervals, tests and quantiles, in f64, without any data type of ours.
+//! How sure a finding may be: intervals, tests and quantiles, in f64, without any data type of
+//! ours.
 //!
 //! Every function here is total: an empty or senseless input gives the answer that claims least
 //! (the whole interval, p = 1, `None` or NaN), never a panic. Logarithms and gamma functions are
@@ -18,7 +19,7 @@ pub use distributions::{binomial_cdf, binomial_pmf, normal_cdf};
 pub use intervals::{clopper_pearson, wilson, wilson_share};
 pub use paired::{Signs, holm, mcnemar_exact, paired_ratio, sign_test, spearman};
 pub use quantiles::{median, median_interval, quantile, quantile_interval, quantile_of};
-pub use sequence::{ConfidenceSequence, SequentialTest, Side, anytime_bounds};
+pub use sequence::{SequentialTest, Side, anytime_bounds};
 pub use survival::{Drop, Hit, Restart, Survival, kaplan_meier, restart};
 pub use thalweg_engine::seed::normal_quantile;
 pub use threshold::{Group, Logistic, NoFit, Threshold};
@@ -54,8 +55,8 @@ fn side(level: f64) -> f64 {
     }
 }
 
-/// What the tests of this room share. Their oracles are SciPy, statsmodels, lifelines and mpmath; the
-/// line above each number says how it was had.
+/// What the tests of this room share. Their oracles are SciPy, statsmodels, lifelines and mpmath;
+/// the line above each number says how it was had.
 #[cfg(test)]
 mod support {
     #[track_caller]

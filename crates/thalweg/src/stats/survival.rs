@@ -62,8 +62,6 @@ pub struct Drop {
     pub survival: f64,
     /// Greenwood's standard error of it.
     pub error: f64,
-    /// Greenwood's sum Σ dᵢ/(nᵢ(nᵢ − dᵢ)) up to here; infinite once nobody waits any more.
-    pub sum: f64,
     /// Pointwise band of the survival, see [`Survival::new`].
     pub band: Interval,
 }
@@ -82,33 +80,30 @@ pub struct Survival {
 impl Survival {
     /// The curve of these hits, with a pointwise band at `level`.
     ///
-    /// The band is Greenwood's on the scale log(−log S): S^exp(±z √(Σ dᵢ/(nᵢ(nᵢ − dᵢ)))/log S), which
-    /// stays within [0, 1] (Kalbfleisch & Prentice 1980, *The Statistical Analysis of Failure Time
-    /// Data*, 1.3; the one of lifelines). Where the survival is 0 that scale ends: the band then goes
-    /// from 0 to the upper end before it. NaN times are left out.
+    /// The band is Greenwood's on the scale log(−log S): S^exp(±z √(Σ dᵢ/(nᵢ(nᵢ − dᵢ)))/log S),
+    /// which stays within [0, 1] (Kalbfleisch & Prentice 1980, *The Statistical Analysis of Failure
+    /// Time Data*, 1.3; the one of lifelines). Where the survival is 0 that scale ends: the band
+    /// then goes from 0 to the upper end before it. NaN times are left out.
     pub fn new(hits: &[Hit], level: f64) -> Survival {
         let z = -normal_quantile(side(level));
         let mut drops: Vec<Drop> = Vec::new();
         for (time, survival, error) in kaplan_meier(hits) {
-            let (sum, band) = if survival > 0.0 {
+            let band = if survival > 0.0 {
+                // Greenwood's sum Σ dᵢ/(nᵢ(nᵢ − dᵢ)) up to here.
                 let sum = (error / survival) * (error / survival);
                 let slope = z * sum.sqrt() / libm::log(survival);
-                (
-                    sum,
-                    Interval {
-                        low: libm::pow(survival, libm::exp(-slope)),
-                        high: libm::pow(survival, libm::exp(slope)),
-                    },
-                )
+                Interval {
+                    low: libm::pow(survival, libm::exp(-slope)),
+                    high: libm::pow(survival, libm::exp(slope)),
+                }
             } else {
                 let high = drops.last().map_or(1.0, |d| d.band.high);
-                (f64::INFINITY, Interval { low: 0.0, high })
+                Interval { low: 0.0, high }
             };
             drops.push(Drop {
                 time,
                 survival,
                 error,
-                sum,
                 band,
             });
         }
@@ -120,7 +115,8 @@ impl Survival {
         }
     }
 
-    /// P(T > time); 1 before the first event. Of times after `known` nothing is known: the last value.
+    /// P(T > time); 1 before the first event. Of times after `known` nothing is known: the last
+    /// value.
     pub fn at(&self, time: f64) -> f64 {
         let passed = self.drops.partition_point(|d| d.time <= time);
         passed
@@ -136,8 +132,8 @@ impl Survival {
     }
 
     /// Interval of the q-quantile at the curve's level: the times at which the band holds 1 − q
-    /// (Brookmeyer & Crowley 1982, "A confidence interval for the median survival time"). An end that
-    /// is `None` lies beyond the last event.
+    /// (Brookmeyer & Crowley 1982, "A confidence interval for the median survival time"). An end
+    /// that is `None` lies beyond the last event.
     pub fn quantile_interval(&self, q: f64) -> (Option<f64>, Option<f64>) {
         let first = |end: &dyn Fn(&Drop) -> f64| {
             self.drops
@@ -147,57 +143,37 @@ impl Survival {
         };
         (first(&|d| d.band.low), first(&|d| d.band.high))
     }
-
-    /// The mean of min(T, until) and its standard error: the area under the curve.
-    ///
-    /// The variance is Σ Aᵢ² dᵢ/(nᵢ(nᵢ − dᵢ)) with Aᵢ the area right of the i-th event (Klein &
-    /// Moeschberger 2003, *Survival Analysis*, 4.5). NaN for a time that is not finite or negative.
-    pub fn restricted_mean(&self, until: f64) -> (f64, f64) {
-        if !(until.is_finite() && until >= 0.0) {
-            return (f64::NAN, f64::NAN);
-        }
-        let inside = &self.drops[..self.drops.partition_point(|d| d.time < until)];
-        let (mut area, mut variance, mut right) = (0.0, 0.0, until);
-        for (i, drop) in inside.iter().enumerate().rev() {
-            area += drop.survival * (right - drop.time);
-            right = drop.time;
-            let before = i.checked_sub(1).map_or(0.0, |j| inside[j].sum);
-            if drop.sum.is_finite() {
-                variance += area * area * (drop.sum - before);
-            }
-        }
-        (area + right, variance.sqrt())
-    }
 }
 
-/// What restarting costs: wait until a cutoff, then begin again with new draws, until it is reached.
+/// What restarting costs: wait until a cutoff, then begin again with new draws, until it is
+/// reached.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Restart {
     /// The cutoff with the smallest expected time.
     pub cutoff: f64,
     /// The expected time with it.
     pub expected: f64,
-    /// Interval of that, for this cutoff. The cutoff was chosen on the same draws, which flatters it a
-    /// little.
+    /// Interval of that, for this cutoff. The cutoff was chosen on the same draws, which flatters
+    /// it a little.
     pub interval: Interval,
     /// The expected time when every try is given the whole budget.
     pub whole: f64,
     /// Share of tries that reach it before the cutoff.
     pub share: f64,
-    /// How many times cheaper restarting at the cutoff is than giving every try the whole budget, with
-    /// its interval; 1 if the best cutoff is the budget. Where the interval lies above 1, restarting is
-    /// cheaper than going on.
+    /// How many times cheaper restarting at the cutoff is than giving every try the whole budget,
+    /// with its interval; 1 if the best cutoff is the budget. Where the interval lies above 1,
+    /// restarting is cheaper than going on.
     pub gain: (f64, Interval),
 }
 
 /// The expected time until success if every try is given up at a cutoff t and begun again with new
 /// draws, E(t) = ∫₀ᵗ P(T > u) du / P(T ≤ t), at its best cutoff (Luby, Sinclair & Zuckerman 1993,
-/// "Optimal speedup of Las Vegas algorithms"; with t the whole budget it is the expected running time
-/// of Auger & Hansen 2005).
+/// "Optimal speedup of Las Vegas algorithms"; with t the whole budget it is the expected running
+/// time of Auger & Hansen 2005).
 ///
 /// `hits` are the times of success, `None` for tries that did not succeed within the budget or never
-/// would have; such a try costs the whole cutoff. Intervals are those of a ratio of means by the delta
-/// method. The best cutoff is always the time of a success. None if nothing succeeded.
+/// would have; such a try costs the whole cutoff. Intervals are those of a ratio of means by the
+/// delta method. The best cutoff is always the time of a success. None if nothing succeeded.
 pub fn restart(hits: &[Option<u64>], budget: u64, level: f64) -> Option<Restart> {
     let mut times: Vec<u64> = hits.iter().flatten().copied().collect();
     times.sort_unstable();
@@ -337,24 +313,6 @@ mod tests {
             censored: false,
         };
         times.iter().map(hit).collect()
-    }
-
-    /// Without censoring the area under the curve is the mean of min(T, t), its error that of a mean.
-    #[test]
-    fn a_restricted_mean_is_the_mean_of_what_was_spent() {
-        let mut draws = Draws(7);
-        let times: Vec<f64> = (0..300).map(|_| (draws.uniform() * 90.0).floor()).collect();
-        let curve = Survival::new(&events(&times), 0.95);
-        for until in [0.0, 10.0, 44.5, 80.0] {
-            let spent: Vec<f64> = times.iter().map(|t| t.min(until)).collect();
-            let mean = spent.iter().sum::<f64>() / 300.0;
-            let variance = spent.iter().map(|s| (s - mean) * (s - mean)).sum::<f64>() / 300.0;
-            let (ours, error) = curve.restricted_mean(until);
-            assert!((ours - mean).abs() < 1e-10, "{ours} {mean}");
-            assert!((error - (variance / 300.0).sqrt()).abs() < 1e-10);
-        }
-        assert!(curve.restricted_mean(f64::NAN).0.is_nan());
-        assert_eq!(Survival::new(&[], 0.95).restricted_mean(5.0), (5.0, 0.0));
     }
 
     /// Half of the tries take 10 steps, half never end: restart at 10, E = 10/0.5 = 20.

@@ -21,7 +21,8 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// The rule of a method; none for Adam and mini-batches, whose steps are not linear in the residual.
+    /// The rule of a method; none for Adam and mini-batches, whose steps are not linear in the
+    /// residual.
     pub fn of(method: Method) -> Option<Rule> {
         match method {
             Method::Gd => Some(Rule::Descent),

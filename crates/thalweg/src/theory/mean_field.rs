@@ -1,9 +1,10 @@
-//! Mean field: where the variance and the correlation of preactivations go with depth, and how fast.
+//! Mean field: where the variance and the correlation of preactivations go with depth, and how
+//! fast.
 //!
 //! Poole et al. 2016 (arXiv:1606.05340) and Schoenholz et al. 2017 (arXiv:1611.01232): the variance
-//! moves by V(q) = σw² E φ(√q z)² + σb² to q*, the correlation by R(c) = (σw² K(q*, q*, q* c) + σb²)/q*
-//! to c*; χ₁ = σw² E φ'(√q* z)² = R'(1). χ₁ < 1 is order (c* = 1, gradients vanish), χ₁ > 1 chaos
-//! (gradients explode), χ₁ = 1 critical: signals go deepest.
+//! moves by V(q) = σw² E φ(√q z)² + σb² to q*, the correlation by R(c) = (σw² K(q*, q*, q* c) +
+//! σb²)/q* to c*; χ₁ = σw² E φ'(√q* z)² = R'(1). χ₁ < 1 is order (c* = 1, gradients vanish), χ₁ > 1
+//! chaos (gradients explode), χ₁ = 1 critical: signals go deepest.
 
 use serde::Serialize;
 
@@ -207,7 +208,8 @@ fn fixed_correlation(activation: Activation, sw2: f64, sb2: f64, q: f64, chi: f6
         };
         ((sw2 * d.value + sb2) / q, sw2 * d.slope)
     };
-    // Newton from the left on a convex function that falls: it comes nearer from below, monotonically.
+    // Newton from the left on a convex function that falls: it comes nearer from below,
+    // monotonically.
     let mut c = 0.0;
     for _ in 0..200 {
         let (value, slope) = at(c);
@@ -256,7 +258,8 @@ pub fn critical_at(activation: Activation, q: f64) -> Option<Critical> {
     })
 }
 
-/// All points of the critical line with this σb², in increasing q*; looked for between 1e-9 and 1e4.
+/// All points of the critical line with this σb², in increasing q*; looked for between 1e-9 and
+/// 1e4.
 pub fn critical(activation: Activation, sb2: f64) -> Vec<Critical> {
     if straight(activation).is_some() {
         let point = critical_at(activation, 1.0).filter(|_| sb2 <= 0.0);
@@ -314,10 +317,33 @@ pub fn critical(activation: Activation, sb2: f64) -> Vec<Critical> {
     all
 }
 
-/// [`mean_field`] on a grid, σb² in the outer order: the order/chaos map.
-pub fn map(activation: Activation, sw2: &[f64], sb2: &[f64], start: f64) -> Vec<MeanField> {
-    let points = sb2.iter().flat_map(|b| sw2.iter().map(move |w| (*w, *b)));
-    points
-        .map(|(w, b)| mean_field(activation, w, b, start))
-        .collect()
+/// [`mean_field`] on a grid, σb² in the outer order: the order/chaos map, computed on so many
+/// threads.
+pub fn map(
+    activation: Activation,
+    sw2: &[f64],
+    sb2: &[f64],
+    start: f64,
+    threads: usize,
+) -> Vec<MeanField> {
+    let row = |b: &f64| -> Vec<MeanField> {
+        let of = |w: &f64| mean_field(activation, *w, *b, start);
+        sw2.iter().map(of).collect()
+    };
+    if threads <= 1 || sb2.len() <= 1 {
+        return sb2.iter().flat_map(row).collect();
+    }
+    let share = sb2.len().div_ceil(threads);
+    let rows = |part: &[f64]| part.iter().flat_map(row).collect::<Vec<MeanField>>();
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = sb2
+            .chunks(share)
+            .map(|part| (part, scope.spawn(move || rows(part))))
+            .collect();
+        // A part whose thread panicked would panic here too.
+        let joined = parts
+            .into_iter()
+            .map(|(part, thread)| thread.join().unwrap_or_else(|_| rows(part)));
+        joined.flatten().collect()
+    })
 }

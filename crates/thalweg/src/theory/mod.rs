@@ -8,4 +8,6 @@ mod hermite;
 pub mod linear;
 pub mod mean_field;
 pub mod ntk;
+pub mod phase;
 pub mod regression;
+pub mod spectrum;

@@ -1,14 +1,15 @@
-//! What infinitely wide networks predict at new inputs: kernel regression with the NNGP, and gradient
-//! descent with the NTK, in discrete time, continuous time and for ever.
+//! What infinitely wide networks predict at new inputs: kernel regression with the NNGP, and
+//! gradient descent with the NTK, in discrete time, continuous time and for ever.
 //!
-//! With residual r, loss s Σ r² and kernel Θ on the training set, t steps of rate η turn a network that
-//! starts as a Gaussian process with covariance K into one with mean Θ* A y and covariance K** − Θ* A K* −
-//! (…)ᵀ + Θ* A K A Θ*ᵀ, where A = Θ⁻¹ (1 − (1 − 2 s η Θ)ᵗ): the trained ensemble of Lee et al. 2019
-//! (arXiv:1902.06720), with the discrete propagator in place of e^(−η Θ t).
+//! With residual r, loss s Σ r² and kernel Θ on the training set, t steps of rate η turn a network
+//! that starts as a Gaussian process with covariance K into one with mean Θ* A y and covariance K**
+//! − Θ* A K* − (…)ᵀ + Θ* A K A Θ*ᵀ, where A = Θ⁻¹ (1 − (1 − 2 s η Θ)ᵗ): the trained ensemble of Lee
+//! et al. 2019 (arXiv:1902.06720), with the discrete propagator in place of e^(−η Θ t).
 
 use crate::linalg::{Eigen, eigen};
 
 use super::ntk::Kernels;
+use super::spectrum::round_off;
 
 /// How long, and how, the network is trained.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -83,12 +84,6 @@ pub struct Posterior {
     pub covariance: Vec<f64>,
 }
 
-/// Eigenvalues at and below this are not known to differ from 0.
-fn noise(e: &Eigen) -> f64 {
-    let top = e.values.last().copied().unwrap_or(0.0);
-    top * e.values.len() as f64 * f64::EPSILON
-}
-
 /// V f(Λ) Vᵀ.
 fn function_of(e: &Eigen, f: impl Fn(f64) -> f64) -> Vec<f64> {
     let n = e.values.len();
@@ -128,8 +123,8 @@ fn transposed(a: &[f64], columns: usize) -> Vec<f64> {
 }
 
 /// The ensemble of networks after training: `train` are the kernels of the training inputs with
-/// themselves, `cross` those of the new inputs `[M, d]` with the training inputs, `new` those of the new
-/// inputs with themselves; `y` are the targets `[N]`.
+/// themselves, `cross` those of the new inputs `[M, d]` with the training inputs, `new` those of
+/// the new inputs with themselves; `y` are the targets `[N]`.
 ///
 /// # Panics
 ///
@@ -147,7 +142,7 @@ pub fn descended(
         "kernels of other inputs"
     );
     let e = eigen(&train.ntk, n);
-    let least = noise(&e);
+    let least = round_off(&e.values);
     let a = function_of(&e, |l| training.gain(l, least));
     // B = Θ* A [M, N].
     let b = product(&cross.ntk, &a, n, n);
@@ -183,7 +178,7 @@ pub fn conditioned(
         "kernels of other inputs"
     );
     let e = eigen(&train.nngp, n);
-    let least = noise(&e);
+    let least = round_off(&e.values);
     let inverse = function_of(&e, |l| {
         let l = l + noise_variance;
         if l <= least { 0.0 } else { 1.0 / l }

@@ -1,0 +1,97 @@
+//! `thalweg explain`: one replicate, replayed and explained.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use thalweg::Error;
+use thalweg_report::words::numbers::{count, number, size};
+
+use crate::args;
+use crate::interrupt::STOP;
+use crate::source::plan;
+use crate::terminal::{print, wrap};
+
+/// Replays a replicate of a run and says why it ended as it did.
+pub(crate) fn explain(args: args::Explain) -> Result<ExitCode> {
+    let plan = plan(&thalweg::store::load_source(&args.run)?)?;
+    let engine = args.engine.engine()?;
+    let cell = plan.cells.get(args.cell).ok_or_else(|| Error::Unknown {
+        message: format!("there is no cell {}", args.cell),
+        hint: format!(
+            "the run has cells 0 to {}; `cells.parquet` lists them",
+            plan.cells.len() - 1
+        ),
+    })?;
+    let most = cell.setting.replicates.at_most();
+    if args.replicate >= most {
+        return Err(Error::Unknown {
+            message: format!("there is no replicate {}", args.replicate),
+            hint: format!("cell {} has replicates 0 to {}", args.cell, most - 1),
+        }
+        .into());
+    }
+    let record = thalweg::store::load(&args.run, cell, engine.name())?;
+    // A replay leaves nothing behind, so that it may be ended at once.
+    let told = thalweg::explain::explain(
+        cell,
+        engine.as_ref(),
+        args.replicate,
+        record.as_ref(),
+        &STOP,
+    )
+    .ok_or(Error::Stopped { done: 0, cells: 1 })?;
+    if args.json {
+        print(&serde_json::to_string_pretty(&told)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    print(&format!(
+        "cell {} ({}), replicate {}",
+        args.cell,
+        cell.describe(),
+        args.replicate
+    ))?;
+    print(match told.same_bits {
+        Some(true) => "replayed: the same bits as recorded",
+        Some(false) => {
+            "replayed: NOT the bits that were recorded (another version of the program?)"
+        }
+        None => "trained now: this replicate is not in the record",
+    })?;
+    let r = &told.replicate;
+    print(&format!("rate {}", number(r.rate)))?;
+    let limits = r.largest_stable_rate_start.zip(r.largest_stable_rate_end);
+    if let Some((start, end)) = limits {
+        print(&format!(
+            "largest stable rate {} at the start, {} at the end",
+            number(start),
+            number(end)
+        ))?;
+    }
+    print("\n      step          loss     predicted")?;
+    // A dozen lines are enough to see the shape.
+    let every = told.losses.len().div_ceil(12).max(1);
+    for (i, at) in told.losses.iter().enumerate() {
+        if i % every == 0 || i + 1 == told.losses.len() {
+            let predicted = at.predicted.map_or("–".into(), size);
+            print(&format!(
+                "{:>10}  {:>12}  {predicted:>12}",
+                count(at.step),
+                size(at.loss)
+            ))?;
+        }
+    }
+    if let Some(spectra) = &r.spectra {
+        for (name, spectrum) in [("start", &spectra.start), ("end", &spectra.end)] {
+            let values: Vec<String> = spectrum.iter().rev().map(|v| size(*v)).collect();
+            print(&format!(
+                "\nspectrum of the tangent kernel at the {name}:\n{}",
+                wrap(&values.join(" "), 90)
+            ))?;
+        }
+    }
+    print("\nwhy")?;
+    for sentence in thalweg_report::words::replicate::explanation(&told) {
+        print(&wrap(&format!("- {sentence}"), 100))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

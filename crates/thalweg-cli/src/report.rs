@@ -1,0 +1,158 @@
+//! `thalweg report`, and what of a report `thalweg run` writes.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use thalweg::analysis::Analysis;
+use thalweg::record::Record;
+use thalweg::{Error, Plan};
+use thalweg_report::page::Page;
+use thalweg_report::{File, Only};
+
+use crate::args;
+use crate::source::plan;
+use crate::terminal::print;
+
+fn provenance(folder: &Path, engine: &str) -> Vec<String> {
+    vec![
+        format!("thalweg {}, engine `{engine}`", env!("CARGO_PKG_VERSION")),
+        format!(
+            "Run again: `thalweg run {}`",
+            folder.join("study.toml").display()
+        ),
+        format!(
+            "One replicate: `thalweg explain {} --cell 0 --replicate 0`",
+            folder.display()
+        ),
+    ]
+}
+
+/// The page of a run, with what `thalweg choose` decided in the same folder.
+pub(crate) fn page(folder: &Path, plan: &Plan, analysis: &Analysis, engine: &str) -> Result<Page> {
+    let choices = thalweg::choose::read(folder, &plan.cells[0])?;
+    let name = folder.display().to_string();
+    let provenance = provenance(folder, engine);
+    Ok(thalweg_report::page(&name, analysis, &choices, &provenance))
+}
+
+fn write_files(folder: &Path, files: &[File]) -> Result<()> {
+    for file in files {
+        thalweg::store::write(&folder.join(&file.path), &file.bytes)?;
+    }
+    Ok(())
+}
+
+/// The page, its figures and its tables.
+pub(crate) fn write_report(folder: &Path, page: &Page, only: Only) -> Result<()> {
+    write_files(folder, &thalweg_report::files(page, only))
+}
+
+/// `replicates.parquet`, `curves.parquet` and `cells.parquet`.
+pub(crate) fn write_tables(
+    folder: &Path,
+    analysis: &Analysis,
+    plan: &Plan,
+    records: &[Record],
+) -> Result<()> {
+    for (name, columns) in thalweg::analysis::columns::tables(analysis, plan, records) {
+        let path = folder.join(name).with_extension("parquet");
+        thalweg::store::write_table(&path, &columns)?;
+    }
+    Ok(())
+}
+
+/// The weights of the kept replicates.
+pub(crate) fn write_weights(folder: &Path, plan: &Plan, records: &[Record]) -> Result<()> {
+    for (cell, record) in plan.cells.iter().zip(records) {
+        for kept in &record.kept {
+            thalweg::store::write_weights(folder, cell, kept)?;
+        }
+    }
+    Ok(())
+}
+
+/// Shows again what a finished run found.
+pub(crate) fn report(args: &args::Report) -> Result<ExitCode> {
+    let only = match args.only {
+        None => Only::All,
+        Some(args::Only::Figures) => Only::Figures,
+        Some(args::Only::Tables) => Only::Tables,
+        Some(args::Only::Page) => Only::Page,
+    };
+    if args.png && matches!(only, Only::Tables | Only::Page) {
+        return Err(Error::Unknown {
+            message: "`--png` is about figures, and `--only` leaves them out".into(),
+            hint: "`--only figures --png`".into(),
+        }
+        .into());
+    }
+    if args.gallery.is_none() && args.runs.len() > 1 {
+        return Err(Error::Unknown {
+            message: "`report` takes one run".into(),
+            hint: "`--gallery DIR` links the reports of several".into(),
+        }
+        .into());
+    }
+    let mut pages = Vec::new();
+    for run in &args.runs {
+        let plan = plan(&thalweg::store::load_source(run)?)?;
+        let records = finished(run, &plan, &args.engine)?;
+        let analysis = Analysis::of(&plan, &records, args.threads.count());
+        let page = page(run, &plan, &analysis, &args.engine)?;
+        if args.gallery.is_none() {
+            write_report(run, &page, only)?;
+            if matches!(only, Only::All | Only::Tables) {
+                write_tables(run, &analysis, &plan, &records)?;
+            }
+            if only == Only::All {
+                write_weights(run, &plan, &records)?;
+            }
+        }
+        if args.png {
+            let files = thalweg_report::png::files(&page).map_err(anyhow::Error::msg)?;
+            write_files(run, &files)?;
+        }
+        pages.push((run.clone(), page));
+    }
+    if let Some(folder) = &args.gallery {
+        let named = pages.into_iter().map(|(run, page)| {
+            let name = run.file_name();
+            let name = name.map_or("run".into(), |n| n.to_string_lossy().into_owned());
+            (name, page)
+        });
+        write_files(folder, &thalweg_report::gallery::files(named.collect()))?;
+        print(&format!("Gallery: {}", folder.join("index.html").display()))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (run, page) in &pages {
+        if args.json {
+            print(&serde_json::to_string_pretty(&page.json())?)?;
+            continue;
+        }
+        let (name, file) = match only {
+            Only::All | Only::Page => ("Report", "report.html"),
+            Only::Figures => ("Figures", "figures"),
+            Only::Tables => ("Tables", "tables"),
+        };
+        print(&format!("{name}: {}", run.join(file).display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The records of a run, all of whose cells must be finished.
+fn finished(run: &Path, plan: &Plan, engine: &str) -> Result<Vec<Record>> {
+    let mut records = Vec::new();
+    for cell in &plan.cells {
+        let record = thalweg::store::load(run, cell, engine)?;
+        records.push(record.ok_or_else(|| Error::Unknown {
+            message: format!("cell {} ({}) is not finished", cell.number, cell.describe()),
+            hint: format!(
+                "`thalweg run {} --out {}` goes on",
+                run.join("study.toml").display(),
+                run.display()
+            ),
+        })?);
+    }
+    Ok(records)
+}

@@ -1,0 +1,89 @@
+//! What reaches the terminal: text without control characters, in lines that fit.
+
+use std::io::{ErrorKind, Write};
+
+use anyhow::Result;
+
+/// A text whose control characters, but for line ends and tabs, are written as JSON would: a title
+/// must not be able to move the cursor or to recolour the screen.
+pub(crate) fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\n' && c != '\t' {
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Prints a line to standard output; a closed pipe ends the program quietly.
+pub(crate) fn print(text: &str) -> Result<()> {
+    send(&plain(text))
+}
+
+/// Prints over what was printed last: `lines` above the cursor are taken back.
+pub(crate) fn print_over(lines: usize, text: &str) -> Result<()> {
+    match lines {
+        0 => print(text),
+        // Up to the first line, and clear what is below.
+        _ => send(&format!("\x1b[{lines}A\x1b[J{}", plain(text))),
+    }
+}
+
+fn send(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+        other => Ok(other?),
+    }
+}
+
+/// Prints a line to standard error. Where that cannot be written there is nobody to be told.
+pub(crate) fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", plain(text));
+}
+
+/// The beginning of a text, with an ellipsis if it goes on.
+pub(crate) fn shorten(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.into();
+    }
+    text.chars().take(most - 1).chain(['…']).collect()
+}
+
+/// Breaks a line at spaces.
+pub(crate) fn wrap(text: &str, width: usize) -> String {
+    let mut out = String::new();
+    let mut column = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if column > 0 && column + 1 + length > width {
+            out.push('\n');
+            column = 0;
+        } else if column > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += length;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Escape sequences of a title become visible, and JSON stays the same JSON.
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        let hostile = "a\x1b[31mred\x07\u{9b}2J\r\u{7f}\tµ\n";
+        let shown = plain(hostile);
+        assert_eq!(shown, "a\\u001b[31mred\\u0007\\u009b2J\\u000d\\u007f\tµ\n");
+        let json = serde_json::to_string(hostile).expect("a string");
+        let back: String = serde_json::from_str(&plain(&json)).expect("still JSON");
+        assert_eq!(back, hostile);
+    }
+}
