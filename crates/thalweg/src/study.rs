@@ -1089,10 +1089,7 @@ pub fn schema() -> serde_json::Value {
 
 /// The built-in studies: name and text.
 pub const BUILT_IN: [(&str, &str); 11] = [
-    (
-        "assignment",
-        include_str!("../studies/assignment.toml"),
-    ),
+    ("assignment", include_str!("../studies/assignment.toml")),
     ("notebook", include_str!("../studies/notebook.toml")),
     (
         "edge-of-stability",
@@ -1100,14 +1097,8 @@ pub const BUILT_IN: [(&str, &str); 11] = [
     ),
     ("dimension", include_str!("../studies/dimension.toml")),
     ("lazy", include_str!("../studies/lazy.toml")),
-    (
-        "deep-linear",
-        include_str!("../studies/deep-linear.toml"),
-    ),
-    (
-        "scalar-chaos",
-        include_str!("../studies/scalar-chaos.toml"),
-    ),
+    ("deep-linear", include_str!("../studies/deep-linear.toml")),
+    ("scalar-chaos", include_str!("../studies/scalar-chaos.toml")),
     (
         "signal-propagation",
         include_str!("../studies/signal-propagation.toml"),

@@ -1,12 +1,12 @@
-//! Components of variance of a crossed design without repetition: every row factor with every column
-//! factor once.
+//! Components of variance of a crossed design without repetition: every row factor with every
+//! column factor once.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Interval, normal_quantile, side};
 
-/// How the variance of y_ij = μ + a_i + b_j + e_ij is shared out between rows, columns and what is left,
-/// with a, b and e independent of mean 0.
+/// How the variance of y_ij = μ + a_i + b_j + e_ij is shared out between rows, columns and what is
+/// left, with a, b and e independent of mean 0.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Components {
     /// Var a, Var b and Var e.
@@ -17,14 +17,14 @@ pub struct Components {
     pub of_mean: f64,
 }
 
-/// The components of `values` [rows, columns], row-major; none for less than two rows or columns, or
-/// values that are not finite or all equal.
+/// The components of `values` [rows, columns], row-major; none for less than two rows or columns,
+/// or values that are not finite or all equal.
 ///
 /// Estimates are those of the analysis of variance, with negative ones set to 0 (Searle, Casella &
-/// McCulloch 1992, "Variance Components", section 4.5). With MS the mean squares of rows, columns and
-/// the rest, Var a = (MS_a − MS_e)/J, Var b = (MS_b − MS_e)/I, Var e = MS_e. Intervals are the jackknife's
-/// of rows plus that of columns, which needs no normal law of the effects; the sum counts the rest twice,
-/// so they are a little wide.
+/// McCulloch 1992, "Variance Components", section 4.5). With MS the mean squares of rows, columns
+/// and the rest, Var a = (MS_a − MS_e)/J, Var b = (MS_b − MS_e)/I, Var e = MS_e. Intervals are the
+/// jackknife's of rows plus that of columns, which needs no normal law of the effects; the sum
+/// counts the rest twice, so they are a little wide.
 pub fn components(values: &[f64], rows: usize, columns: usize, level: f64) -> Option<Components> {
     let table = Table {
         values,

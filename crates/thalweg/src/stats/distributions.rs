@@ -5,10 +5,11 @@ pub fn normal_cdf(x: f64) -> f64 {
     0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2)
 }
 
-/// P(X ≤ k) for X binomial with n trials of probability p, to about 1e-13 relative in the lower tail.
+/// P(X ≤ k) for X binomial with n trials of probability p, to about 1e-13 relative in the lower
+/// tail.
 ///
-/// The largest term comes from [`binomial_pmf`], the others from the ratio of neighbours. Above 10¹²
-/// trials it is the normal approximation with continuity correction. NaN for p outside [0, 1].
+/// The largest term comes from [`binomial_pmf`], the others from the ratio of neighbours. Above
+/// 10¹² trials it is the normal approximation with continuity correction. NaN for p outside [0, 1].
 pub fn binomial_cdf(k: u64, n: u64, p: f64) -> f64 {
     if !(0.0..=1.0).contains(&p) {
         return f64::NAN;
@@ -111,11 +112,11 @@ fn deviance(x: f64, m: f64) -> f64 {
     }
 }
 
-/// log ∫₀ˣ t^(a−1) (1 − t)^(b−1) dt for a, b > 0 and x in [0, 1]: the incomplete beta function, without
-/// underflow. −∞ at x = 0.
+/// log ∫₀ˣ t^(a−1) (1 − t)^(b−1) dt for a, b > 0 and x in [0, 1]: the incomplete beta function,
+/// without underflow. −∞ at x = 0.
 ///
-/// Below the mean it is the continued fraction of DLMF 8.17.22 (by Lentz's recurrence), above it the
-/// complement, which is then at most about half of the whole.
+/// Below the mean it is the continued fraction of DLMF 8.17.22 (by Lentz's recurrence), above it
+/// the complement, which is then at most about half of the whole.
 pub(super) fn log_lower_beta(a: f64, b: f64, x: f64) -> f64 {
     if x.is_nan() || !(a > 0.0 && b > 0.0) {
         return f64::NAN;

@@ -12,8 +12,8 @@ pub fn wilson(k: u64, n: u64, level: f64) -> Interval {
     wilson_share(k / n as f64, n as f64, level)
 }
 
-/// Wilson's interval for an observed share whose variance is that of so many independent trials, which
-/// need not be a whole number; [0, 1] without any.
+/// Wilson's interval for an observed share whose variance is that of so many independent trials,
+/// which need not be a whole number; [0, 1] without any.
 pub fn wilson_share(share: f64, trials: f64, level: f64) -> Interval {
     let whole = Interval {
         low: 0.0,
@@ -44,8 +44,9 @@ pub fn wilson_share(share: f64, trials: f64, level: f64) -> Interval {
 /// covers with at least `level` whatever the probability.
 ///
 /// Its ends are the p with P(X ≥ k) = (1 − level)/2 and P(X ≤ k) = (1 − level)/2 (Clopper & Pearson
-/// 1934, "The use of confidence or fiducial limits illustrated in the case of the binomial"), found by
-/// bisection on the binomial tails. [0, 1] for n = 0 or a senseless level; k above n counts as n.
+/// 1934, "The use of confidence or fiducial limits illustrated in the case of the binomial"), found
+/// by bisection on the binomial tails. [0, 1] for n = 0 or a senseless level; k above n counts as
+/// n.
 pub fn clopper_pearson(k: u64, n: u64, level: f64) -> Interval {
     let (k, alpha) = (k.min(n), side(level));
     if n == 0 || alpha <= 0.0 {

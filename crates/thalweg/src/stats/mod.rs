@@ -1,4 +1,5 @@
-//! How sure a finding may be: intervals, tests and quantiles, in f64, without any data type of ours.
+//! How sure a finding may be: intervals, tests and quantiles, in f64, without any data type of
+//! ours.
 //!
 //! Every function here is total: an empty or senseless input gives the answer that claims least
 //! (the whole interval, p = 1, `None` or NaN), never a panic. Logarithms and gamma functions are
@@ -54,8 +55,8 @@ fn side(level: f64) -> f64 {
     }
 }
 
-/// What the tests of this room share. Their oracles are SciPy, statsmodels, lifelines and mpmath; the
-/// line above each number says how it was had.
+/// What the tests of this room share. Their oracles are SciPy, statsmodels, lifelines and mpmath;
+/// the line above each number says how it was had.
 #[cfg(test)]
 mod support {
     #[track_caller]

@@ -61,9 +61,10 @@ pub struct Signs {
 
 /// The sign test of paired hitting times: which of two settings is faster on most replicates.
 ///
-/// A time beyond the budget (`None`) is later than any other, two of them are a tie, and ties count for
-/// nobody; so it uses the replicates that [`paired_ratio`] has to leave out. Under equal chances the
-/// p-value is exact whatever the distribution (Conover 1999, *Practical Nonparametric Statistics*, 3.4).
+/// A time beyond the budget (`None`) is later than any other, two of them are a tie, and ties count
+/// for nobody; so it uses the replicates that [`paired_ratio`] has to leave out. Under equal
+/// chances the p-value is exact whatever the distribution (Conover 1999, *Practical Nonparametric
+/// Statistics*, 3.4).
 pub fn sign_test(a: &[Option<u64>], b: &[Option<u64>]) -> Signs {
     let order = |a: &Option<u64>, b: &Option<u64>| (a.is_none(), *a).cmp(&(b.is_none(), *b));
     let count = |wanted: Ordering| {

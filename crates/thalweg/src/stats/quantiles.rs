@@ -117,8 +117,8 @@ pub fn quantile(hits: &[Option<u64>], q: f64) -> Option<u64> {
     }
 }
 
-/// Interval for the median, whatever the law of the values, by order statistics; an end that so few values
-/// do not have is infinite.
+/// Interval for the median, whatever the law of the values, by order statistics; an end that so few
+/// values do not have is infinite.
 pub fn median_interval(values: &[f64], level: f64) -> Interval {
     let values = sorted(values);
     let (l, u) = order_interval(values.len(), 0.5, level);

@@ -125,20 +125,20 @@ impl ConfidenceSequence {
 
 /// A test, after every draw, of whether a success probability lies above or below a share.
 ///
-/// Against "at most the share" the evidence after s successes and f failures is the likelihood averaged
-/// over the probabilities q above the share, by the share's own likelihood:
-/// ∫ qˢ (1 − q)ᶠ w(q) dq / (shareˢ (1 − share)ᶠ); against "at least" it is the same with the q below.
-/// For every probability on the tested side each likelihood ratio has an expected factor of at most 1
-/// a draw, so the evidence is a nonnegative supermartingale that starts at 1, and by Ville's inequality
-/// it ever reaches 1/(1 − level) with probability at most 1 − level (Robbins & Siegmund 1974, "The
-/// expected sample size of some tests of power one"). Hence at every true probability the wrong side is
-/// ever decided with at most 1 − level, however often one looks.
+/// Against "at most the share" the evidence after s successes and f failures is the likelihood
+/// averaged over the probabilities q above the share, by the share's own likelihood:
+/// ∫ qˢ (1 − q)ᶠ w(q) dq / (shareˢ (1 − share)ᶠ); against "at least" it is the same with the q
+/// below. For every probability on the tested side each likelihood ratio has an expected factor of
+/// at most 1 a draw, so the evidence is a nonnegative supermartingale that starts at 1, and by
+/// Ville's inequality it ever reaches 1/(1 − level) with probability at most 1 − level (Robbins &
+/// Siegmund 1974, "The expected sample size of some tests of power one"). Hence at every true
+/// probability the wrong side is ever decided with at most 1 − level, however often one looks.
 ///
-/// The weight w is a Beta(a, b) density cut at the share and normalised on its side; its mean is the
-/// share and the smaller of a, b is 1. That choice was measured: at level 0.95 and share 0.8 the mean
-/// number of draws is below that of the fixed-size test with 95 % power for every probability from 0.5
-/// to 0.98 (docs/deciding.md). At the share itself no test of power one ends with certainty; a limit on
-/// the draws is the caller's.
+/// The weight w is a Beta(a, b) density cut at the share and normalised on its side; its mean is
+/// the share and the smaller of a, b is 1. That choice was measured: at level 0.95 and share 0.8
+/// the mean number of draws is below that of the fixed-size test with 95 % power for every
+/// probability from 0.5 to 0.98 (docs/deciding.md). At the share itself no test of power one ends
+/// with certainty; a limit on the draws is the caller's.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SequentialTest {
     share: f64,
@@ -208,8 +208,8 @@ impl SequentialTest {
         average - mass - s * libm::log(self.share) - f * libm::log1p(-self.share)
     }
 
-    /// The side on which the probability lies, if the draws so far tell. The guarantee is for the first
-    /// answer: stop there.
+    /// The side on which the probability lies, if the draws so far tell. The guarantee is for the
+    /// first answer: stop there.
     pub fn decision(&self) -> Option<Side> {
         [Side::Above, Side::Below]
             .into_iter()
@@ -219,10 +219,10 @@ impl SequentialTest {
 
 /// The shares that the sequential test does not exclude after so many successes in so many draws.
 ///
-/// Each end on its own is a confidence sequence at `level`: with at least that probability the lower one
-/// is never above the true probability, and with at least that probability the upper one is never below
-/// it, however long one looks and whatever made one stop. A share outside is what [`SequentialTest`]
-/// decides on. [0, 1] before the first draw and for a senseless level.
+/// Each end on its own is a confidence sequence at `level`: with at least that probability the
+/// lower one is never above the true probability, and with at least that probability the upper one
+/// is never below it, however long one looks and whatever made one stop. A share outside is what
+/// [`SequentialTest`] decides on. [0, 1] before the first draw and for a senseless level.
 pub fn anytime_bounds(successes: u64, draws: u64, level: f64) -> Interval {
     let successes = successes.min(draws);
     let seen = successes as f64 / draws.max(1) as f64;
@@ -398,8 +398,8 @@ mod tests {
             .collect()
     }
 
-    /// P(above), P(below) and the mean number of draws at a true probability, exactly, stopping at the
-    /// end of the boundary: the distribution of the successes is carried on draw by draw.
+    /// P(above), P(below) and the mean number of draws at a true probability, exactly, stopping at
+    /// the end of the boundary: the distribution of the successes is carried on draw by draw.
     fn exactly(boundary: &[(u64, Option<u64>)], p: f64) -> (f64, f64, f64) {
         let mut alive = vec![0.0; boundary.len() + 2];
         alive[0] = 1.0;

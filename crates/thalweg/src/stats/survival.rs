@@ -82,10 +82,10 @@ pub struct Survival {
 impl Survival {
     /// The curve of these hits, with a pointwise band at `level`.
     ///
-    /// The band is Greenwood's on the scale log(−log S): S^exp(±z √(Σ dᵢ/(nᵢ(nᵢ − dᵢ)))/log S), which
-    /// stays within [0, 1] (Kalbfleisch & Prentice 1980, *The Statistical Analysis of Failure Time
-    /// Data*, 1.3; the one of lifelines). Where the survival is 0 that scale ends: the band then goes
-    /// from 0 to the upper end before it. NaN times are left out.
+    /// The band is Greenwood's on the scale log(−log S): S^exp(±z √(Σ dᵢ/(nᵢ(nᵢ − dᵢ)))/log S),
+    /// which stays within [0, 1] (Kalbfleisch & Prentice 1980, *The Statistical Analysis of
+    /// Failure Time Data*, 1.3; the one of lifelines). Where the survival is 0 that scale ends:
+    /// the band then goes from 0 to the upper end before it. NaN times are left out.
     pub fn new(hits: &[Hit], level: f64) -> Survival {
         let z = -normal_quantile(side(level));
         let mut drops: Vec<Drop> = Vec::new();
@@ -120,7 +120,8 @@ impl Survival {
         }
     }
 
-    /// P(T > time); 1 before the first event. Of times after `known` nothing is known: the last value.
+    /// P(T > time); 1 before the first event. Of times after `known` nothing is known: the last
+    /// value.
     pub fn at(&self, time: f64) -> f64 {
         let passed = self.drops.partition_point(|d| d.time <= time);
         passed
@@ -136,8 +137,8 @@ impl Survival {
     }
 
     /// Interval of the q-quantile at the curve's level: the times at which the band holds 1 − q
-    /// (Brookmeyer & Crowley 1982, "A confidence interval for the median survival time"). An end that
-    /// is `None` lies beyond the last event.
+    /// (Brookmeyer & Crowley 1982, "A confidence interval for the median survival time"). An end
+    /// that is `None` lies beyond the last event.
     pub fn quantile_interval(&self, q: f64) -> (Option<f64>, Option<f64>) {
         let first = |end: &dyn Fn(&Drop) -> f64| {
             self.drops
@@ -170,34 +171,35 @@ impl Survival {
     }
 }
 
-/// What restarting costs: wait until a cutoff, then begin again with new draws, until it is reached.
+/// What restarting costs: wait until a cutoff, then begin again with new draws, until it is
+/// reached.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Restart {
     /// The cutoff with the smallest expected time.
     pub cutoff: f64,
     /// The expected time with it.
     pub expected: f64,
-    /// Interval of that, for this cutoff. The cutoff was chosen on the same draws, which flatters it a
-    /// little.
+    /// Interval of that, for this cutoff. The cutoff was chosen on the same draws, which flatters
+    /// it a little.
     pub interval: Interval,
     /// The expected time when every try is given the whole budget.
     pub whole: f64,
     /// Share of tries that reach it before the cutoff.
     pub share: f64,
-    /// How many times cheaper restarting at the cutoff is than giving every try the whole budget, with
-    /// its interval; 1 if the best cutoff is the budget. Where the interval lies above 1, restarting is
-    /// cheaper than going on.
+    /// How many times cheaper restarting at the cutoff is than giving every try the whole budget,
+    /// with its interval; 1 if the best cutoff is the budget. Where the interval lies above 1,
+    /// restarting is cheaper than going on.
     pub gain: (f64, Interval),
 }
 
 /// The expected time until success if every try is given up at a cutoff t and begun again with new
 /// draws, E(t) = ∫₀ᵗ P(T > u) du / P(T ≤ t), at its best cutoff (Luby, Sinclair & Zuckerman 1993,
-/// "Optimal speedup of Las Vegas algorithms"; with t the whole budget it is the expected running time
-/// of Auger & Hansen 2005).
+/// "Optimal speedup of Las Vegas algorithms"; with t the whole budget it is the expected running
+/// time of Auger & Hansen 2005).
 ///
-/// `hits` are the times of success, `None` for tries that did not succeed within the budget or never
-/// would have; such a try costs the whole cutoff. Intervals are those of a ratio of means by the delta
-/// method. The best cutoff is always the time of a success. None if nothing succeeded.
+/// `hits` are the times of success, `None` for tries that did not succeed within the budget or
+/// never would have; such a try costs the whole cutoff. Intervals are those of a ratio of means by
+/// the delta method. The best cutoff is always the time of a success. None if nothing succeeded.
 pub fn restart(hits: &[Option<u64>], budget: u64, level: f64) -> Option<Restart> {
     let mut times: Vec<u64> = hits.iter().flatten().copied().collect();
     times.sort_unstable();
@@ -339,7 +341,8 @@ mod tests {
         times.iter().map(hit).collect()
     }
 
-    /// Without censoring the area under the curve is the mean of min(T, t), its error that of a mean.
+    /// Without censoring the area under the curve is the mean of min(T, t), its error that of a
+    /// mean.
     #[test]
     fn a_restricted_mean_is_the_mean_of_what_was_spent() {
         let mut draws = Draws(7);

@@ -1,10 +1,10 @@
 //! Where a success probability crosses a share: logistic fits in one variable, with intervals.
 //!
-//! P(success) = 1/(1 + e^−(a + b x)), fitted to groups of trials by maximum likelihood. Where the groups
-//! are separated (all failures on one side of all successes) the likelihood has no maximum; then the
-//! fit penalised by Jeffreys' prior (Firth 1993, "Bias reduction of maximum likelihood estimates";
-//! Heinze & Schemper 2002, "A solution to the problem of separation in logistic regression") still has
-//! one. Work with log x where the variable is a rate or a width.
+//! P(success) = 1/(1 + e^−(a + b x)), fitted to groups of trials by maximum likelihood. Where the
+//! groups are separated (all failures on one side of all successes) the likelihood has no maximum;
+//! then the fit penalised by Jeffreys' prior (Firth 1993, "Bias reduction of maximum likelihood
+//! estimates"; Heinze & Schemper 2002, "A solution to the problem of separation in logistic
+//! regression") still has one. Work with log x where the variable is a rate or a width.
 
 use serde::{Deserialize, Serialize};
 
