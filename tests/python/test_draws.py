@@ -1,6 +1,6 @@
 """A few lines of NumPy reproduce any random draw of a run.
 
-THALWEG=target/release/thalweg pytest tests/python
+THALWEG=target/debug/thalweg pytest tests/python
 """
 
 import os

@@ -1,7 +1,7 @@
 """The report in a browser: it asks the network for nothing, says nothing in the console, can be zoomed and
 looked into with mouse and keyboard, prints, and has no serious accessibility fault.
 
-THALWEG=target/release/thalweg pytest tests/python/test_page.py
+THALWEG=target/debug/thalweg pytest tests/python/test_page.py
 """
 
 import os

@@ -471,8 +471,9 @@ fn weights_are_printed_by_their_names_in_pytorch() {
 fn an_unknown_key_is_pointed_at() {
     let work = Work::new("title = \"t\"\n[net]\nhiden = [4]\n");
     let seen = work.thalweg(&["run", "study.toml", "--out", "out"]).bad(2);
-    insta::assert_snapshot!(seen.err, @r"
-    error: unknown field `hiden`, expected one of `hidden`, `activation`, `bias`, `parameterization`, `init`, `bias_init`, `gains`
+    insta::assert_snapshot!(seen.err, @"
+    error: unknown field `hiden`, expected one of `hidden`, `activation`, `bias`, \
+    `parameterization`, `init`, `bias_init`, `gains`
      --> study.toml:3:1
       |
     3 | hiden = [4]
@@ -521,15 +522,17 @@ fn an_impossible_value_is_pointed_at() {
 fn a_mistake_in_a_comparison_is_pointed_at() {
     let study = SMALL.replace("[\"relu\"]", "[\"relu\", \"tanhh\"]");
     let seen = Work::new(&study).thalweg(&["run", "study.toml"]).bad(2);
-    insta::assert_snapshot!(seen.err, @r#"
-    error: in the comparison `activation`: unknown variant `tanhh`, expected one of `identity`, `relu`, `leaky_relu`, `abs`, `tanh`, `sigmoid`, `erf`, `gelu`, `silu`, `softplus`, `sin`, `cos`
+    insta::assert_snapshot!(seen.err, @"
+    error: in the comparison `activation`: unknown variant `tanhh`, expected one of \
+    `identity`, `relu`, `leaky_relu`, `abs`, `tanh`, `sigmoid`, `erf`, `gelu`, \
+    `silu`, `softplus`, `sin`, `cos`
       --> study.toml:22:29
        |
-    22 | "net.activation" = ["relu", "tanhh"]
+    22 | \"net.activation\" = [\"relu\", \"tanhh\"]
        |                             ^^^^^^^
 
     hint: did you mean `tanh`?
-    "#);
+    ");
 }
 
 #[test]
@@ -850,7 +853,7 @@ fn theory_maps_order_and_chaos() {
     let seen = work
         .thalweg(&[&arguments[..], &["--out", "map.svg"]].concat())
         .good();
-    insta::assert_snapshot!(seen.out, @r"
+    insta::assert_snapshot!(seen.out, @"
     Infinitely wide, 2 hidden layers of tanh, standard parameterization (its NTK keeps the study's
     widths as weights of the layers).
 
@@ -859,7 +862,8 @@ fn theory_maps_order_and_chaos() {
 
     layers 1–2: with σb² = 0.0500 tanh is critical at σw² = 1.7610
 
-    q*, c*: where variance and correlation of preactivations go with depth; χ₁ below 1: gradients vanish
+    q*, c*: where variance and correlation of preactivations go with depth; χ₁ below 1: gradients \
+    vanish
     (order), above 1: they explode (chaos); ξ: layers in which the way there falls by e.
 
     Map: map.svg

@@ -1,6 +1,6 @@
 //! A laboratory for gradient descent on small networks: the front page is the README.
 //!
-#![doc = include_str!("../../../README.md")]
+#![doc = include_str!("../README.md")]
 
 pub mod analysis;
 pub mod bench;

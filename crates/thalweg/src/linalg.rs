@@ -73,7 +73,8 @@ pub fn largest_eigenvalue(
         }
         let e = eigen(&small, k);
         let top = e.values[k - 1];
-        // ‖A v − θ v‖ = β_k |last entry of the Ritz vector|; the error of θ is its square over a gap.
+        // ‖A v − θ v‖ = β_k |last entry of the Ritz vector|; the error of θ is its square over a
+        // gap.
         let bound = rest * e.vectors[(k - 1) * k + k - 1].abs();
         if !top.is_finite() || bound <= 1e-6 * top.abs() || k == most.min(n) || rest <= 1e-300 {
             return top;

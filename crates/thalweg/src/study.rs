@@ -1089,34 +1089,25 @@ pub fn schema() -> serde_json::Value {
 
 /// The built-in studies: name and text.
 pub const BUILT_IN: [(&str, &str); 11] = [
-    (
-        "assignment",
-        include_str!("../../../studies/assignment.toml"),
-    ),
-    ("notebook", include_str!("../../../studies/notebook.toml")),
+    ("assignment", include_str!("../studies/assignment.toml")),
+    ("notebook", include_str!("../studies/notebook.toml")),
     (
         "edge-of-stability",
-        include_str!("../../../studies/edge-of-stability.toml"),
+        include_str!("../studies/edge-of-stability.toml"),
     ),
-    ("dimension", include_str!("../../../studies/dimension.toml")),
-    ("lazy", include_str!("../../../studies/lazy.toml")),
-    (
-        "deep-linear",
-        include_str!("../../../studies/deep-linear.toml"),
-    ),
-    (
-        "scalar-chaos",
-        include_str!("../../../studies/scalar-chaos.toml"),
-    ),
+    ("dimension", include_str!("../studies/dimension.toml")),
+    ("lazy", include_str!("../studies/lazy.toml")),
+    ("deep-linear", include_str!("../studies/deep-linear.toml")),
+    ("scalar-chaos", include_str!("../studies/scalar-chaos.toml")),
     (
         "signal-propagation",
-        include_str!("../../../studies/signal-propagation.toml"),
+        include_str!("../studies/signal-propagation.toml"),
     ),
-    ("capacity", include_str!("../../../studies/capacity.toml")),
-    ("frequency", include_str!("../../../studies/frequency.toml")),
+    ("capacity", include_str!("../studies/capacity.toml")),
+    ("frequency", include_str!("../studies/frequency.toml")),
     (
         "convergence-high-dimension",
-        include_str!("../../../studies/convergence-high-dimension.toml"),
+        include_str!("../studies/convergence-high-dimension.toml"),
     ),
 ];
 

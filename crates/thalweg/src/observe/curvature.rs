@@ -87,9 +87,9 @@ pub fn hessian_times(
     out
 }
 
-/// H v in the coordinates in which all layers have one rate, D^½ H D^½: a weight that enters multiplied
-/// by m and whose layer has the rate factor r has its row and column multiplied by m √r. A frozen layer
-/// has none.
+/// H v in the coordinates in which all layers have one rate, D^½ H D^½: a weight that enters
+/// multiplied by m and whose layer has the rate factor r has its row and column multiplied by m √r.
+/// A frozen layer has none.
 fn apply(
     problem: &Problem,
     weights: &[f64],
@@ -114,7 +114,8 @@ fn scale(problem: &Problem, parameters: usize) -> Vec<f64> {
     scale
 }
 
-/// `start` with a little of everything mixed in: a start orthogonal to the eigenvector would miss it.
+/// `start` with a little of everything mixed in: a start orthogonal to the eigenvector would miss
+/// it.
 fn mixed(start: &[f64]) -> Vec<f64> {
     let size = start.iter().map(|s| s * s).sum::<f64>().sqrt() / (start.len() as f64).sqrt();
     start
@@ -124,8 +125,8 @@ fn mixed(start: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-/// λmax of D^½ H D^½ (the Hessian in the trainable parameters, D the layer rates), by Lanczos from `start` (flat; the gradient of
-/// the top kernel mode is a good one).
+/// λmax of D^½ H D^½ (the Hessian in the trainable parameters, D the layer rates), by Lanczos from
+/// `start` (flat; the gradient of the top kernel mode is a good one).
 pub fn sharpness(
     problem: &Problem,
     weights: &[f64],

@@ -186,7 +186,8 @@ impl Tangent {
         self.slopes.iter().enumerate().map(units).sum::<usize>() as u64
     }
 
-    /// Share of the trace of Θ that each weight layer with its bias has; one weight for each tensor.
+    /// Share of the trace of Θ that each weight layer with its bias has; one weight for each
+    /// tensor.
     pub fn layer_shares(&self, problem: &Problem, of_tensor: &[f64]) -> Vec<f64> {
         let per_layer = if problem.bias { 2 } else { 1 };
         let traces = self.inputs.iter().zip(&self.deltas).enumerate();

@@ -1,7 +1,7 @@
-//! A chain: D scalar weights in a row, all equal to w, fitted to one number. The smallest deep network, and
-//! exact at every rate: gradient flow in closed form for small ones (Saxe, McClelland & Ganguli 2013,
-//! arXiv:1312.6120), period doubling, chaos and escape for large ones (Chen, Balasubramanian, Ghosal &
-//! Agrawalla 2023, arXiv:2310.01687).
+//! A chain: D scalar weights in a row, all equal to w, fitted to one number. The smallest deep
+//! network, and exact at every rate: gradient flow in closed form for small ones (Saxe, McClelland
+//! & Ganguli 2013, arXiv:1312.6120), period doubling, chaos and escape for large ones (Chen,
+//! Balasubramanian, Ghosal & Agrawalla 2023, arXiv:2310.01687).
 //!
 //! With output x u, u = w^D, and loss L = s (x u − y)², equal weights stay equal, and a step is
 //! w ← w − τ w^(D−1) (w^D − u*) with τ = 2 s η x² and u* = y/x.
@@ -33,8 +33,9 @@ pub enum Attractor {
 /// The longest cycle that is recognised.
 pub const LONGEST: usize = 64;
 
-/// The period of the last values of a sequence: the smallest p up to [`LONGEST`] with v(t) = v(t − p), to
-/// 1e-6 of the largest and to `floor`, for the last 64 t. None if there is none, or too few values.
+/// The period of the last values of a sequence: the smallest p up to [`LONGEST`] with v(t) = v(t −
+/// p), to 1e-6 of the largest and to `floor`, for the last 64 t. None if there is none, or too few
+/// values.
 pub fn period(values: &[f64], floor: f64) -> Option<u32> {
     let last = values.len().checked_sub(2 * LONGEST)?;
     let last = &values[last..];
@@ -72,8 +73,8 @@ impl Chain {
         1.0 + self.step * (second - d * self.power(w, 1).powi(2))
     }
 
-    /// τ times the curvature at the solution, D u*^(2 − 2/D): descent ends there below 2, monotonously
-    /// below 1.
+    /// τ times the curvature at the solution, D u*^(2 − 2/D): descent ends there below 2,
+    /// monotonously below 1.
     pub fn stiffness(&self) -> f64 {
         let d = f64::from(self.depth);
         self.step * d * libm::pow(self.target, 2.0 - 2.0 / d)
@@ -123,8 +124,9 @@ impl Chain {
 
     /// The largest distance of the product under descent from that under flow, to first order in τ.
     ///
-    /// Descent with step τ follows the modified flow w' = g − (τ/2) g' g + O(τ²) (Hairer, Lubich & Wanner
-    /// 2006, "Geometric Numerical Integration", IX.1), whose distance from w' = g is −(τ/2) g ln(g/g(w₀)).
+    /// Descent with step τ follows the modified flow w' = g − (τ/2) g' g + O(τ²) (Hairer, Lubich &
+    /// Wanner 2006, "Geometric Numerical Integration", IX.1), whose distance from w' = g is
+    /// −(τ/2) g ln(g/g(w₀)).
     pub fn first_order_distance(&self) -> f64 {
         let d = f64::from(self.depth);
         let (from, start) = (libm::log(self.start), self.flow(self.start));
@@ -238,7 +240,8 @@ mod tests {
         assert_eq!(saxe(2, 1.0).flow_steps(3.5), None);
     }
 
-    /// Measured by an independent program: 6.709e-2, 6.707e-3 and 6.706e-4 at rates 1e-2, 1e-3 and 1e-4.
+    /// Measured by an independent program: 6.709e-2, 6.707e-3 and 6.706e-4 at rates 1e-2, 1e-3 and
+    /// 1e-4.
     #[test]
     fn descent_leaves_flow_by_the_first_order_term() {
         for step in [1e-3, 1e-4] {
@@ -255,7 +258,8 @@ mod tests {
         }
     }
 
-    /// Period doubling at η = 1, √5 − 1, 1.28803, 1.29923; the two signs merge at 3√3/2 − 1; escape at 2.
+    /// Period doubling at η = 1, √5 − 1, 1.28803, 1.29923; the two signs merge at 3√3/2 − 1; escape
+    /// at 2.
     #[test]
     fn periods_double_where_they_should() {
         let ends = [

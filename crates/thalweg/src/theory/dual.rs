@@ -5,7 +5,8 @@
 //! Price's theorem). Closed forms: the piecewise linear family by Cho & Saul 2009, erf by Williams
 //! 1997, sin, cos and GELU by Gaussian integration (GELU also Tsuchida et al. 2021,
 //! arXiv:2002.08517). The others are integrated by the trapezoid rule, which converges
-//! double-exponentially here; Gauss-Hermite rules do not, because tanh has poles near the real line.
+//! double-exponentially here; Gauss-Hermite rules do not, because tanh has poles near the real
+//! line.
 //!
 //! φ, φ' and φ'' are written out anew: this room shares no derivative with the engines.
 

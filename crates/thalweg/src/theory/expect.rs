@@ -1,10 +1,11 @@
 //! What the infinitely wide network says about a cell before any training, as a distribution over
 //! random training sets: spectrum, steps to the loss, probability of success within the budget.
 //!
-//! For each training set of the cell's law: Θ and K of [`super::ntk`], an initial output f₀ ~ N(0, K),
-//! and exact discrete descent of the residual f₀ − y on the linearised network ([`super::linear`]).
-//! Wide networks follow it while their kernel stays (Lee et al. 2019, arXiv:1902.06720); at small d the
-//! kernel moves before slow modes are learned, and real networks are faster than this.
+//! For each training set of the cell's law: Θ and K of [`super::ntk`], an initial output f₀ ~ N(0,
+//! K), and exact discrete descent of the residual f₀ − y on the linearised network
+//! ([`super::linear`]). Wide networks follow it while their kernel stays (Lee et al. 2019,
+//! arXiv:1902.06720); at small d the kernel moves before slow modes are learned, and real networks
+//! are faster than this.
 
 use serde::Serialize;
 
@@ -151,8 +152,8 @@ impl Outlook {
 ///
 /// # Errors
 ///
-/// [`Error::Study`] if the cell has no such network (weights from a file) or no linear theory (Adam,
-/// mini-batches).
+/// [`Error::Study`] if the cell has no such network (weights from a file) or no linear theory
+/// (Adam, mini-batches).
 pub fn expect(cell: &Cell, sets: u64, threads: usize) -> Result<Vec<Expected>, Error> {
     let setting = &cell.setting;
     let rates = setting.descent.layer_rates.as_deref();

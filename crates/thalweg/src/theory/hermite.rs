@@ -2,12 +2,12 @@
 //!
 //! With α_k(a) = E[φ(√a z) h_k(z)], h_k the orthonormal Hermite polynomials, Mehler's formula gives
 //! E[φ(u) φ(v)] = Σ α_k(a) α_k(b) ρ^k and, with β_k from φ', E[φ'(u) φ'(v)] = Σ β_k(a) β_k(b) ρ^k
-//! (Daniely, Frostig & Singer 2016, arXiv:1602.05897, section 4). The coefficients cost one dimension
-//! of quadrature for each *point*; each of the many *pairs* is then a short sum. Every partial sum is a
-//! sum of Schur products of positive semi-definite matrices, hence one itself.
+//! (Daniely, Frostig & Singer 2016, arXiv:1602.05897, section 4). The coefficients cost one
+//! dimension of quadrature for each *point*; each of the many *pairs* is then a short sum. Every
+//! partial sum is a sum of Schur products of positive semi-definite matrices, hence one itself.
 //!
-//! Σ α_k² = E φ(u)² tells how much is left out. The series is stopped when that is below round-off; a
-//! pair for which it could not be, because the variance is very large and |ρ| is nearly 1, is
+//! Σ α_k² = E φ(u)² tells how much is left out. The series is stopped when that is below round-off;
+//! a pair for which it could not be, because the variance is very large and |ρ| is nearly 1, is
 //! integrated in two dimensions instead.
 
 use super::dual::{Dual, jet, nodes, quadrature, spacing};
@@ -73,8 +73,9 @@ impl Expansion {
     /// The series at each of several variances.
     pub(super) fn new(activation: Activation, variances: &[f64]) -> Expansion {
         let widest = variances.iter().fold(0.0f64, |m, v| m.max(*v)).sqrt();
-        // Half the nodes are enough: an even polynomial sees the even part of a function, an odd one
-        // the odd part. The polynomials carry a factor e^(z²/4), so the range is wider than REACH.
+        // Half the nodes are enough: an even polynomial sees the even part of a function, an odd
+        // one the odd part. The polynomials carry a factor e^(z²/4), so the range is wider
+        // than REACH.
         let half: Vec<(f64, f64)> = nodes(spacing(widest), 12.5)
             .filter(|(z, _)| *z >= 0.0)
             // √w on each side of a product keeps everything in range.
@@ -113,8 +114,9 @@ impl Expansion {
         let mut before = vec![0.0; half.len()];
         let mut now: Vec<f64> = half.iter().map(|(_, w)| *w).collect();
         for k in 0..MOST {
-            // All go on until all are done: a pair has as many terms as its shorter series. Looked at
-            // between blocks only, because a symmetric function has every other term 0.
+            // All go on until all are done: a pair has as many terms as its shorter series. Looked
+            // at between blocks only, because a symmetric function has every other term
+            // 0.
             if k % BLOCK == 0 && series.iter().flatten().all(Series::done) {
                 break;
             }

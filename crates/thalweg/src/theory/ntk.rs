@@ -3,8 +3,8 @@
 //!
 //! With Σ⁰ = v₀ x·x'/d + σb₀² and T⁰ = ω₀ x·x'/d + β₀, each hidden layer takes the dual activation
 //! (K, K') of Σ and gives Σ ← v K + σb², T ← ω K + β + v K' T (Jacot, Gabriel & Hongler 2018,
-//! arXiv:1806.07572; Lee et al. 2019, arXiv:1902.06720). v/fan_in is the variance of an effective weight;
-//! ω is the weight of ∂f/∂W in Θ = Σ (rate factor) m² ∂f ∂fᵀ times fan_in: v in the `ntk`
+//! arXiv:1806.07572; Lee et al. 2019, arXiv:1902.06720). v/fan_in is the variance of an effective
+//! weight; ω is the weight of ∂f/∂W in Θ = Σ (rate factor) m² ∂f ∂fᵀ times fan_in: v in the `ntk`
 //! parameterization, fan_in itself in the `standard` one, where the widths therefore remain.
 
 use std::f64::consts::PI;
@@ -64,10 +64,11 @@ impl Wide {
     /// The infinitely wide network whose layers start and train as those of `net` do; `layer_rates`
     /// are the factors of `descent.layer_rates`.
     ///
-    /// A law of the initial weights enters by its variance alone: fan_in Var W is 1/3 for `pytorch`,
-    /// 2 for `kaiming_*`, 1 for `lecun_normal`, 2 fan_in/(fan_in + fan_out) for `xavier_*`,
-    /// fan_in/max(fan_in, fan_out) for `orthogonal` (whose kernels agree with the Gaussian ones when
-    /// wide: Huang, Du & Xu 2020, arXiv:2004.05867), each times the square of its gain.
+    /// A law of the initial weights enters by its variance alone: fan_in Var W is 1/3 for
+    /// `pytorch`, 2 for `kaiming_*`, 1 for `lecun_normal`, 2 fan_in/(fan_in + fan_out) for
+    /// `xavier_*`, fan_in/max(fan_in, fan_out) for `orthogonal` (whose kernels agree with the
+    /// Gaussian ones when wide: Huang, Du & Xu 2020, arXiv:2004.05867), each times the square
+    /// of its gain.
     ///
     /// # Errors
     ///
@@ -273,8 +274,9 @@ impl Wide {
     }
 }
 
-/// The angle between unit vectors, right to round-off also near 0 and π, where that by acos is wrong
-/// in half the digits (Kahan 2006, "How futile are mindless assessments of roundoff"). π/2 if one is 0.
+/// The angle between unit vectors, right to round-off also near 0 and π, where that by acos is
+/// wrong in half the digits (Kahan 2006, "How futile are mindless assessments of roundoff"). π/2 if
+/// one is 0.
 fn angle(u: &[f64], v: &[f64]) -> f64 {
     let norm = |sign: f64| {
         let squares = u.iter().zip(v).map(|(u, v)| (u + sign * v).powi(2));

@@ -95,7 +95,8 @@ fn every_instruction_set_gives_the_same_bits() {
     }
 }
 
-/// Lanes are replicates in a group and units in a network trained on its own; the sums are the same.
+/// Lanes are replicates in a group and units in a network trained on its own; the sums are the
+/// same.
 #[test]
 fn a_network_on_its_own_gives_the_bits_of_a_group() {
     let wide = "hidden = [67, 33]\nactivation = \"tanh\"";
@@ -117,8 +118,8 @@ fn a_network_on_its_own_gives_the_bits_of_a_group() {
     }
 }
 
-/// More points and units than stay in the nearest cache at once: points and sums are then cut in blocks, and
-/// a sum goes on where its last block left it.
+/// More points and units than stay in the nearest cache at once: points and sums are then cut in
+/// blocks, and a sum goes on where its last block left it.
 #[test]
 fn sums_cut_in_blocks_have_the_bits_of_whole_ones() {
     for (activation, precision) in [("relu", "f32"), ("tanh", "f64"), ("gelu", "f32")] {
@@ -195,7 +196,8 @@ fn a_replicate_that_diverges_is_a_result() {
 /// no bit changes any more.
 #[test]
 fn a_dead_relu_net_is_fixed_not_spent() {
-    let text = "replicates = 5\n[data]\npoints = 6\ndim = 2\n[net]\nhidden = [4]\nactivation = \"relu\"\n\
+    let text = "replicates = 5\n[data]\npoints = 6\ndim = 2\n[net]\nhidden = [4]\n\
+                activation = \"relu\"\n\
                 [descent]\nrate = 0.05\nsteps = 100000";
     let cell = plan(text).cells.remove(0);
     let problem = cell.problem();
@@ -245,7 +247,8 @@ fn linear_regression_diverges_exactly_above_the_limit() {
     for loss in ["sum", "mean", "half_sum", "half_mean"] {
         for (of_limit, diverges) in [(0.98, false), (1.02, true)] {
             let text = format!(
-                "replicates = 10\n[net]\nhidden = []\n[descent]\nloss = \"{loss}\"\nprecision = \"f64\"\n\
+                "replicates = 10\n[net]\nhidden = []\n[descent]\nloss = \"{loss}\"\n\
+                 precision = \"f64\"\n\
                  rate = {{ of_limit = {of_limit} }}\nsteps = 20000\n"
             );
             for row in record(&text, &Cpu::detect(), 2).rows {

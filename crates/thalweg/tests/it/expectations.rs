@@ -1,4 +1,4 @@
-//! Spectra and steps over random training sets at infinite width, against published tables and laws.
+//! Spectra and steps over random training sets at infinite width, against tables and laws.
 
 use thalweg::plan::Cell;
 use thalweg::stats::wilson;
@@ -17,15 +17,16 @@ fn setting(name: &str, dim: usize) -> Cell {
     let net = match name {
         "R0" => format!("activation = \"relu\"\nparameterization = \"ntk\"\n{he}\nbias = false"),
         "R1" => format!(
-            "activation = \"relu\"\nparameterization = \"ntk\"\n{he}\nbias_init = {{ normal = {{ std = 0.1 }} }}"
+            "activation = \"relu\"\nparameterization = \"ntk\"\n{he}\n\
+             bias_init = {{ normal = {{ std = 0.1 }} }}"
         ),
         "R3" => format!("activation = \"relu\"\n{he}\nbias = false"),
         "R4" => format!("activation = \"relu\"\n{he}"),
         "R5" => "activation = \"relu\"\ninit = \"pytorch\"".into(),
         "E4" => "activation = \"erf\"\ninit = \"lecun_normal\"".into(),
-        "T0" => {
-            "activation = \"tanh\"\nparameterization = \"ntk\"\ninit = \"lecun_normal\"\nbias = false".into()
-        }
+        "T0" => "activation = \"tanh\"\nparameterization = \"ntk\"\ninit = \"lecun_normal\"\n\
+             bias = false"
+            .into(),
         "T4" => "activation = \"tanh\"\ninit = \"lecun_normal\"".to_string(),
         other => panic!("no row {other}"),
     };
@@ -313,8 +314,8 @@ fn spectra_and_steps_are_those_of_the_tables() {
     }
 }
 
-/// The standard parameterization is not the other one scaled, and biases that train from zero are not
-/// no biases: κ at d = 2.
+/// The standard parameterization is not the other one scaled, and biases that train from zero are
+/// not no biases: κ at d = 2.
 #[test]
 fn settings_that_are_often_confused_differ_at_small_dimension() {
     let kappa = |name| {
@@ -331,8 +332,8 @@ fn first(text: &str, sets: u64) -> Vec<Expected> {
     expect(&cell(text), sets, 1).expect("it has a theory")
 }
 
-/// A linear net of d < N inputs cannot; a bias-free ReLU net at d = 1 cannot; a rate above the limit
-/// does not; and each is counted as what it is.
+/// A linear net of d < N inputs cannot; a bias-free ReLU net at d = 1 cannot; a rate above the
+/// limit does not; and each is counted as what it is.
 #[test]
 fn what_never_converges_is_said_to_never_converge() {
     let half = "[descent]\nrate = { of_limit = 0.5 }";
@@ -353,8 +354,8 @@ fn what_never_converges_is_said_to_never_converge() {
     assert_eq!(Outlook::new(&first(&enough, 20), 1_000_000).successes, 20);
 }
 
-/// Threads change nothing, the first sets are the same however many follow, a loss with another factor
-/// only rescales rate and threshold, and one training set for all has one spectrum.
+/// Threads change nothing, the first sets are the same however many follow, a loss with another
+/// factor only rescales rate and threshold, and one training set for all has one spectrum.
 #[test]
 fn expectations_depend_on_the_setting_alone() {
     let cell = setting("T4", 5);

@@ -301,8 +301,9 @@ fn kernels_have_the_known_values() {
     }
 }
 
-/// Twenty equispaced points on the unit circle, ReLU without biases: Θ is circulant, its eigenvalues
-/// are a discrete Fourier transform. One hidden layer learns no odd frequency above 1, two do.
+/// Twenty equispaced points on the unit circle, ReLU without biases: Θ is circulant, its
+/// eigenvalues are a discrete Fourier transform. One hidden layer learns no odd frequency above 1,
+/// two do.
 #[test]
 fn the_spectrum_on_the_circle_is_that_of_the_circulant() {
     let circle: Vec<f64> = (0..20)
@@ -501,8 +502,8 @@ fn the_series_is_the_integral() {
     }
 }
 
-/// Equal, opposite, nearly equal and zero inputs: no eigenvalue is below round-off of the largest, and
-/// equal inputs have equal rows.
+/// Equal, opposite, nearly equal and zero inputs: no eigenvalue is below round-off of the largest,
+/// and equal inputs have equal rows.
 #[test]
 fn kernels_are_positive_semidefinite_whatever_the_inputs() {
     let (n, d) = (12, 3);
@@ -532,8 +533,8 @@ fn kernels_are_positive_semidefinite_whatever_the_inputs() {
     }
 }
 
-/// Pulling two points of a bias-free ReLU net together to the angle δ sends λmin to (L(L+1)/π)(|x|²/d) δ.
-/// An arc cosine would leave nothing of it at δ = 1e-8.
+/// Pulling two points of a bias-free ReLU net together to the angle δ sends λmin to
+/// (L(L+1)/π)(|x|²/d) δ. An arc cosine would leave nothing of it at δ = 1e-8.
 #[test]
 fn nearly_collinear_points_keep_their_small_eigenvalue() {
     for depth in [1, 2, 3] {
@@ -582,8 +583,8 @@ fn rank_is_that_of_the_functions_a_network_can_make() {
     assert_eq!(rank(Relu, 2), 20);
 }
 
-/// Θ = n K₂ + 1 + σw² K₂' ∘ (n K₁ + 1 + σw² K₁' ∘ (x·x' + 1)) with trained biases that start at 0, from
-/// the duals of each pair.
+/// Θ = n K₂ + 1 + σw² K₂' ∘ (n K₁ + 1 + σw² K₁' ∘ (x·x' + 1)) with trained biases that start at 0,
+/// from the duals of each pair.
 #[test]
 fn the_standard_parameterization_keeps_its_widths() {
     let (d, x) = (3, [0.3, -1.0, 0.4, 0.9, 0.2, -0.5]);
@@ -657,8 +658,11 @@ fn a_study_is_read_as_variances_and_shares() {
         ],
     );
     close(
-        text("init = \"xavier_normal\"\nbias = false\ngains = [6.0, 1.0, 0.5]\n[descent]\nlayer_rates = [1.0, 0.0, 2.0]")
-            .expect("a law"),
+        text(
+            "init = \"xavier_normal\"\nbias = false\ngains = [6.0, 1.0, 0.5]\n[descent]\n\
+              layer_rates = [1.0, 0.0, 2.0]",
+        )
+        .expect("a law"),
         [
             layer(36.0 * 20.0 / 50.0, 0.0, 10.0, 0.0),
             layer(80.0 / 60.0, 0.0, 0.0, 0.0),
@@ -684,7 +688,8 @@ fn a_study_is_read_as_variances_and_shares() {
     assert!(error.hint().is_some());
 }
 
-/// ReLU is homogeneous, a cross kernel is a block of the whole, a net without hidden layers is linear.
+/// ReLU is homogeneous, a cross kernel is a block of the whole, a net without hidden layers is
+/// linear.
 #[test]
 fn kernels_scale_and_nest() {
     let (n, d) = (6, 4);
@@ -724,8 +729,8 @@ fn kernels_scale_and_nest() {
     near(k.ntk[1], dot + 1.0, 1e-14, "linear regression");
 }
 
-/// Mean of Θ over finite networks goes to the infinite one, its scatter as 1/width: the mean square of
-/// the relative difference has slope −1 in the width, for kinked and smooth activations, in both
+/// Mean of Θ over finite networks goes to the infinite one, its scatter as 1/width: the mean square
+/// of the relative difference has slope −1 in the width, for kinked and smooth activations, in both
 /// parameterizations.
 #[test]
 fn finite_networks_approach_the_kernel_at_the_rate_of_the_width() {
@@ -780,8 +785,8 @@ fn finite_networks_approach_the_kernel_at_the_rate_of_the_width() {
     }
 }
 
-/// Training from a zero mean: nothing at t = 0, the gradient at t = 1, interpolation at last; steps of a
-/// small rate are gradient flow; the NNGP interpolates too.
+/// Training from a zero mean: nothing at t = 0, the gradient at t = 1, interpolation at last; steps
+/// of a small rate are gradient flow; the NNGP interpolates too.
 #[test]
 fn regression_has_its_limits() {
     let (n, m, d) = (8, 3, 4);

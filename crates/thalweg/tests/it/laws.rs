@@ -29,7 +29,8 @@ fn curved(activation: &str) -> [Cell; 2] {
         cell(&format!(
             "[data]\npoints = 6\ndim = 3\n[net]\nhidden = [5, 4]\nactivation = \"{activation}\"\n\
              init = \"lecun_normal\"\nbias_init = {{ normal = {{ std = 0.5 }} }}\n\
-             parameterization = \"{parameterization}\"\n[descent]\nloss = \"mean\"\nlayer_rates = [1.0, 0.5, 2.0]\n"
+             parameterization = \"{parameterization}\"\n[descent]\nloss = \"mean\"\n\
+             layer_rates = [1.0, 0.5, 2.0]\n"
         ))
     })
 }
@@ -155,8 +156,10 @@ fn at_an_interpolation_the_sharpness_is_the_kernels() {
         ("relu", ""),
     ] {
         let text = format!(
-            "replicates = 4\n[data]\npoints = 5\ndim = 3\n[net]\nhidden = [16, 16]\nactivation = \"{activation}\"\n\
-             init = \"kaiming_normal\"\n{more}[descent]\nrate = {{ of_limit = 0.5 }}\nprecision = \"f64\"\n\
+            "replicates = 4\n[data]\npoints = 5\ndim = 3\n[net]\nhidden = [16, 16]\n\
+             activation = \"{activation}\"\n\
+             init = \"kaiming_normal\"\n{more}[descent]\nrate = {{ of_limit = 0.5 }}\n\
+             precision = \"f64\"\n\
              [success]\nloss_below = 1e-21"
         );
         let record = record(&text, &Cpu::detect(), 2);
@@ -182,7 +185,8 @@ fn a_linear_model_takes_the_predicted_steps() {
         ("{ nesterov = { beta = 0.9 } }", 0.3),
     ] {
         let text = format!(
-            "replicates = 20\n[data]\npoints = 10\ndim = 15\n[net]\nhidden = []\n[descent]\nmethod = {method}\n\
+            "replicates = 20\n[data]\npoints = 10\ndim = 15\n[net]\nhidden = []\n[descent]\n\
+             method = {method}\n\
              rate = {{ of_limit = {limit} }}\nprecision = \"f64\"\n[keep]\nreplicates = 20\n"
         );
         let (cell, record) = (cell(&text), record(&text, &Cpu::detect(), 2));
@@ -211,7 +215,8 @@ fn a_linear_model_takes_the_predicted_steps() {
 /// f = u v on x = 1 with target y, from u = v = w.
 fn scalar(w: f64, y: f64, rate: f64, steps: u64) -> (Problem, Start) {
     let text = format!(
-        "[data]\npoints = 1\ndim = 1\n[net]\nhidden = [1]\nactivation = \"identity\"\nbias = false\n\
+        "[data]\npoints = 1\ndim = 1\n[net]\nhidden = [1]\nactivation = \"identity\"\n\
+         bias = false\n\
          [descent]\nloss = \"half_sum\"\nsteps = {steps}\nprecision = \"f64\"\nstop = \"never\"\n\
          [success]\nloss_below = 1e-300"
     );
@@ -282,16 +287,22 @@ fn descent_converges_to_the_flow_at_first_order() {
     assert!((slope - 1.0).abs() < 0.1, "{slope}");
 }
 
-/// Half the rate and twice the steps: the distance to the flow halves, so successive differences do.
+/// Half the rate and twice the steps: the distance to the flow halves, so successive differences
+/// do.
 #[test]
 fn a_tanh_net_converges_to_its_flow_at_first_order() {
     let losses = [100, 200, 400, 800].map(|steps| {
         let text = format!(
-            "replicates = 5\n[data]\npoints = 8\ndim = 3\n[net]\nhidden = [10]\n[descent]\nloss = \"mean\"\n\
+            "replicates = 5\n[data]\npoints = 8\ndim = 3\n[net]\nhidden = [10]\n[descent]\n\
+             loss = \"mean\"\n\
              rate = {:e}\nsteps = {steps}\nprecision = \"f64\"\nstop = \"never\"",
             10.0 / f64::from(steps)
         );
-        record(&text, &Cpu::detect(), 2).rows.iter().map(|r| r.final_loss).collect::<Vec<_>>()
+        record(&text, &Cpu::detect(), 2)
+            .rows
+            .iter()
+            .map(|r| r.final_loss)
+            .collect::<Vec<_>>()
     });
     for r in 0..5 {
         let slope = libm::log2((losses[1][r] - losses[2][r]) / (losses[2][r] - losses[3][r]));
@@ -299,14 +310,16 @@ fn a_tanh_net_converges_to_its_flow_at_first_order() {
     }
 }
 
-/// w = m u and u ← u − η m ∂L/∂w is w ← w − η m² ∂L/∂w: standard descent with the rate of each layer
-/// multiplied by m² = σ²/fan_in.
+/// w = m u and u ← u − η m ∂L/∂w is w ← w − η m² ∂L/∂w: standard descent with the rate of each
+/// layer multiplied by m² = σ²/fan_in.
 #[test]
 fn the_ntk_parameterization_is_a_rate_for_each_layer() {
     let with = |more: &str, rates: &str| {
         let text = format!(
-            "replicates = 5\n[data]\ndim = 4\n[net]\nhidden = [8, 16]\nbias = false\ninit = {{ normal = {{ variance = 2.0 }} }}\n\
-             {more}\n[descent]\nrate = 0.005\nsteps = 200\nprecision = \"f64\"\nstop = \"never\"\n{rates}\n[keep]\nreplicates = 5\nlosses = \"all\"\n"
+            "replicates = 5\n[data]\ndim = 4\n[net]\nhidden = [8, 16]\nbias = false\n\
+             init = {{ normal = {{ variance = 2.0 }} }}\n\
+             {more}\n[descent]\nrate = 0.005\nsteps = 200\nprecision = \"f64\"\nstop = \"never\"\n\
+             {rates}\n[keep]\nreplicates = 5\nlosses = \"all\"\n"
         );
         record(&text, &Cpu::detect(), 1)
             .curves
@@ -344,8 +357,10 @@ fn no_linear_net_is_below_the_floor() {
     ] {
         for more in ["", "bias = false\n"] {
             let text = format!(
-                "replicates = 20\n[data]\ndim = 6\n[net]\nhidden = {hidden}\nactivation = \"identity\"\n{more}\
-                 [descent]\nrate = {{ of_limit = 0.4 }}\nsteps = 3000\nprecision = \"f64\"\n[look]\nreplicates = 0"
+                "replicates = 20\n[data]\ndim = 6\n[net]\nhidden = {hidden}\n\
+                 activation = \"identity\"\n{more}\
+                 [descent]\nrate = {{ of_limit = 0.4 }}\nsteps = 3000\nprecision = \"f64\"\n\
+                 [look]\nreplicates = 0"
             );
             let cell = cell(&text);
             for row in record(&text, &Cpu::detect(), 2).rows {
@@ -366,7 +381,8 @@ fn no_linear_net_is_below_the_floor() {
 fn the_relu_kernel_has_its_mean_at_every_width() {
     for hidden in ["[40]", "[30, 20]", "[24, 24, 24]"] {
         let cell = cell(&format!(
-            "[data]\npoints = 1\ndim = 5\ndraw = \"once\"\n[net]\nhidden = {hidden}\nactivation = \"relu\"\nbias = false\n\
+            "[data]\npoints = 1\ndim = 5\ndraw = \"once\"\n[net]\nhidden = {hidden}\n\
+             activation = \"relu\"\nbias = false\n\
              parameterization = \"ntk\"\ninit = {{ normal = {{ variance = 2.0 }} }}\n"
         ));
         let (problem, x) = (cell.problem(), cell.set(0).x);
@@ -385,13 +401,16 @@ fn the_relu_kernel_has_its_mean_at_every_width() {
     }
 }
 
-/// Reference values, section 2.3: ReLU, two layers of 64, η = N/λmax(Θ₀), 100 runs of another program.
+/// Reference values, section 2.3: ReLU, two layers of 64, η = N/λmax(Θ₀), 100 runs of another
+/// program.
 #[test]
 fn a_relu_net_takes_the_steps_of_the_reference() {
     for (dim, median) in [(15, 460.0), (5, 1984.0)] {
         let text = format!(
-            "replicates = 100\n[data]\ndim = {dim}\n[net]\nhidden = [64, 64]\nactivation = \"relu\"\ninit = \"kaiming_normal\"\n\
-             [descent]\nloss = \"half_mean\"\nrate = {{ of_limit = 0.5 }}\nsteps = 20000\nprecision = \"f64\"\n[look]\nreplicates = 0"
+            "replicates = 100\n[data]\ndim = {dim}\n[net]\nhidden = [64, 64]\n\
+             activation = \"relu\"\ninit = \"kaiming_normal\"\n\
+             [descent]\nloss = \"half_mean\"\nrate = {{ of_limit = 0.5 }}\nsteps = 20000\n\
+             precision = \"f64\"\n[look]\nreplicates = 0"
         );
         let record = record(&text, &Cpu::detect(), 2);
         assert_eq!(record.successes(), 100, "dimension {dim}");

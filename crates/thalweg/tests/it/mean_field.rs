@@ -1,4 +1,4 @@
-//! Mean field: fixed points, depth scales and critical lines against published values and exact laws.
+//! Mean field: fixed points, depth scales, critical lines against published values, exact laws.
 
 use thalweg::net::Activation;
 use thalweg::theory::dual::{dual, moments};
@@ -153,8 +153,8 @@ fn critical_lines_have_the_known_points() {
     }
 }
 
-/// Every point of every critical line is a fixed point with χ₁ = 1, and on its two sides there is order
-/// and chaos.
+/// Every point of every critical line is a fixed point with χ₁ = 1, and on its two sides there is
+/// order and chaos.
 #[test]
 fn critical_points_separate_order_from_chaos() {
     for activation in ALL {

@@ -1,0 +1,144 @@
+//! Trains one small batch on one thread and nothing else: what `benches/instructions/count` counts.
+//!
+//! `small_batch [ACTIVATION [PRECISION [UNITS [NETWORKS [STEPS [RATE]]]]]]`: networks of two hidden
+//! layers on 20 points in 15 dimensions. The last losses are printed, so that no work can be
+//! optimised away.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error as NoSuchWord, StrDeserializer};
+use thalweg_engine::seed::{Purpose, stream};
+use thalweg_engine::{End, Engine, Loss, Method, Problem, Start, Supply, Tensor, cpu::Cpu};
+
+const POINTS: usize = 20;
+const DIM: usize = 15;
+const SEED: u64 = 2018;
+
+/// The replicates of one problem, handed out in order.
+struct Batch {
+    problem: Problem,
+    rate: f64,
+    networks: u64,
+    next: AtomicU64,
+    ends: std::sync::Mutex<Vec<End>>,
+}
+
+impl Batch {
+    /// Draws a training set and weights of variance 2/fan_in, all normal.
+    fn start(&self, replicate: u64) -> Start {
+        let normals = |purpose, part, count: usize, std: f64| {
+            let mut random = stream(SEED, replicate, purpose, part);
+            (0..count).map(move |_| std * random.normal())
+        };
+        let parts = self.problem.tensors.iter().zip(0..);
+        Start {
+            replicate,
+            x: normals(Purpose::Data, 1, POINTS * DIM, 1.0).collect(),
+            y: normals(Purpose::Data, 0, POINTS, 1.0).collect(),
+            weights: parts
+                .flat_map(|(tensor, part)| {
+                    let std = match tensor.shape[..] {
+                        [_, fan_in] => (2.0 / fan_in as f64).sqrt(),
+                        _ => 0.0,
+                    };
+                    normals(Purpose::Init, part, tensor.len(), std)
+                })
+                .collect(),
+            rate: self.rate,
+            seed: SEED,
+            snapshots: Vec::new(),
+            keep_best: false,
+            keep_losses: false,
+        }
+    }
+}
+
+impl Supply for Batch {
+    fn next(&self) -> Option<Start> {
+        let replicate = self.next.fetch_add(1, Ordering::Relaxed);
+        (replicate < self.networks).then(|| self.start(replicate))
+    }
+
+    fn done(&self, end: End) {
+        self.ends.lock().expect("no thread panicked").push(end);
+    }
+
+    fn left(&self) -> u64 {
+        self.networks
+            .saturating_sub(self.next.load(Ordering::Relaxed))
+    }
+
+    fn go_on(&self, _steps: u64, _room: u64) -> bool {
+        true
+    }
+}
+
+/// Two hidden layers of so many units, trained by gradient descent to the last step.
+fn problem(
+    activation: &str,
+    precision: &str,
+    units: usize,
+    steps: u64,
+) -> Result<Problem, NoSuchWord> {
+    fn word(text: &str) -> StrDeserializer<'_, NoSuchWord> {
+        text.into_deserializer()
+    }
+    let sizes = vec![DIM, units, units, 1];
+    let mut tensors: Vec<Tensor> = Vec::new();
+    for (layer, pair) in sizes.windows(2).enumerate() {
+        for shape in [vec![pair[1], pair[0]], vec![pair[1]]] {
+            let is_bias = shape.len() == 1;
+            tensors.push(Tensor {
+                name: format!("{}.{}", 2 * layer, if is_bias { "bias" } else { "weight" }),
+                start: tensors.last().map_or(0, |t| t.range().end),
+                shape,
+                layer,
+                is_bias,
+            });
+        }
+    }
+    Ok(Problem {
+        sizes,
+        rate_factors: vec![1.0; tensors.len()],
+        multipliers: vec![1.0; tensors.len()],
+        tensors,
+        activation: Deserialize::deserialize(word(activation))?,
+        bias: true,
+        points: POINTS,
+        method: Method::Gd,
+        loss: Loss::Sum,
+        steps,
+        run_all: true,
+        loss_below: 0.0,
+        precision: Deserialize::deserialize(word(precision))?,
+        grid: Arc::from([0, steps]),
+    })
+}
+
+#[expect(clippy::print_stdout, reason = "what was trained is the output")]
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let mut next = |default: &str| arguments.next().unwrap_or(default.into());
+    let (activation, precision) = (next("relu"), next("f32"));
+    let (units, networks, steps) = (
+        next("20").parse()?,
+        next("16").parse()?,
+        next("200").parse()?,
+    );
+    let batch = Batch {
+        problem: problem(&activation, &precision, units, steps)?,
+        rate: next("0.001").parse()?,
+        networks,
+        next: AtomicU64::new(0),
+        ends: Default::default(),
+    };
+    Cpu::detect().train(&batch.problem, &batch, 1);
+    let ends = batch.ends.into_inner()?;
+    let losses: Vec<f64> = ends.iter().map(|end| end.last.loss).collect();
+    println!("{} replicate-steps, {losses:?}", networks * steps);
+    Ok(())
+}
