@@ -91,8 +91,8 @@ fn the_kernel_is_the_jacobian_times_its_transpose() {
     }
 }
 
-/// H v = d/dh ∇L(w + h v), ∇L = Jᵀ(2 s r); and λmax of the Hessian in the trainable numbers u with
-/// w = m u, which is M H M.
+/// H v = d/dh ∇L(w + h v), ∇L = Jᵀ(2 s r); and λmax of the Hessian in the numbers u with
+/// w = m √r u, r the rate factor of the layer, in which all layers have one rate: M H M.
 #[test]
 fn the_hessian_is_the_derivative_of_the_gradient() {
     for (activation, cell) in ACTIVATIONS
@@ -126,7 +126,8 @@ fn the_hessian_is_the_derivative_of_the_gradient() {
                 "{activation}: {quotient} and {e}"
             );
         }
-        let m = &problem.multipliers;
+        let factors = problem.multipliers.iter().zip(&problem.rate_factors);
+        let m = &factors.map(|(m, r)| m * r.sqrt()).collect::<Vec<f64>>();
         let hessian: Vec<f64> = (0..n)
             .flat_map(|i| {
                 let v = scaled(&problem, unit(n, i), m);
