@@ -57,7 +57,7 @@ pub fn count(v: u64) -> String {
 /// A share in per cent: whole, or with a digit after the point; never rounded to certainty.
 pub fn percent(share: f64) -> String {
     let p = 100.0 * share;
-    if !share.is_finite() {
+    if !p.is_finite() {
         "–".into()
     } else if share > 0.0 && p < 0.1 {
         "< 0.1 %".into()
