@@ -150,6 +150,10 @@ impl<S: Simd, V: Lane<S>> Body<S, V> for Group<S, V> {
         let zero = V::of(simd, 0.0);
         let spans = spans(problem);
         let parameters = spans.last().map_or(0, |s| s.range().end);
+        let mut real = vec![0; parameters];
+        for (_, place) in spans.iter().flat_map(Span::places) {
+            real[place] = u64::MAX >> (64 - V::LEN);
+        }
         let slope_from = Slope::of(problem.activation);
         let hidden = &problem.sizes[1..problem.sizes.len() - 1];
         let n = problem.points;
@@ -165,7 +169,7 @@ impl<S: Simd, V: Lane<S>> Body<S, V> for Group<S, V> {
             simd,
             spans,
             w: vec![zero; parameters],
-            rule: Rule::new(simd, problem, parameters),
+            rule: Rule::new(simd, problem, real),
             x: matrix(problem.sizes[0]),
             y: vec![zero; n],
             a: layers(true),
@@ -178,6 +182,10 @@ impl<S: Simd, V: Lane<S>> Body<S, V> for Group<S, V> {
     }
 
     fn load(&mut self, problem: &Problem, lane: usize, start: &Start) {
+        // Of a predecessor nothing stays, in the padding neither.
+        for w in &mut self.w {
+            w.as_mut_slice()[lane] = Real::of(0.0);
+        }
         for (span, tensor) in self.spans.iter().zip(&problem.tensors) {
             let weights = &start.weights[tensor.range()];
             for (from, to) in span.places() {

@@ -10,6 +10,9 @@ use crate::{Problem, Start};
 
 /// What a rule remembers of the gradients, and its pace.
 pub(super) struct Rule<V> {
+    /// The lanes of each vector that hold a weight, as bits; the others are padding, of which no sum
+    /// takes anything and which may hold what it likes.
+    real: Vec<u64>,
     /// Gradient over 2 s; unused where the step is fused into the backward pass.
     pub(super) g: Vec<V>,
     /// First and second running means.
@@ -22,11 +25,12 @@ pub(super) struct Rule<V> {
 }
 
 impl<V: Copy> Rule<V> {
-    pub(super) fn new<S: Simd>(simd: S, problem: &Problem, parameters: usize) -> Rule<V>
+    /// A rule for weights of which these lanes are real.
+    pub(super) fn new<S: Simd>(simd: S, problem: &Problem, real: Vec<u64>) -> Rule<V>
     where
         V: Lane<S>,
     {
-        let zero = V::of(simd, 0.0);
+        let (zero, parameters) = (V::of(simd, 0.0), real.len());
         let state = |wanted: bool| vec![zero; if wanted { parameters } else { 0 }];
         let (first, second) = match problem.method {
             Method::Gd | Method::Sgd { .. } => (false, false),
@@ -34,6 +38,7 @@ impl<V: Copy> Rule<V> {
             Method::Adam { .. } => (true, true),
         };
         Rule {
+            real,
             g: state(true),
             first: state(first),
             second: state(second),
@@ -52,7 +57,7 @@ impl<V: Copy> Rule<V> {
                 v.as_mut_slice()[lane] = super::lane::Real::of(value);
             }
         };
-        for state in [&mut self.first, &mut self.second] {
+        for state in [&mut self.g, &mut self.first, &mut self.second] {
             state.iter_mut().for_each(|v| set(v, 0.0));
         }
         self.decay.iter_mut().for_each(|v| set(v, 1.0));
@@ -70,7 +75,8 @@ impl<V: Copy> Rule<V> {
         }
     }
 
-    /// The step of gradient descent from `g`; the lanes in which a weight changed.
+    /// The step of gradient descent from `g`; the lanes in which a weight changed. Padding that moves
+    /// is no weight: there an infinite rate makes NaN, which differs from itself for ever.
     #[inline(always)]
     pub(super) fn descend<S: Simd>(
         &self,
@@ -80,16 +86,17 @@ impl<V: Copy> Rule<V> {
     where
         V: Lane<S>,
     {
-        let lanes = u64::MAX >> (64 - V::LEN);
         let mut moved = 0;
         for (span, pace) in spans.zip(&self.pace) {
-            for (w, g) in w[span.clone()].iter_mut().zip(&self.g[span]) {
+            let real = &self.real[span.clone()];
+            let each = w[span.clone()].iter_mut().zip(&self.g[span]);
+            for ((w, g), real) in each.zip(real) {
                 let new = pace.mul_add_precise(*g, *w);
-                moved |= !new.simd_eq(*w).to_bitmask();
+                moved |= !new.simd_eq(*w).to_bitmask() & real;
                 *w = new;
             }
         }
-        moved & lanes
+        moved
     }
 
     /// The step of a rule with memory, from `g`.

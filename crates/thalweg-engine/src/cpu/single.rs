@@ -360,6 +360,15 @@ impl<S: Simd, V: Lane<S>> Body<S, V> for Single<S, V> {
         let zero = V::of(simd, 0.0);
         let blocks = blocks::<S, V>(problem);
         let parameters = blocks.last().map_or(0, |b| b.range().end);
+        let mut real = vec![0; parameters];
+        for block in &blocks {
+            for row in 0..block.rows {
+                for column in 0..block.columns {
+                    let (at, _) = panel_of::<S, V>(block.rows, block.width, row, column / V::LEN);
+                    real[block.start + at] |= 1 << (column % V::LEN);
+                }
+            }
+        }
         let slope_from = Slope::of(problem.activation);
         let sizes = &problem.sizes;
         let hidden = &sizes[1..sizes.len() - 1];
@@ -378,7 +387,7 @@ impl<S: Simd, V: Lane<S>> Body<S, V> for Single<S, V> {
         Single {
             simd,
             w: vec![zero; parameters],
-            rule: Rule::new(simd, problem, parameters),
+            rule: Rule::new(simd, problem, real),
             turned: turned.collect(),
             blocks,
             x: vec![zero; n * vectors::<S, V>(sizes[0])],
@@ -397,6 +406,8 @@ impl<S: Simd, V: Lane<S>> Body<S, V> for Single<S, V> {
         let put = |to: &mut [V], at: usize, value: f64| {
             to[at / V::LEN].as_mut_slice()[at % V::LEN] = Real::of(value);
         };
+        // Of a predecessor nothing stays, in the padding neither.
+        self.w.fill(V::of(self.simd, 0.0));
         for (block, tensor) in self.blocks.iter().zip(&problem.tensors) {
             let from = &start.weights[tensor.range()];
             let to = &mut self.w[block.range()];
