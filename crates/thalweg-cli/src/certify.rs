@@ -7,11 +7,11 @@ use anyhow::Result;
 use thalweg::Plan;
 use thalweg::certify::{Certificate, Decision, Terms};
 use thalweg::engine::by_name;
-use thalweg::run::Control;
+use thalweg::lab::Event;
 use thalweg::study::Replicates;
 
 use crate::progress::Spinner;
-use crate::{STOP, args, folder, open, print, threads};
+use crate::{args, control, folder, open, print, threads};
 
 pub(crate) fn certify(args: args::Certify) -> Result<ExitCode> {
     let source = open(&args.study)?;
@@ -27,11 +27,8 @@ pub(crate) fn certify(args: args::Certify) -> Result<ExitCode> {
         at_most: args.at_most.unwrap_or(asked.at_most),
     };
     let spinner = Spinner::new("certifying");
-    let tell = |event: thalweg::run::Event<'_>| spinner.tell(event);
-    let control = Control {
-        stop: &STOP,
-        tell: &tell,
-    };
+    let tell = |event: Event<'_>| spinner.tell(event);
+    let control = control(&tell);
     let found = thalweg::certify::certify(
         cell,
         engine.as_ref(),
@@ -118,11 +115,8 @@ pub(crate) fn verify(args: args::Verify) -> Result<ExitCode> {
     let count = if args.all { u64::MAX } else { args.count };
     let all = || std::thread::available_parallelism().map_or(1, usize::from);
     let spinner = Spinner::new("verifying");
-    let tell = |event: thalweg::run::Event<'_>| spinner.tell(event);
-    let control = Control {
-        stop: &STOP,
-        tell: &tell,
-    };
+    let tell = |event: Event<'_>| spinner.tell(event);
+    let control = control(&tell);
     let found = thalweg::certify::verify(
         &args.file,
         home,

@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use anyhow::Result;
 use thalweg::choose::{Candidate, Choice, Fate};
 use thalweg::engine::by_name;
+use thalweg::lab::Event;
 use thalweg::report::front::{Point, svg_file};
-use thalweg::run::Control;
 use thalweg::study::Cost;
 
 use crate::progress::{Spinner, si};
-use crate::{STOP, args, certify, folder, open, print, short, threads, wrap};
+use crate::{args, certify, control, folder, open, print, short, threads, wrap};
 
 /// Losers told of on the terminal.
 const TOLD: usize = 20;
@@ -20,11 +20,8 @@ pub(crate) fn choose(args: args::Choose) -> Result<ExitCode> {
     let source = open(&args.study)?;
     let engine = by_name(&args.engine.engine)?;
     let spinner = Spinner::new("choosing");
-    let tell = |event: thalweg::run::Event<'_>| spinner.tell(event);
-    let control = Control {
-        stop: &STOP,
-        tell: &tell,
-    };
+    let tell = |event: Event<'_>| spinner.tell(event);
+    let control = control(&tell);
     let found = thalweg::choose::choose(&source, engine.as_ref(), threads(&args.engine), &control);
     spinner.finish();
     let choices = found?;

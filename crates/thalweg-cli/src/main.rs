@@ -11,7 +11,9 @@ mod watch;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use anyhow::Result;
 use clap::Parser;
@@ -19,11 +21,31 @@ use clap::Parser;
 use args::{Cli, Command, EngineArgs, StudyArgs};
 use progress::Progress;
 use thalweg::engine::by_name;
+use thalweg::lab::{Control, Event, run};
 use thalweg::report::{Confronted, Only};
-use thalweg::run::{Control, run};
 use thalweg::{Error, Plan, Source, Study};
 
 static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Whether the user asked to stop.
+fn stopped() -> bool {
+    STOP.load(Ordering::Relaxed)
+}
+
+/// Seconds since this was first asked.
+fn clock() -> f64 {
+    static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    BEGUN.elapsed().as_secs_f64()
+}
+
+/// Stopped by Ctrl-C, and `listen` hears what happens.
+fn control<'a>(listen: &'a (dyn Fn(Event<'_>) + Sync)) -> Control<'a> {
+    Control {
+        stopped: &stopped,
+        clock: Some(&clock),
+        listen,
+    }
+}
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -132,17 +154,17 @@ fn train(args: args::Run) -> Result<ExitCode> {
         thalweg::store::forget(&out, &plan, engine.name())?;
     }
     let progress = Progress::new(&plan, &out);
-    let tell = |event: thalweg::run::Event<'_>| progress.tell(event);
-    let control = Control {
-        stop: &STOP,
-        tell: &tell,
+    let tell = |event: Event<'_>| progress.tell(event);
+    let keeper = thalweg::store::Folder {
+        path: &out,
+        engine: engine.name(),
     };
     let records = run(
         &plan,
         engine.as_ref(),
         threads(&args.engine),
-        &out,
-        &control,
+        &keeper,
+        &control(&tell),
     );
     progress.finish(records.is_ok());
     let records = records?;
@@ -283,7 +305,8 @@ fn price(args: args::PlanArgs) -> Result<ExitCode> {
     let engine = by_name(&args.engine.engine)?;
     let plan = Plan::new(&source)?;
     let threads = threads(&args.engine);
-    let prices = thalweg::price::price(&plan, engine.as_ref(), threads, 20);
+    let quiet = control(&|_| {});
+    let prices = thalweg::price::price(&plan, engine.as_ref(), threads, 20, &clock, &quiet)?;
     if args.json {
         print(&serde_json::to_string_pretty(&prices)?)?;
         return Ok(ExitCode::SUCCESS);
@@ -378,9 +401,8 @@ fn explain(args: args::Explain) -> Result<ExitCode> {
         engine.as_ref(),
         args.replicate,
         record.as_ref(),
-        &STOP,
-    )
-    .ok_or(Error::Stopped { done: 0, cells: 1 })?;
+        &control(&|_| {}),
+    )?;
     if args.json {
         print(&serde_json::to_string_pretty(&told)?)?;
         return Ok(ExitCode::SUCCESS);

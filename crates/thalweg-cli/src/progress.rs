@@ -1,5 +1,6 @@
 //! Progress of a run: a bar on a terminal, and a small file in the run folder that `watch` reads.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use thalweg::Plan;
-use thalweg::run::Event;
+use thalweg::lab::Event;
 
 use crate::watch::{Part, State, Status, now};
 
@@ -25,6 +26,8 @@ pub(crate) struct Progress {
 /// What has been told so far.
 struct Told {
     status: Status,
+    /// The cells that have begun and are not finished: several with the same problem run at a time.
+    running: BTreeMap<usize, Part>,
     written: Option<Instant>,
 }
 
@@ -50,6 +53,7 @@ impl Progress {
             steps: AtomicU64::new(0),
             told: Mutex::new(Told {
                 status: Status::new(&plan.title, plan.cells.len(), total),
+                running: BTreeMap::new(),
                 written: None,
             }),
         }
@@ -70,14 +74,15 @@ impl Progress {
                         .set_length(self.bar.length().unwrap_or(n).saturating_sub(n));
                     told.status.replicates = told.status.replicates.saturating_sub(n);
                 }
-                told.status.now = Some(Part {
+                let part = Part {
                     cell: cell.number,
                     label: cell.describe(),
                     share: cell.setting.success.share,
                     at_most: n,
                     ended: 0,
                     reached: 0,
-                });
+                };
+                told.running.insert(cell.number, part);
                 self.bar.set_prefix(format!(
                     "cell {}/{}: {}",
                     cell.number + 1,
@@ -86,11 +91,11 @@ impl Progress {
                 ));
                 self.write(&mut told, false);
             }
-            Event::Replicate { reached } => {
+            Event::Replicate { cell, reached } => {
                 self.bar.inc(1);
                 let mut told = self.told();
                 told.status.ended += 1;
-                if let Some(now) = &mut told.status.now {
+                if let Some(now) = told.running.get_mut(&cell.number) {
                     now.ended += 1;
                     now.reached += u64::from(reached);
                 }
@@ -101,10 +106,10 @@ impl Progress {
                 let rate = all as f64 / self.begun.elapsed().as_secs_f64().max(1e-3);
                 self.bar.set_message(format!("{} steps/s", si(rate)));
             }
-            Event::Done(record) => {
+            Event::Done { cell, record } => {
                 let mut told = self.told();
                 told.status.done += 1;
-                if let Some(mut part) = told.status.now.take() {
+                if let Some(mut part) = told.running.remove(&cell.number) {
                     // A cell may have stopped early, or have been found: the record knows.
                     let most = part.at_most;
                     part.at_most = record.rows.len() as u64;
@@ -128,6 +133,7 @@ impl Progress {
             return;
         }
         told.written = Some(Instant::now());
+        told.status.now = told.running.values().next().cloned();
         told.status.updated = now();
         told.status.seconds = self.begun.elapsed().as_secs_f64();
         told.status.steps = self.steps.load(Ordering::Relaxed);
@@ -176,7 +182,7 @@ impl Spinner {
                 let rate = all as f64 / self.begun.elapsed().as_secs_f64().max(1e-3);
                 self.bar.set_message(format!("{} steps/s", si(rate)));
             }
-            Event::Cell { .. } | Event::Done(_) => {}
+            Event::Cell { .. } | Event::Done { .. } => {}
         }
     }
 

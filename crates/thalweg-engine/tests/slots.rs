@@ -7,55 +7,42 @@ use thalweg_engine::cpu::Cpu;
 use thalweg_engine::reference::Reference;
 use thalweg_engine::seed::{Purpose, stream};
 use thalweg_engine::{
-    Activation, End, Engine, Loss, Method, Outcome, Precision, Problem, Start, Supply, Tensor,
+    Activation, Engine, Error, Job, Loss, Method, Outcome, Precision, Problem, Queue, Tensor,
+    Trained,
 };
-
-const ACTIVATIONS: [Activation; 12] = [
-    Activation::Identity,
-    Activation::Relu,
-    Activation::LeakyRelu,
-    Activation::Abs,
-    Activation::Tanh,
-    Activation::Sigmoid,
-    Activation::Erf,
-    Activation::Gelu,
-    Activation::Silu,
-    Activation::Softplus,
-    Activation::Sin,
-    Activation::Cos,
-];
 
 /// Hands out jobs in order, and says that so many remain, whatever there are: an engine lays out
 /// its lanes by that number.
 struct Forced {
-    jobs: Mutex<Vec<Start>>,
-    trained: Mutex<Vec<End>>,
+    jobs: Mutex<Vec<Job>>,
+    trained: Mutex<Vec<Trained>>,
     remaining: u64,
 }
 
-impl Supply for Forced {
-    fn next(&self) -> Option<Start> {
+impl Queue for Forced {
+    fn next(&self) -> Option<Job> {
         self.jobs.lock().expect("no panic").pop()
     }
-    fn done(&self, trained: End) {
+    fn finish(&self, trained: Trained) {
         self.trained.lock().expect("no panic").push(trained);
     }
-    fn left(&self) -> u64 {
+    fn remaining(&self) -> u64 {
         self.remaining
     }
-    fn go_on(&self, _: u64, _: u64) -> bool {
+    fn progress(&self, _: u64, _: u64) -> bool {
         true
     }
 }
 
 /// Trains jobs one after the other in the layout of `remaining` replicates; the last one.
-fn train_last(engine: &dyn Engine, problem: &Problem, jobs: &[Start], remaining: u64) -> End {
+fn train_last(engine: &dyn Engine, problem: &Problem, jobs: &[Job], remaining: u64) -> Trained {
     let queue = Forced {
         jobs: Mutex::new(jobs.iter().rev().cloned().collect()),
         trained: Mutex::new(Vec::new()),
         remaining,
     };
-    engine.train(problem, &queue, 1);
+    let done = engine.train(problem, &queue, 1);
+    done.expect("the problem fits");
     let trained = queue.trained.into_inner().expect("no panic");
     let last = jobs.last().expect("there are jobs").replicate;
     let mut found = trained.into_iter().filter(|t| t.replicate == last);
@@ -63,7 +50,7 @@ fn train_last(engine: &dyn Engine, problem: &Problem, jobs: &[Start], remaining:
 }
 
 /// All that must agree, NaN with NaN: outcome, steps, losses, weights.
-fn bits(trained: &End) -> (String, u64, Vec<u64>) {
+fn bits(trained: &Trained) -> (String, u64, Vec<u64>) {
     let bits = |v: &f64| if v.is_nan() { u64::MAX } else { v.to_bits() };
     let numbers = [
         &trained.losses[..],
@@ -116,13 +103,14 @@ fn problem(hidden: &[usize], dim: usize, points: usize) -> Problem {
 }
 
 /// A job with normal inputs and targets, and weights of this size.
-fn job(problem: &Problem, replicate: u64, rate: f64, size: f64) -> Start {
+fn job(problem: &Problem, replicate: u64, rate: f64, size: f64) -> Job {
     let mut random = stream(7, replicate, Purpose::Data, 0);
     let mut normals =
         |n: usize, size: f64| -> Vec<f64> { (0..n).map(|_| size * random.normal()).collect() };
     let parameters = problem.tensors.last().map_or(0, |t| t.range().end);
-    Start {
+    Job {
         replicate,
+        tag: 0,
         x: normals(problem.points * problem.sizes[0], 1.0),
         y: normals(problem.points, 1.0),
         weights: normals(parameters, size),
@@ -134,14 +122,9 @@ fn job(problem: &Problem, replicate: u64, rate: f64, size: f64) -> Start {
     }
 }
 
+/// Gradient descent as often as all others together: only it can stand still.
 fn methods() -> impl Strategy<Value = Method> {
-    prop_oneof![
-        4 => Just(Method::Gd),
-        1 => Just(Method::Momentum { beta: 0.9 }),
-        1 => Just(Method::Nesterov { beta: 0.9 }),
-        1 => Just(Method::Adam { betas: [0.9, 0.999], eps: 1e-8 }),
-        1 => Just(Method::Sgd { batch: 2 }),
-    ]
+    prop_oneof![Just(Method::Gd), prop::sample::select(&Method::ALL[..])]
 }
 
 /// Rates that leave all as it is, train, diverge, and overflow at once.
@@ -158,19 +141,19 @@ proptest! {
     /// In the slot of one network, and in lanes of a group that are all filled anew.
     #[test]
     fn what_was_in_a_slot_before_changes_no_bit(
-        activation in prop::sample::select(&ACTIVATIONS[..]),
+        activation in prop::sample::select(&Activation::ALL[..]),
         hidden in prop::collection::vec(1usize..20, 0..4),
         dim in 1usize..6,
         points in 1usize..6,
         method in methods(),
-        double in any::<bool>(),
+        precision in prop::sample::select(&Precision::ALL[..]),
         rates in (prop::sample::select(&RATES[..]), prop::sample::select(&RATES[..])),
         sizes in (prop::sample::select(&SIZES[..]), prop::sample::select(&SIZES[..])),
     ) {
         let problem = Problem {
             activation,
             method,
-            precision: if double { Precision::F64 } else { Precision::F32 },
+            precision,
             ..problem(&hidden, dim, points)
         };
         let first = job(&problem, 0, rates.0, sizes.0);
@@ -181,8 +164,8 @@ proptest! {
             [(&Reference, 1, 1), (&cpu, 1, 1), (&cpu, lanes, lanes)];
         for (engine, before, remaining) in engines {
             let alone = train_last(engine, &problem, std::slice::from_ref(&second), 1);
-            let mut jobs: Vec<Start> = (0..before)
-                .map(|replicate| Start { replicate, ..first.clone() })
+            let mut jobs: Vec<Job> = (0..before)
+                .map(|replicate| Job { replicate, ..first.clone() })
                 .collect();
             jobs.push(second.clone());
             let after = train_last(engine, &problem, &jobs, remaining);
@@ -202,11 +185,43 @@ fn a_network_that_stands_still_is_seen_after_one_that_overflowed() {
     let cpu = Cpu::detect();
     let lanes = cpu.lanes(problem.precision) as u64;
     for count in [1, lanes] {
-        let mut jobs: Vec<Start> = (0..count)
+        let mut jobs: Vec<Job> = (0..count)
             .map(|r| job(&problem, r, f64::INFINITY, 0.5))
             .collect();
         jobs.push(job(&problem, count, 0.0, 0.5));
         let after = train_last(&cpu, &problem, &jobs, count);
         assert_eq!(after.outcome, Outcome::Fixed { step: 1 }, "{count} lanes");
+    }
+}
+
+/// Problems whose parts do not fit are an error before anything is trained, not a panic.
+#[test]
+fn an_engine_refuses_a_problem_that_does_not_fit() {
+    let good = problem(&[3, 2], 4, 5);
+    assert_eq!(good.check(), Ok(()));
+    type Change = fn(&mut Problem);
+    let changes: [Change; 9] = [
+        |p| p.sizes.truncate(1),
+        |p| p.sizes[1] = 0,
+        |p| p.sizes[3] = 2,
+        |p| p.points = 0,
+        |p| p.bias = false,
+        |p| p.tensors[2].shape.reverse(),
+        |p| p.tensors[1].start += 1,
+        |p| p.grid = vec![0, 3, 3].into(),
+        |p| p.method = Method::Sgd { batch: 0 },
+    ];
+    for (i, change) in changes.iter().enumerate() {
+        let mut bad = good.clone();
+        change(&mut bad);
+        for engine in [&Reference as &dyn Engine, &Cpu::detect()] {
+            let queue = Forced {
+                jobs: Mutex::new(vec![job(&good, 0, 0.1, 0.5)]),
+                trained: Mutex::new(Vec::new()),
+                remaining: 1,
+            };
+            let refused = engine.train(&bad, &queue, 1);
+            assert!(matches!(refused, Err(Error::Refused(_))), "change {i}");
+        }
     }
 }

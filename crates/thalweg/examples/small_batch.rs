@@ -3,12 +3,10 @@
 //!
 //! The last losses are printed, so that no work can be optimised away.
 
-use std::sync::atomic::AtomicBool;
-
 use thalweg::engine::by_name;
 use thalweg::error::Error;
+use thalweg::lab::{Control, train};
 use thalweg::plan::Plan;
-use thalweg::run::{Control, train};
 use thalweg::study::Source;
 
 #[expect(clippy::print_stdout, reason = "what was trained is the output")]
@@ -29,15 +27,9 @@ fn main() -> Result<(), Error> {
         text: study,
         folder: ".".into(),
     })?;
-    let stop = AtomicBool::new(false);
-    let control = Control {
-        stop: &stop,
-        tell: &|_| {},
-    };
     let engine = by_name("cpu")?;
-    if let Some(record) = train(&plan.cells[0], engine.as_ref(), 1, &control) {
-        let losses: Vec<f64> = record.rows.iter().map(|row| row.final_loss).collect();
-        println!("{} replicate-steps, {losses:?}", record.tally.steps);
-    }
+    let record = train(&plan.cells[0], engine.as_ref(), 1, &Control::default())?;
+    let losses: Vec<f64> = record.rows.iter().map(|row| row.final_loss).collect();
+    println!("{} replicate-steps, {losses:?}", record.tally.steps);
     Ok(())
 }

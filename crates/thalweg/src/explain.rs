@@ -1,18 +1,17 @@
 //! One replicate, replayed bit for bit: its loss, its spectrum, its slowest mode, the points that
 //! carry it, and why it ended as it did.
 
-use std::sync::atomic::AtomicBool;
-
 use serde::Serialize;
 
 use crate::confront::{linear, predict};
 use crate::data::Set;
 use crate::engine::{Engine, Snapshot};
+use crate::error::Error;
+use crate::lab::{Control, replay, row};
 use crate::linalg::eigen;
 use crate::observe::{self, Curvature, Tangent};
 use crate::plan::Cell;
 use crate::record::{Look, Outcome, Record, Row};
-use crate::run::replay;
 use crate::study::{At, Observable};
 use crate::theory::linear::Steps;
 use crate::verdict::{Cause, Way, cause, impossible, way, without_heaviest};
@@ -70,24 +69,26 @@ pub struct Mode {
     pub pair: Option<(f64, usize)>,
 }
 
-/// Replays a replicate; none if it was stopped.
+/// Replays a replicate.
+///
+/// # Errors
+///
+/// [`Error::Stopped`] if it was stopped; [`Error::Engine`].
 pub fn explain(
     cell: &Cell,
     engine: &dyn Engine,
     replicate: u64,
     record: Option<&Record>,
-    stop: &AtomicBool,
-) -> Option<Explanation> {
+    control: &Control<'_>,
+) -> Result<Explanation, Error> {
     let problem = cell.problem();
     // Looks change no bit of the training.
     let mut followed = cell.clone();
     followed.setting.look.at = vec![At::Start, At::Log, At::End];
     followed.setting.look.replicates = replicate.saturating_add(1);
-    let (start, end) = replay(&followed, engine, replicate, stop)?;
-    let set = Set {
-        x: start.x,
-        y: start.y,
-    };
+    let (job, trained) = replay(&followed, engine, replicate, control)?;
+    let row = row(&trained);
+    let set = Set { x: job.x, y: job.y };
     let wanted = [
         Observable::Ntk,
         Observable::Hessian,
@@ -97,35 +98,28 @@ pub fn explain(
     let first = Snapshot {
         step: 0,
         loss: f64::NAN,
-        weights: start.weights,
+        weights: job.weights,
     };
-    let diverged = matches!(end.outcome, Outcome::Diverged { .. });
+    let diverged = matches!(trained.outcome, Outcome::Diverged { .. });
     let mut path = vec![first];
-    path.extend(end.snapshots);
-    if !diverged && path.last().is_none_or(|p| p.step < end.last.step) {
-        path.push(end.last.clone());
+    path.extend(trained.snapshots);
+    if !diverged && path.last().is_none_or(|p| p.step < trained.last.step) {
+        path.push(trained.last.clone());
     }
-    let looks = observe::look(&problem, &wanted, replicate, start.rate, &set, &path);
-    let (first, last) = (looks.first()?, looks.last()?);
-    let row = Row {
-        replicate,
-        outcome: end.outcome,
-        steps: end.last.step,
-        first_below: end.first_below,
-        rate: start.rate,
-        initial_loss: end.losses.first().copied().unwrap_or(f64::NAN),
-        best_loss: end.best_loss,
-        final_loss: end.last.loss,
+    let looks = observe::look(&problem, &wanted, replicate, job.rate, &set, &path);
+    let [first, ..] = &looks[..] else {
+        unreachable!("every path has its start");
     };
+    let last = looks.last().unwrap_or(first);
     let why = cause(cell, &row, Some((first, last)));
     let predicted =
-        linear(cell, start.rate, first).map(|l| l.losses(&problem.grid[..end.losses.len()]));
-    let losses = end
+        linear(cell, job.rate, first).map(|l| l.losses(&problem.grid[..trained.losses.len()]));
+    let losses = trained
         .losses
         .iter()
         .enumerate()
         .map(|(i, l)| (problem.grid[i], *l, predicted.as_ref().map(|p| p[i])));
-    let weights = path.last().map(|p| p.weights.clone())?;
+    let weights = path.pop().map(|p| p.weights).unwrap_or_default();
     let slowest = slowest(&problem, &weights, &set, last);
     let curvature = (!diverged && weights.len() <= EXACT).then(|| {
         let at = Tangent::new(&problem, &weights, &set.x);
@@ -135,21 +129,21 @@ pub fn explain(
         observe::curvature(&problem, &weights, &at, &r)
     });
     let recorded = record.and_then(|r| r.rows.iter().find(|r| r.replicate == replicate));
-    let before = predict(cell, start.rate, first);
-    let after = predict(cell, start.rate, last);
+    let before = predict(cell, job.rate, first);
+    let after = predict(cell, job.rate, last);
     let mut out = Explanation {
         cell: cell.number,
         replicate,
-        outcome: end.outcome,
+        outcome: trained.outcome,
         steps: row.steps,
-        rate: start.rate,
+        rate: job.rate,
         largest_stable_rate: [before, after].map(|p| p.map(|p| p.largest_stable_rate)),
         losses: losses.collect(),
         spectrum: [first, last].map(|l| l.eigenvalues.clone().unwrap_or_default()),
         predicted_steps: before.map(|p| p.as_number()),
         edge: last
             .sharpness
-            .map(|s| start.rate * s / 2.0)
+            .map(|s| job.rate * s / 2.0)
             .filter(|_| !diverged),
         curvature,
         slowest,
@@ -161,7 +155,7 @@ pub fn explain(
         }),
     };
     out.because = because(cell, &row, first, last, &out);
-    Some(out)
+    Ok(out)
 }
 
 fn slowest(problem: &crate::engine::Problem, weights: &[f64], set: &Set, last: &Look) -> Mode {

@@ -2,7 +2,6 @@
 //!
 #![doc = include_str!("../../../README.md")]
 
-pub mod bench;
 pub mod certify;
 pub mod choose;
 pub mod claim;
@@ -11,6 +10,7 @@ pub mod data;
 pub mod descent;
 pub mod error;
 pub mod explain;
+pub mod lab;
 pub mod linalg;
 pub mod net;
 pub mod observe;
@@ -18,7 +18,6 @@ pub mod plan;
 pub mod price;
 pub mod record;
 pub mod report;
-pub mod run;
 pub mod stats;
 pub mod store;
 pub mod study;

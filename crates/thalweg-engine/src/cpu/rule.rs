@@ -6,9 +6,9 @@ use fearless_simd::{Simd, SimdMask};
 
 use super::lane::Lane;
 use crate::Method;
-use crate::{Problem, Start};
+use crate::{Job, Problem};
 
-/// What a rule remembers of the gradients, and its pace.
+/// What a rule remembers of the gradients, and its step_size.
 pub(super) struct Rule<V> {
     /// The lanes of each vector that hold a weight, as bits; the others are padding, of which no sum
     /// takes anything and which may hold what it likes.
@@ -19,7 +19,7 @@ pub(super) struct Rule<V> {
     first: Vec<V>,
     second: Vec<V>,
     /// −(rate · factor · multiplier² · 2 s) of each tensor; for Adam −(rate · factor · multiplier).
-    pub(super) pace: Vec<V>,
+    pub(super) step_size: Vec<V>,
     /// β₁^t and β₂^t.
     decay: [V; 2],
 }
@@ -42,13 +42,13 @@ impl<V: Copy> Rule<V> {
             g: state(true),
             first: state(first),
             second: state(second),
-            pace: vec![zero; problem.tensors.len()],
+            step_size: vec![zero; problem.tensors.len()],
             decay: [zero; 2],
         }
     }
 
-    /// Forgets what a replicate left in some lanes and takes the pace of the next one.
-    pub(super) fn begin<S: Simd>(&mut self, problem: &Problem, start: &Start, lanes: Range<usize>)
+    /// Forgets what a replicate left in some lanes and takes the step_size of the next one.
+    pub(super) fn begin<S: Simd>(&mut self, problem: &Problem, job: &Job, lanes: Range<usize>)
     where
         V: Lane<S>,
     {
@@ -62,16 +62,16 @@ impl<V: Copy> Rule<V> {
         }
         self.decay.iter_mut().for_each(|v| set(v, 1.0));
         let s = problem.loss.factor(problem.points);
-        for (i, pace) in self.pace.iter_mut().enumerate() {
+        for (i, step_size) in self.step_size.iter_mut().enumerate() {
             let (m, factor) = (problem.multipliers[i], problem.rate_factors[i]);
             let value = match problem.method {
-                Method::Adam { .. } => start.rate * factor * m,
+                Method::Adam { .. } => job.rate * factor * m,
                 Method::Gd
                 | Method::Momentum { .. }
                 | Method::Nesterov { .. }
-                | Method::Sgd { .. } => start.rate * factor * m * m * 2.0 * s,
+                | Method::Sgd { .. } => job.rate * factor * m * m * 2.0 * s,
             };
-            set(pace, -value);
+            set(step_size, -value);
         }
     }
 
@@ -87,11 +87,11 @@ impl<V: Copy> Rule<V> {
         V: Lane<S>,
     {
         let mut moved = 0;
-        for (span, pace) in spans.zip(&self.pace) {
+        for (span, step_size) in spans.zip(&self.step_size) {
             let real = &self.real[span.clone()];
             let each = w[span.clone()].iter_mut().zip(&self.g[span]);
             for ((w, g), real) in each.zip(real) {
-                let new = pace.mul_add_precise(*g, *w);
+                let new = step_size.mul_add_precise(*g, *w);
                 moved |= !new.simd_eq(*w).to_bitmask() & real;
                 *w = new;
             }
@@ -116,7 +116,7 @@ impl<V: Copy> Rule<V> {
             Method::Momentum { beta } | Method::Nesterov { beta } => {
                 let nesterov = matches!(problem.method, Method::Nesterov { .. });
                 let beta = of(beta);
-                for (span, pace) in spans.zip(&self.pace) {
+                for (span, step_size) in spans.zip(&self.step_size) {
                     for p in span {
                         let g = self.g[p];
                         let mean = beta.mul_add_precise(self.first[p], g);
@@ -126,7 +126,7 @@ impl<V: Copy> Rule<V> {
                         } else {
                             mean
                         };
-                        w[p] = pace.mul_add_precise(step, w[p]);
+                        w[p] = step_size.mul_add_precise(step, w[p]);
                     }
                 }
             }
@@ -145,7 +145,7 @@ impl<V: Copy> Rule<V> {
                 );
                 for (i, span) in spans.enumerate() {
                     let scale = of(2.0 * s * problem.multipliers[i]);
-                    let pace = self.pace[i] * to_mean;
+                    let step_size = self.step_size[i] * to_mean;
                     for p in span {
                         let g = self.g[p] * scale;
                         let first = rest1.mul_add_precise(g - self.first[p], self.first[p]);
@@ -153,7 +153,7 @@ impl<V: Copy> Rule<V> {
                         self.first[p] = first;
                         self.second[p] = second;
                         let step = first / (second.sqrt() / to_root + eps);
-                        w[p] = pace.mul_add_precise(step, w[p]);
+                        w[p] = step_size.mul_add_precise(step, w[p]);
                     }
                 }
             }

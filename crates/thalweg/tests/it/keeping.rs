@@ -6,13 +6,15 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use safetensors::tensor::{Dtype, TensorView};
+use thalweg::engine::Engine;
 use thalweg::engine::cpu::Cpu;
 use thalweg::error::Error;
+use thalweg::lab::{self, Control, Event, InMemory};
 use thalweg::plan::{Cell, Plan};
 use thalweg::record::{Kept, ROWS, Record};
 use thalweg::report::Confronted;
-use thalweg::run::{self, Control, Event};
-use thalweg::{store, tables};
+use thalweg::store::{self, Folder};
+use thalweg::tables;
 
 use crate::{plan, record};
 
@@ -26,21 +28,21 @@ fn run_until(plan: &Plan, folder: &Path, cells: usize) -> (Result<Vec<Record>, E
     let found = std::sync::Mutex::new(Vec::new());
     let tell = |event: Event<'_>| match event {
         Event::Cell { found: is, .. } => found.lock().expect("no panic").push(is),
-        Event::Done(_) if done.fetch_add(1, Ordering::Relaxed) + 1 == cells => {
+        Event::Done { .. } if done.fetch_add(1, Ordering::Relaxed) + 1 == cells => {
             stop.store(true, Ordering::Relaxed);
         }
-        Event::Done(_) | Event::Replicate { .. } | Event::Steps(_) => {}
+        Event::Done { .. } | Event::Replicate { .. } | Event::Steps(_) => {}
     };
-    let result = run::run(
-        plan,
-        &Cpu::detect(),
-        2,
-        folder,
-        &Control {
-            stop: &stop,
-            tell: &tell,
-        },
-    );
+    let control = Control {
+        stopped: &|| stop.load(Ordering::Relaxed),
+        listen: &tell,
+        ..crate::control()
+    };
+    let keeper = Folder {
+        path: folder,
+        engine: "cpu",
+    };
+    let result = lab::run(plan, &Cpu::detect(), 2, &keeper, &control);
     (result, found.into_inner().expect("no panic"))
 }
 
@@ -352,4 +354,105 @@ fn replicates_beyond_the_rows_are_counted() {
     assert!((share(&few) - share(&whole)).abs() < 0.1 && share(&whole) > 0.05);
     let last = whole.rows.iter().filter(|r| r.reached()).count() as u64;
     assert!(last <= whole.successes() && whole.successes() <= last + 500);
+}
+
+/// Cells that differ in what a replicate starts with share the lanes, in whatever order a plan has
+/// them; each leaves the record that it leaves alone.
+#[test]
+fn cells_of_one_problem_leave_the_records_that_they_leave_alone() {
+    let plan = plan(
+        "replicates = 5\n[data]\npoints = 5\ndim = 3\n[net]\nhidden = [4]\n\
+         [descent]\nsteps = 300\nrate = 0.02\n[look]\nreplicates = 2\n\
+         [[compare]]\nname = \"both\"\n\"net.hidden\" = [[4], [6]]\n\"seed\" = [1, 2]\n\
+         \"descent.rate\" = [0.02, { of_limit = 0.5 }, 1e6]\n\
+         [[compare]]\nname = \"decided\"\n\
+         \"replicates\" = [1, 7, { until_decided = { at_most = 50 } }]\n",
+    );
+    assert!(plan.cells.len() >= 15);
+    let engine = Cpu::detect();
+    let mut alone: Vec<Record> = (plan.cells.iter())
+        .map(|cell| lab::train(cell, &engine, 1, &crate::control()).expect("nothing stops it"))
+        .collect();
+    alone.iter_mut().for_each(|r| r.seconds = 0.0);
+    for threads in [1, 3] {
+        let run = lab::run(&plan, &engine, threads, &InMemory, &crate::control());
+        let mut together = run.expect("nothing stops it");
+        assert!(together.iter().all(|r| r.seconds >= 0.0));
+        together.iter_mut().for_each(|r| r.seconds = 0.0);
+        assert_eq!(
+            format!("{together:?}"),
+            format!("{alone:?}"),
+            "{threads} threads"
+        );
+    }
+}
+
+/// A cell is kept when its last replicate ended, not when all that share its lanes have.
+#[test]
+fn cells_that_share_lanes_are_kept_one_by_one() {
+    let (plan, folder) = (
+        plan(
+            "replicates = 3\n[data]\npoints = 4\ndim = 2\n[net]\nhidden = [3]\n\
+             [descent]\nsteps = 50\n[[compare]]\nname = \"seed\"\n\"seed\" = \
+             [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]\n",
+        ),
+        temp(),
+    );
+    let (stopped, _) = run_until(&plan, folder.path(), 4);
+    let Err(Error::Stopped { done, cells: 21 }) = stopped else {
+        panic!("{stopped:?}");
+    };
+    assert!((4..21).contains(&done), "{done} cells were finished");
+    let (_, found) = run_all(&plan, folder.path());
+    assert_eq!(found.iter().filter(|found| **found).count(), done);
+}
+
+/// What runs past a decision is lost work: no more is handed out than the decision rests on, or a few
+/// for every lane.
+#[test]
+fn a_decision_is_not_run_past_by_far() {
+    let text = "replicates = { until_decided = { at_most = 100000 } }\n[data]\npoints = 3\n\
+                [net]\nhidden = [8]\n[descent]\nrate = 0.02\nsteps = 3000\n[look]\nreplicates = 0\n";
+    let cell = plan(text).cells.remove(0);
+    let engine = Cpu::detect();
+    for threads in [1, 3] {
+        let ended = AtomicUsize::new(0);
+        let control = Control {
+            listen: &|event| {
+                let one = matches!(event, Event::Replicate { .. });
+                ended.fetch_add(usize::from(one), Ordering::Relaxed);
+            },
+            ..crate::control()
+        };
+        let record = lab::train(&cell, &engine, threads, &control).expect("nothing stops it");
+        let most = record.rows.len() as u64 + 4 * engine.in_flight(&cell.problem(), threads);
+        let ended = ended.into_inner() as u64;
+        assert!(
+            record.rows.len() as u64 <= ended && ended <= most,
+            "{ended} for {}",
+            record.rows.len()
+        );
+    }
+}
+
+/// Stopped is an error, and the same one wherever something is trained.
+#[test]
+fn whatever_trains_says_in_one_way_that_it_was_stopped() {
+    let plan = plan(STUDY);
+    let (cell, engine) = (&plan.cells[0], Cpu::detect());
+    let control = Control {
+        stopped: &|| true,
+        ..crate::control()
+    };
+    let terms = thalweg::certify::Terms::default();
+    let clock = || 0.0;
+    let all = [
+        lab::run(&plan, &engine, 2, &InMemory, &control).map(|_| ()),
+        lab::train(cell, &engine, 1, &control).map(|_| ()),
+        thalweg::certify::certify(cell, &engine, 2, terms, &control).map(|_| ()),
+        thalweg::price::price(&plan, &engine, 1, 1, &clock, &control).map(|_| ()),
+    ];
+    for result in all {
+        assert!(matches!(result, Err(Error::Stopped { .. })), "{result:?}");
+    }
 }
