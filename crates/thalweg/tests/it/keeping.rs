@@ -360,30 +360,27 @@ fn replicates_beyond_the_rows_are_counted() {
 /// them; each leaves the record that it leaves alone.
 #[test]
 fn cells_of_one_problem_leave_the_records_that_they_leave_alone() {
-    let plan = plan(
-        "replicates = 5\n[data]\npoints = 5\ndim = 3\n[net]\nhidden = [4]\n\
-         [descent]\nsteps = 300\nrate = 0.02\n[look]\nreplicates = 2\n\
-         [[compare]]\nname = \"both\"\n\"net.hidden\" = [[4], [6]]\n\"seed\" = [1, 2]\n\
-         \"descent.rate\" = [0.02, { of_limit = 0.5 }, 1e6]\n\
-         [[compare]]\nname = \"decided\"\n\
-         \"replicates\" = [1, 7, { until_decided = { at_most = 50 } }]\n",
-    );
-    assert!(plan.cells.len() >= 15);
-    let engine = Cpu::detect();
-    let mut alone: Vec<Record> = (plan.cells.iter())
-        .map(|cell| lab::train(cell, &engine, 1, &crate::control()).expect("nothing stops it"))
-        .collect();
-    alone.iter_mut().for_each(|r| r.seconds = 0.0);
-    for threads in [1, 3] {
-        let run = lab::run(&plan, &engine, threads, &InMemory, &crate::control());
-        let mut together = run.expect("nothing stops it");
-        assert!(together.iter().all(|r| r.seconds >= 0.0));
-        together.iter_mut().for_each(|r| r.seconds = 0.0);
-        assert_eq!(
-            format!("{together:?}"),
-            format!("{alone:?}"),
-            "{threads} threads"
-        );
+    for replicates in ["1", "7", "{ until_decided = { at_most = 50 } }"] {
+        let plan = plan(&format!(
+            "replicates = {replicates}\n[data]\npoints = 5\ndim = 3\n[net]\nhidden = [4]\n\
+             [descent]\nsteps = 300\nrate = 0.02\n[look]\nreplicates = 2\n\
+             [[compare]]\nname = \"all\"\n\"net.hidden\" = [[4], [6]]\n\
+             \"net.init\" = [\"pytorch\", \"orthogonal\"]\n\
+             \"descent.rate\" = [0.02, {{ of_limit = 0.5 }}, 1e6]\n",
+        ));
+        assert_eq!(plan.cells.len(), 12);
+        let engine = Cpu::detect();
+        let alone = (plan.cells.iter()).map(|cell| lab::train(cell, &engine, 1, &crate::control()));
+        let mut alone: Vec<Record> = alone.map(|r| r.expect("nothing stops it")).collect();
+        alone.iter_mut().for_each(|r| r.seconds = 0.0);
+        for threads in [1, 3] {
+            let run = lab::run(&plan, &engine, threads, &InMemory, &crate::control());
+            let mut together = run.expect("nothing stops it");
+            assert!(together.iter().all(|r| r.seconds >= 0.0));
+            together.iter_mut().for_each(|r| r.seconds = 0.0);
+            let (together, alone) = (format!("{together:?}"), format!("{alone:?}"));
+            assert_eq!(together, alone, "{replicates}, {threads} threads");
+        }
     }
 }
 
@@ -393,8 +390,9 @@ fn cells_that_share_lanes_are_kept_one_by_one() {
     let (plan, folder) = (
         plan(
             "replicates = 3\n[data]\npoints = 4\ndim = 2\n[net]\nhidden = [3]\n\
-             [descent]\nsteps = 50\n[[compare]]\nname = \"seed\"\n\"seed\" = \
-             [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]\n",
+             [descent]\nsteps = 50\nrate = 0.01\n[[compare]]\nname = \"rate\"\n\"descent.rate\" = \
+             [0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.09, 0.1, 0.11, 0.12, 0.13, 0.14, \
+             0.15, 0.16, 0.17, 0.18, 0.19, 0.2, 0.21]\n",
         ),
         temp(),
     );
