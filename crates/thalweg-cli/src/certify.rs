@@ -7,14 +7,14 @@ use anyhow::Result;
 use thalweg::Error;
 use thalweg::certify::{Certificate, Terms};
 use thalweg::engine::by_name;
-use thalweg::run::Control;
+use thalweg::lab::Event;
 use thalweg::study::Replicates;
 
 use thalweg_report::words::decision as words;
 use thalweg_report::words::numbers::percent;
 
 use crate::args;
-use crate::interrupt::STOP;
+use crate::interrupt::control;
 use crate::progress::Spinner;
 use crate::source::{folder, planned};
 use crate::terminal::print;
@@ -32,11 +32,8 @@ pub(crate) fn certify(args: args::Certify) -> Result<ExitCode> {
         at_most: args.at_most.unwrap_or(asked.at_most),
     };
     let spinner = Spinner::new("certifying");
-    let tell = |event: thalweg::run::Event<'_>| spinner.tell(event);
-    let control = Control {
-        stop: &STOP,
-        tell: &tell,
-    };
+    let tell = |event: Event<'_>| spinner.tell(event);
+    let control = control(&tell);
     let found = thalweg::certify::certify(
         cell,
         engine.as_ref(),
@@ -74,11 +71,8 @@ pub(crate) fn verify(args: args::Verify) -> Result<ExitCode> {
     let choice = args.choice.unwrap_or_else(unknown);
     let count = if args.all { u64::MAX } else { args.count };
     let spinner = Spinner::new("verifying");
-    let tell = |event: thalweg::run::Event<'_>| spinner.tell(event);
-    let control = Control {
-        stop: &STOP,
-        tell: &tell,
-    };
+    let tell = |event: Event<'_>| spinner.tell(event);
+    let control = control(&tell);
     let found = thalweg::certify::verify(
         &args.file,
         home,

@@ -5,13 +5,13 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use thalweg::choose::{Candidate, Choice, Fate};
-use thalweg::run::Control;
+use thalweg::lab::Event;
 use thalweg_report::words::decision as words;
 use thalweg_report::words::numbers::number;
 use thalweg_report::{front_figure, plot};
 
 use crate::args;
-use crate::interrupt::STOP;
+use crate::interrupt::control;
 use crate::progress::Spinner;
 use crate::source::{folder, open};
 use crate::terminal::{print, wrap};
@@ -24,11 +24,8 @@ pub(crate) fn choose(args: args::Choose) -> Result<ExitCode> {
     let source = open(&args.study)?;
     let engine = args.engine.engine()?;
     let spinner = Spinner::new("choosing");
-    let tell = |event: thalweg::run::Event<'_>| spinner.tell(event);
-    let control = Control {
-        stop: &STOP,
-        tell: &tell,
-    };
+    let tell = |event: Event<'_>| spinner.tell(event);
+    let control = control(&tell);
     let found = thalweg::choose::choose(
         &source,
         engine.as_ref(),

@@ -7,7 +7,7 @@ use thalweg::Error;
 use thalweg_report::words::numbers::{count, number, size};
 
 use crate::args;
-use crate::interrupt::STOP;
+use crate::interrupt::control;
 use crate::source::plan;
 use crate::terminal::{print, wrap};
 
@@ -37,9 +37,8 @@ pub(crate) fn explain(args: args::Explain) -> Result<ExitCode> {
         engine.as_ref(),
         args.replicate,
         record.as_ref(),
-        &STOP,
-    )
-    .ok_or(Error::Stopped { done: 0, cells: 1 })?;
+        &control(&|_| {}),
+    )?;
     if args.json {
         print(&serde_json::to_string_pretty(&told)?)?;
         return Ok(ExitCode::SUCCESS);

@@ -6,6 +6,7 @@ use anyhow::Result;
 use thalweg_report::words::numbers::{duration, number, percent};
 
 use crate::args;
+use crate::interrupt::{clock, control};
 use crate::source::planned;
 use crate::terminal::print;
 use thalweg_report::words::numbers::si;
@@ -15,7 +16,8 @@ pub(crate) fn price(args: args::PlanArgs) -> Result<ExitCode> {
     let (_, plan) = planned(&args.study)?;
     let engine = args.engine.engine()?;
     let threads = args.engine.threads.count();
-    let prices = thalweg::price::price(&plan, engine.as_ref(), threads, 20);
+    let quiet = control(&|_| {});
+    let prices = thalweg::price::price(&plan, engine.as_ref(), threads, 20, &clock, &quiet)?;
     if args.json {
         print(&serde_json::to_string_pretty(&prices)?)?;
         return Ok(ExitCode::SUCCESS);

@@ -1,5 +1,6 @@
 //! Progress of a run: a bar on a terminal, and a small file in the run folder that `watch` reads.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use thalweg::Plan;
-use thalweg::run::Event;
+use thalweg::lab::Event;
 
 use crate::interrupt::Training;
 use crate::status::{Part, State, Status, now};
@@ -28,6 +29,8 @@ pub(crate) struct Progress {
 /// What the status file says, and when it was written.
 struct LatestStatus {
     status: Status,
+    /// The cells that have begun and are not finished: several with the same problem run at a time.
+    running: BTreeMap<usize, Part>,
     written: Option<Instant>,
 }
 
@@ -53,6 +56,7 @@ impl Progress {
             steps: AtomicU64::new(0),
             latest: Mutex::new(LatestStatus {
                 status: Status::new(&plan.title, plan.cells.len(), total),
+                running: BTreeMap::new(),
                 written: None,
             }),
         }
@@ -73,14 +77,15 @@ impl Progress {
                         .set_length(self.bar.length().unwrap_or(n).saturating_sub(n));
                     latest.status.replicates = latest.status.replicates.saturating_sub(n);
                 }
-                latest.status.now = Some(Part {
+                let part = Part {
                     cell: cell.number,
                     label: cell.describe(),
                     share: cell.setting.success.share,
                     at_most: n,
                     ended: 0,
                     reached: 0,
-                });
+                };
+                latest.running.insert(cell.number, part);
                 self.bar.set_prefix(format!(
                     "cell {}/{}: {}",
                     cell.number + 1,
@@ -89,11 +94,11 @@ impl Progress {
                 ));
                 self.write(&mut latest, false);
             }
-            Event::Replicate { reached } => {
+            Event::Replicate { cell, reached } => {
                 self.bar.inc(1);
                 let mut latest = self.latest();
                 latest.status.ended += 1;
-                if let Some(now) = &mut latest.status.now {
+                if let Some(now) = latest.running.get_mut(&cell.number) {
                     now.ended += 1;
                     now.reached += u64::from(reached);
                 }
@@ -104,11 +109,12 @@ impl Progress {
                 let rate = all as f64 / self.begun.elapsed().as_secs_f64().max(1e-3);
                 self.bar.set_message(format!("{} steps/s", si(rate)));
             }
-            Event::Done(record) => {
+            Event::Done { cell, record } => {
                 let mut latest = self.latest();
+                let part = latest.running.remove(&cell.number);
                 latest
                     .status
-                    .finish_cell(record.replicates(), record.successes());
+                    .finish_cell(part, record.replicates(), record.successes());
                 self.write(&mut latest, false);
             }
         }
@@ -121,6 +127,7 @@ impl Progress {
             return;
         }
         latest.written = Some(Instant::now());
+        latest.status.now = latest.running.values().next().cloned();
         latest.status.updated = now();
         latest.status.seconds = self.begun.elapsed().as_secs_f64();
         latest.status.steps = self.steps.load(Ordering::Relaxed);
@@ -174,7 +181,7 @@ impl Spinner {
                 let rate = all as f64 / self.begun.elapsed().as_secs_f64().max(1e-3);
                 self.bar.set_message(format!("{} steps/s", si(rate)));
             }
-            Event::Cell { .. } | Event::Done(_) => {}
+            Event::Cell { .. } | Event::Done { .. } => {}
         }
     }
 
@@ -224,7 +231,10 @@ mod tests {
             curves: Vec::new(),
             kept: Vec::new(),
         };
-        progress.tell(Event::Done(&record));
+        progress.tell(Event::Done {
+            cell,
+            record: &record,
+        });
         progress.finish(true);
         let text = std::fs::read_to_string(folder.path().join(Status::FILE)).expect("a status");
         let status: Status = serde_json::from_str(&text).expect("a status");

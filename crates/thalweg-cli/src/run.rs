@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use anyhow::Result;
 use thalweg::analysis::Analysis;
 use thalweg::analysis::replicate::Replicate;
-use thalweg::run::Control;
+use thalweg::lab::Event;
 use thalweg_report::Only;
 
 use crate::args;
-use crate::interrupt::{STOP, Training};
+use crate::interrupt::{Training, control};
 use crate::progress::Progress;
 use crate::report::{page, write_report, write_tables, write_weights};
 use crate::source::{folder, planned};
@@ -27,13 +27,14 @@ pub(crate) fn run(args: args::Run) -> Result<ExitCode> {
         thalweg::store::forget(&out, &plan, engine.name())?;
     }
     let progress = Progress::new(&plan, &out);
-    let tell = |event: thalweg::run::Event<'_>| progress.tell(event);
-    let control = Control {
-        stop: &STOP,
-        tell: &tell,
+    let tell = |event: Event<'_>| progress.tell(event);
+    let keeper = thalweg::store::Folder {
+        path: &out,
+        engine: engine.name(),
     };
     let training = Training::begin();
-    let records = thalweg::run::run(&plan, engine.as_ref(), threads, &out, &control);
+    let control = control(&tell);
+    let records = thalweg::lab::run(&plan, engine.as_ref(), threads, &keeper, &control);
     progress.finish(records.is_ok());
     drop(training);
     let records = records?;

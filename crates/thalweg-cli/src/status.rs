@@ -76,11 +76,11 @@ impl Status {
         }
     }
 
-    /// The running cell ended, with so many replicates, of which so many got below the loss. It may
-    /// have stopped early, or have been found on disk.
-    pub(crate) fn finish_cell(&mut self, replicates: u64, successes: u64) {
+    /// A cell that was running ended, with so many replicates, of which so many got below the loss. It
+    /// may have stopped early, or have been found on disk.
+    pub(crate) fn finish_cell(&mut self, running: Option<Part>, replicates: u64, successes: u64) {
         self.done += 1;
-        if let Some(mut part) = self.now.take() {
+        if let Some(mut part) = running {
             let spared = part.at_most.saturating_sub(replicates);
             self.replicates = self.replicates.saturating_sub(spared);
             (part.at_most, part.ended, part.reached) = (replicates, replicates, successes);

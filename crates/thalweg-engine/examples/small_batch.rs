@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as NoSuchWord, StrDeserializer};
 use thalweg_engine::seed::{Purpose, stream};
-use thalweg_engine::{End, Engine, Loss, Method, Problem, Start, Supply, Tensor, cpu::Cpu};
+use thalweg_engine::{Engine, Job, Loss, Method, Problem, Queue, Tensor, Trained, cpu::Cpu};
 
 const POINTS: usize = 20;
 const DIM: usize = 15;
@@ -24,18 +24,19 @@ struct Batch {
     rate: f64,
     networks: u64,
     next: AtomicU64,
-    ends: std::sync::Mutex<Vec<End>>,
+    ends: std::sync::Mutex<Vec<Trained>>,
 }
 
 impl Batch {
     /// Draws a training set and weights of variance 2/fan_in, all normal.
-    fn start(&self, replicate: u64) -> Start {
+    fn start(&self, replicate: u64) -> Job {
         let normals = |purpose, part, count: usize, std: f64| {
             let mut random = stream(SEED, replicate, purpose, part);
             (0..count).map(move |_| std * random.normal())
         };
         let parts = self.problem.tensors.iter().zip(0..);
-        Start {
+        Job {
+            tag: 0,
             replicate,
             x: normals(Purpose::Data, 1, POINTS * DIM, 1.0).collect(),
             y: normals(Purpose::Data, 0, POINTS, 1.0).collect(),
@@ -57,22 +58,22 @@ impl Batch {
     }
 }
 
-impl Supply for Batch {
-    fn next(&self) -> Option<Start> {
+impl Queue for Batch {
+    fn next(&self) -> Option<Job> {
         let replicate = self.next.fetch_add(1, Ordering::Relaxed);
         (replicate < self.networks).then(|| self.start(replicate))
     }
 
-    fn done(&self, end: End) {
+    fn finish(&self, end: Trained) {
         self.ends.lock().expect("no thread panicked").push(end);
     }
 
-    fn left(&self) -> u64 {
+    fn remaining(&self) -> u64 {
         self.networks
             .saturating_sub(self.next.load(Ordering::Relaxed))
     }
 
-    fn go_on(&self, _steps: u64, _room: u64) -> bool {
+    fn progress(&self, _steps: u64, _room: u64) -> bool {
         true
     }
 }
@@ -136,7 +137,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         next: AtomicU64::new(0),
         ends: Default::default(),
     };
-    Cpu::detect().train(&batch.problem, &batch, 1);
+    Cpu::detect().train(&batch.problem, &batch, 1)?;
     let ends = batch.ends.into_inner()?;
     let losses: Vec<f64> = ends.iter().map(|end| end.last.loss).collect();
     println!("{} replicate-steps, {losses:?}", networks * steps);

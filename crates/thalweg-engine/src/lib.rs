@@ -1,12 +1,13 @@
 //! The engine seam: train a stream of replicates of one problem.
 
-mod activation;
+pub mod activation;
 pub mod cpu;
 mod layout;
 mod method;
 mod outcome;
 pub mod reference;
 pub mod seed;
+mod threads;
 
 pub use activation::Activation;
 pub use layout::Tensor;
@@ -51,15 +52,69 @@ pub struct Problem {
     pub grid: Arc<[u64]>,
 }
 
+impl Problem {
+    /// Whether its parts fit each other: what every engine asks before it trains.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`], with the first part that does not fit.
+    pub fn check(&self) -> Result<(), Error> {
+        let refused = |why: &str| Err(Error::Refused(why.into()));
+        if self.sizes.len() < 2 || self.sizes.contains(&0) || self.sizes.last() != Some(&1) {
+            return refused("`sizes` are not inputs, hidden layers and one output");
+        }
+        if self.points == 0 {
+            return refused("there are no points");
+        }
+        let per_layer = if self.bias { 2 } else { 1 };
+        let count = per_layer * (self.sizes.len() - 1);
+        if [&self.rate_factors, &self.multipliers]
+            .iter()
+            .any(|v| v.len() != count)
+        {
+            return refused("not every tensor has its rate factor and multiplier");
+        }
+        let mut start = 0;
+        for (i, tensor) in self.tensors.iter().enumerate() {
+            let (layer, is_bias) = (i / per_layer, i % per_layer == 1);
+            let Some(&[fan_in, fan_out]) = self.sizes.get(layer..layer + 2) else {
+                return refused("there are more tensors than layers");
+            };
+            let fits = match tensor.shape[..] {
+                [out] => is_bias && out == fan_out,
+                [out, input] => !is_bias && (out, input) == (fan_out, fan_in),
+                _ => false,
+            };
+            let in_place = tensor.start == start && tensor.layer == layer;
+            if !fits || !in_place || tensor.is_bias != is_bias {
+                return refused(&format!("tensor `{}` does not fit its layer", tensor.name));
+            }
+            start = tensor.range().end;
+        }
+        if self.tensors.len() != count {
+            return refused("there are fewer tensors than layers");
+        }
+        if !self.grid.is_sorted_by(|a, b| a < b) {
+            return refused("the steps of `grid` do not increase");
+        }
+        if matches!(self.method, Method::Sgd { batch: 0 }) {
+            return refused("mini-batches are empty");
+        }
+        Ok(())
+    }
+}
+
 /// Loss above which a replicate has diverged, as a multiple of max(initial loss, 1). Catapults climb
 /// high and come back.
 pub(crate) const DIVERGED: f64 = 1e12;
 
 /// A replicate about to be trained.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Start {
+pub struct Job {
     /// Its number.
     pub replicate: u64,
+    /// The queue's own mark, handed back: which of several cells it is of.
+    pub tag: u64,
     /// Inputs [N, d].
     pub x: Vec<f64>,
     /// Targets `[N]`.
@@ -91,9 +146,11 @@ pub struct Snapshot {
 
 /// A replicate that ended.
 #[derive(Debug, Clone, PartialEq)]
-pub struct End {
+pub struct Trained {
     /// Its number.
     pub replicate: u64,
+    /// The mark of its job.
+    pub tag: u64,
     /// η.
     pub rate: f64,
     /// How it ended.
@@ -114,17 +171,29 @@ pub struct End {
     pub snapshots: Vec<Snapshot>,
 }
 
+impl Trained {
+    /// Whether it got below ε.
+    pub fn reached(&self) -> bool {
+        matches!(self.outcome, Outcome::Below { .. })
+    }
+}
+
 /// Where replicates come from and go to. Called from the engine's threads.
-pub trait Supply: Sync {
-    /// The next replicate to train; none if there is no more or the run was stopped.
-    fn next(&self) -> Option<Start>;
+pub trait Queue: Sync {
+    /// The next replicate to train; none if there is none now, or the run was stopped.
+    fn next(&self) -> Option<Job>;
     /// Takes one that ended.
-    fn done(&self, end: End);
-    /// How many are left to hand out.
-    fn left(&self) -> u64;
-    /// Told now and then how many replicate-steps were made, and for how many there was room;
+    fn finish(&self, trained: Trained);
+    /// How many are left to hand out, at most.
+    fn remaining(&self) -> u64;
+    /// Called now and then with how many replicate-steps were made, and for how many there was room;
     /// false to stop at once.
-    fn go_on(&self, steps: u64, room: u64) -> bool;
+    fn progress(&self, steps: u64, room: u64) -> bool;
+    /// Called by a thread that has nothing to train: waits until there may be another replicate;
+    /// false if there will be none.
+    fn wait(&self) -> bool {
+        false
+    }
 }
 
 /// Something that can train a stream of replicates.
@@ -135,9 +204,16 @@ pub trait Engine: Sync {
     /// The name accepted by `--engine` and written in every record.
     fn name(&self) -> &'static str;
 
-    /// Trains until the supply is empty, on that many threads. The bits of a replicate depend on
-    /// the problem and the replicate alone.
-    fn train(&self, problem: &Problem, supply: &dyn Supply, threads: usize);
+    /// Replicates of a problem that so many threads train at the same time: fewer leave room empty.
+    fn in_flight(&self, problem: &Problem, threads: usize) -> u64;
+
+    /// Trains until the queue is empty, on that many threads, the caller's among them; with one
+    /// thread none is started. The bits of a replicate depend on the problem and the replicate alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] for a problem that makes no sense, before anything is trained.
+    fn train(&self, problem: &Problem, queue: &dyn Queue, threads: usize) -> Result<(), Error>;
 }
 
 /// Why an engine does not train. A replicate that diverges is an [`Outcome`].
@@ -146,6 +222,9 @@ pub enum Error {
     /// A name that is not in [`by_name`].
     #[error("there is no engine `{0}`")]
     NoSuchEngine(String),
+    /// A problem that cannot be trained, and why.
+    #[error("the engine refuses the problem: {0}")]
+    Refused(String),
 }
 
 impl Error {
@@ -153,6 +232,7 @@ impl Error {
     pub fn hint(&self) -> &'static str {
         match self {
             Error::NoSuchEngine(_) => "engines: cpu, reference",
+            Error::Refused(_) => "a problem that a plan makes of a study always fits",
         }
     }
 }

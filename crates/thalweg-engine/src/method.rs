@@ -39,6 +39,20 @@ pub enum Method {
     },
 }
 
+impl Method {
+    /// One of every kind, with PyTorch's customary constants and batches of two points.
+    pub const ALL: [Method; 5] = [
+        Method::Gd,
+        Method::Momentum { beta: 0.9 },
+        Method::Nesterov { beta: 0.9 },
+        Method::Adam {
+            betas: [0.9, 0.999],
+            eps: 1e-8,
+        },
+        Method::Sgd { batch: 2 },
+    ];
+}
+
 fn default_beta() -> f64 {
     0.9
 }
@@ -66,6 +80,19 @@ pub enum Loss {
 }
 
 impl Loss {
+    /// Every one of them.
+    pub const ALL: [Loss; 4] = [Loss::Sum, Loss::Mean, Loss::HalfSum, Loss::HalfMean];
+
+    /// The name in study files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Loss::Sum => "sum",
+            Loss::Mean => "mean",
+            Loss::HalfSum => "half_sum",
+            Loss::HalfMean => "half_mean",
+        }
+    }
+
     /// s, for N points.
     pub fn factor(self, points: usize) -> f64 {
         let n = points as f64;
@@ -97,11 +124,47 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// Every one of them.
+    pub const ALL: [Precision; 2] = [Precision::F32, Precision::F64];
+
     /// The name in study files.
     pub fn name(self) -> &'static str {
         match self {
             Precision::F32 => "f32",
             Precision::F64 => "f64",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Activation;
+
+    /// The words that a study may use for a choice, by its schema.
+    fn words<T: JsonSchema>() -> usize {
+        let schema = schemars::schema_for!(T);
+        let choices = schema.get("oneOf").or(schema.get("enum"));
+        let count = |choice: &serde_json::Value| {
+            let several = choice.get("enum").and_then(|e| e.as_array());
+            several.map_or(1, Vec::len)
+        };
+        let choices = choices.and_then(|c| c.as_array()).expect("it is a choice");
+        choices.iter().map(count).sum()
+    }
+
+    #[test]
+    fn all_is_all() {
+        assert_eq!(Activation::ALL.len(), words::<Activation>());
+        assert_eq!(Method::ALL.len(), words::<Method>());
+        assert_eq!(Loss::ALL.len(), words::<Loss>());
+        assert_eq!(Precision::ALL.len(), words::<Precision>());
+        for (i, a) in Activation::ALL.iter().enumerate() {
+            assert!(Activation::ALL[..i].iter().all(|b| a != b), "{a:?}");
+        }
+        for loss in Loss::ALL {
+            let word = serde_json::to_value(loss).expect("a word");
+            assert_eq!(word, loss.name());
         }
     }
 }

@@ -10,8 +10,10 @@
 
 use crate::Method;
 use crate::Outcome;
+use crate::activation::value_and_slope;
 use crate::seed::{Purpose, stream};
-use crate::{DIVERGED, End, Engine, Problem, Snapshot, Start, Supply};
+use crate::threads::on_threads;
+use crate::{DIVERGED, Engine, Error, Job, Problem, Queue, Snapshot, Trained};
 
 /// See the [module](self).
 #[derive(Debug, Clone, Copy)]
@@ -22,19 +24,27 @@ impl Engine for Reference {
         "reference"
     }
 
-    fn train(&self, problem: &Problem, supply: &dyn Supply, threads: usize) {
-        std::thread::scope(|scope| {
-            for _ in 0..threads.max(1) {
-                scope.spawn(|| {
-                    while let Some(start) = supply.next() {
-                        match train_one(problem, start, supply) {
-                            Some(end) => supply.done(end),
-                            None => return,
-                        }
+    fn in_flight(&self, _: &Problem, threads: usize) -> u64 {
+        threads.max(1) as u64
+    }
+
+    fn train(&self, problem: &Problem, queue: &dyn Queue, threads: usize) -> Result<(), Error> {
+        problem.check()?;
+        let threads = queue.remaining().clamp(1, threads.max(1) as u64);
+        on_threads(threads as usize, &|| {
+            loop {
+                while let Some(job) = queue.next() {
+                    match train_one(problem, job, queue) {
+                        Some(trained) => queue.finish(trained),
+                        None => return,
                     }
-                });
+                }
+                if !queue.wait() {
+                    return;
+                }
             }
         });
+        Ok(())
     }
 }
 
@@ -81,7 +91,7 @@ fn forward(problem: &Problem, weights: &[f64], row: &[f64]) -> Pass {
         } else {
             let (a, slope) = z
                 .iter()
-                .map(|&z| problem.activation.value_and_slope(z))
+                .map(|&z| value_and_slope(problem.activation, z))
                 .unzip();
             pass.a.push(a);
             pass.slope.push(slope);
@@ -91,56 +101,52 @@ fn forward(problem: &Problem, weights: &[f64], row: &[f64]) -> Pass {
 }
 
 /// The gradient of the loss, each point's term weighted; and the unweighted loss.
-fn gradient(
-    problem: &Problem,
-    weights: &[f64],
-    start: &Start,
-    of_point: &[f64],
-) -> (f64, Vec<f64>) {
+fn gradient(problem: &Problem, weights: &[f64], job: &Job, of_point: &[f64]) -> (f64, Vec<f64>) {
     let per_layer = if problem.bias { 2 } else { 1 };
     let s = problem.loss.factor(problem.points);
     let d = problem.sizes[0];
     let mut loss = 0.0;
     let mut g = vec![0.0; weights.len()];
     for n in 0..problem.points {
-        let pass = forward(problem, weights, &start.x[n * d..(n + 1) * d]);
-        let r = pass.output - start.y[n];
+        let pass = forward(problem, weights, &job.x[n * d..(n + 1) * d]);
+        let r = pass.output - job.y[n];
         loss += s * r * r;
         let mut delta = vec![2.0 * s * r * of_point[n]];
         for l in (0..problem.sizes.len() - 1).rev() {
             let tensor = &problem.tensors[per_layer * l];
             let fan_in = problem.sizes[l];
-            let mut below = vec![0.0; fan_in];
+            let mut grad_input = vec![0.0; fan_in];
             for j in 0..delta.len() {
                 for k in 0..fan_in {
                     let at = tensor.start + j * fan_in + k;
                     g[at] += delta[j] * pass.a[l][k];
-                    below[k] += delta[j] * weights[at];
+                    grad_input[k] += delta[j] * weights[at];
                 }
                 if problem.bias {
                     g[problem.tensors[per_layer * l + 1].start + j] += delta[j];
                 }
             }
             if l > 0 {
-                below
+                grad_input
                     .iter_mut()
                     .zip(&pass.slope[l - 1])
                     .for_each(|(d, s)| *d *= s);
             }
-            delta = below;
+            delta = grad_input;
         }
     }
     (loss, g)
 }
 
 /// Trains one replicate; nothing if the run was stopped.
-fn train_one(problem: &Problem, start: Start, supply: &dyn Supply) -> Option<End> {
+fn train_one(problem: &Problem, job: Job, queue: &dyn Queue) -> Option<Trained> {
     let n = problem.points;
-    let mut w = start.weights.clone();
+    let mut w = job.weights.clone();
     let (mut first, mut second) = (vec![0.0; w.len()], vec![0.0; w.len()]);
-    let mut end = End {
-        replicate: start.replicate,
-        rate: start.rate,
+    let mut trained = Trained {
+        replicate: job.replicate,
+        tag: job.tag,
+        rate: job.rate,
         outcome: Outcome::Spent,
         first_below: None,
         best_loss: f64::INFINITY,
@@ -157,14 +163,14 @@ fn train_one(problem: &Problem, start: Start, supply: &dyn Supply) -> Option<End
     let (mut limit, mut loss_before) = (f64::INFINITY, f64::NAN);
     let mut order = Vec::new();
     for t in 0.. {
-        if t % 256 == 255 && !supply.go_on(256, 256) {
+        if t % 256 == 255 && !queue.progress(256, 256) {
             return None;
         }
         let mut of_point = vec![1.0; n];
         if let Method::Sgd { batch } = problem.method {
             let batches = n.div_ceil(batch) as u64;
             if t % batches == 0 {
-                let mut random = stream(start.seed, start.replicate, Purpose::Noise, t / batches);
+                let mut random = stream(job.seed, job.replicate, Purpose::Noise, t / batches);
                 order = random.permutation(n);
             }
             let from = (t % batches) as usize * batch;
@@ -177,7 +183,7 @@ fn train_one(problem: &Problem, start: Start, supply: &dyn Supply) -> Option<End
             of_point = vec![0.0; n];
             chosen.iter().for_each(|&i| of_point[i] = weight);
         }
-        let (loss, g) = gradient(problem, &w, &start, &of_point);
+        let (loss, g) = gradient(problem, &w, &job, &of_point);
         if t == 0 {
             limit = (DIVERGED * loss.max(1.0)).min(f64::MAX);
         }
@@ -187,37 +193,37 @@ fn train_one(problem: &Problem, start: Start, supply: &dyn Supply) -> Option<End
             weights: w.clone(),
         };
         if problem.grid.binary_search(&t).is_ok() {
-            end.losses.push(loss);
+            trained.losses.push(loss);
         }
-        if start.keep_losses {
-            end.all_losses.push(loss);
+        if job.keep_losses {
+            trained.all_losses.push(loss);
         }
-        if start.snapshots.binary_search(&t).is_ok() {
-            end.snapshots.push(here());
+        if job.snapshots.binary_search(&t).is_ok() {
+            trained.snapshots.push(here());
         }
-        if loss < end.best_loss {
-            end.best_loss = loss;
-            if start.keep_best {
-                end.best = Some(here());
+        if loss < trained.best_loss {
+            trained.best_loss = loss;
+            if job.keep_best {
+                trained.best = Some(here());
             }
         }
-        if loss < problem.loss_below && end.first_below.is_none() {
-            end.first_below = Some(t);
+        if loss < problem.loss_below && trained.first_below.is_none() {
+            trained.first_below = Some(t);
         }
-        let wild = !(loss <= limit);
-        let below = loss < problem.loss_below;
-        if wild || (below && !problem.run_all) || t == problem.steps {
-            end.outcome = match end.first_below {
-                _ if wild => Outcome::Diverged { step: t },
-                Some(step) if below => Outcome::Below { step },
+        let diverged = !(loss <= limit);
+        let reached = loss < problem.loss_below;
+        if diverged || (reached && !problem.run_all) || t == problem.steps {
+            trained.outcome = match trained.first_below {
+                _ if diverged => Outcome::Diverged { step: t },
+                Some(step) if reached => Outcome::Below { step },
                 _ => Outcome::Spent,
             };
-            end.last = here();
-            return Some(end);
+            trained.last = here();
+            return Some(trained);
         }
         let before = w.clone();
         for (i, tensor) in problem.tensors.iter().enumerate() {
-            let (m, rate) = (problem.multipliers[i], start.rate * problem.rate_factors[i]);
+            let (m, rate) = (problem.multipliers[i], job.rate * problem.rate_factors[i]);
             for p in tensor.range() {
                 let g = m * g[p];
                 let step = match problem.method {
@@ -248,17 +254,17 @@ fn train_one(problem: &Problem, start: Start, supply: &dyn Supply) -> Option<End
             .all(|(a, b)| a.to_bits() == b.to_bits());
         // The fast engine looks for a motionless step only where the loss repeats.
         if problem.method == Method::Gd && same && loss.to_bits() == loss_before.to_bits() {
-            let below = loss < problem.loss_below;
-            end.outcome = match end.first_below {
-                Some(step) if below => Outcome::Below { step },
+            let reached = loss < problem.loss_below;
+            trained.outcome = match trained.first_below {
+                Some(step) if reached => Outcome::Below { step },
                 _ => Outcome::Fixed { step: t },
             };
-            end.last = Snapshot {
+            trained.last = Snapshot {
                 step: t,
                 loss,
                 weights: w,
             };
-            return Some(end);
+            return Some(trained);
         }
         loss_before = loss;
     }

@@ -1,14 +1,12 @@
 //! What the report says follows from the numbers: a made-up run and its opposite.
 
-use std::sync::atomic::AtomicBool;
-
 use thalweg::Source;
 use thalweg::analysis::Analysis;
 use thalweg::choose::{Choice, choose};
 use thalweg::engine::cpu::Cpu;
 use thalweg::plan::Plan;
 use thalweg::record::{Look, Outcome, Record, Row, Tally};
-use thalweg::run::{Control, train};
+use thalweg::lab::{Control, train};
 use thalweg_report::page::{Block, Page};
 
 fn source(text: &str) -> Source {
@@ -475,12 +473,9 @@ race = 200
 /// The page says what was chosen, or the opposite.
 #[test]
 fn the_report_tells_what_was_chosen() {
-    let stop = AtomicBool::new(false);
-    let control = Control {
-        stop: &stop,
-        tell: &|_| {},
-    };
-    let mut made = choose(&source(SPACE), &Cpu::detect(), 2, &control).expect("it is right");
+    let control = Control::default();
+    let made = choose(&source(SPACE), &Cpu::detect(), 2, &control);
+    let mut made = made.expect("it is right");
     let plan = plan(SPACE);
     let records = [train(&plan.cells[0], &Cpu::detect(), 2, &control).expect("nothing stops it")];
     let told = |choices: Vec<Choice>| {

@@ -9,16 +9,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 
 use crate::data::Draw;
-use crate::engine::{End, Engine, Problem, Start, Supply};
+use crate::engine::{Engine, Trained};
 use crate::error::Error;
+use crate::lab::{Control, Hooks, Judge, Numbers, Wanted, row, train_wanted};
 use crate::plan::{Cell, Plan, Setting};
 use crate::record::Row;
-use crate::run::{Control, Event, start};
 use crate::stats::{Interval, SequentialTest, Side, anytime_bounds, clopper_pearson, wilson};
 use crate::study::{Source, Study};
 
@@ -146,86 +145,74 @@ impl Terms {
 
 // ---- Some replicates of a cell -----------------------------------------------------------------
 
-/// Replicates of a cell by their numbers, handed to an engine and taken back.
-struct Batch<'a, F> {
-    cell: &'a Cell,
-    problem: &'a Problem,
-    numbers: &'a [u64],
-    next: AtomicUsize,
-    take: F,
-    ended: Mutex<BTreeMap<u64, Row>>,
-    control: &'a Control<'a>,
-}
+/// The rows of replicates, by number.
+struct Rows(BTreeMap<u64, Row>);
 
-impl<F: Fn(&End) + Sync> Supply for Batch<'_, F> {
-    fn next(&self) -> Option<Start> {
-        if self.control.stop.load(Ordering::Relaxed) {
-            return None;
-        }
-        let &replicate = self
-            .numbers
-            .get(self.next.fetch_add(1, Ordering::Relaxed))?;
-        Some(Start {
-            snapshots: Vec::new(),
-            keep_best: false,
-            keep_losses: false,
-            ..start(self.cell, self.problem, replicate)
-        })
-    }
+impl Judge for Rows {
+    type Ended = Row;
 
-    fn done(&self, end: End) {
-        (self.take)(&end);
-        let row = Row {
-            replicate: end.replicate,
-            outcome: end.outcome,
-            steps: end.last.step,
-            first_below: end.first_below,
-            rate: end.rate,
-            initial_loss: end.losses.first().copied().unwrap_or(f64::NAN),
-            best_loss: end.best_loss,
-            final_loss: end.last.loss,
-        };
-        let reached = row.reached();
-        self.ended
-            .lock()
-            .unwrap_or_else(|e| e.into_inner())
-            .insert(row.replicate, row);
-        (self.control.tell)(Event::Replicate { reached });
-    }
-
-    fn left(&self) -> u64 {
-        let taken = self.next.load(Ordering::Relaxed);
-        self.numbers.len().saturating_sub(taken) as u64
-    }
-
-    fn go_on(&self, steps: u64, _: u64) -> bool {
-        (self.control.tell)(Event::Steps(steps));
-        !self.control.stop.load(Ordering::Relaxed)
+    fn judge(&mut self, row: Row) -> bool {
+        self.0.insert(row.replicate, row);
+        true
     }
 }
 
-/// Trains the replicates of these numbers; their rows in the order of the numbers, and `take` is shown each end. None if it was stopped.
+/// Trains these replicates; their rows in the order of the numbers, and `look` is shown each of them.
+///
+/// # Errors
+///
+/// [`Error::Stopped`] if it was stopped; [`Error::Engine`].
 pub(crate) fn train_some(
     cell: &Cell,
     engine: &dyn Engine,
     threads: usize,
-    numbers: &[u64],
+    numbers: Numbers<'_>,
     control: &Control<'_>,
-    take: impl Fn(&End) + Sync,
-) -> Option<Vec<Row>> {
-    let problem = cell.problem();
-    let supply = Batch {
+    look: impl Fn(&Trained) + Sync,
+) -> Result<Vec<Row>, Error> {
+    let wanted = Wanted {
         cell,
-        problem: &problem,
         numbers,
-        next: AtomicUsize::new(0),
-        take,
-        ended: Mutex::new(BTreeMap::new()),
-        control,
+        in_order: false,
+        followed: false,
     };
-    engine.train(&problem, &supply, threads);
-    let ended = supply.ended.into_inner().unwrap_or_else(|e| e.into_inner());
-    (ended.len() == numbers.len()).then(|| ended.into_values().collect())
+    let take = |_: &Cell, trained: Trained| {
+        look(&trained);
+        row(&trained)
+    };
+    let rows = of_one(
+        wanted,
+        Rows(BTreeMap::new()),
+        engine,
+        threads,
+        &take,
+        control,
+    )?;
+    Ok(rows.0.into_values().collect())
+}
+
+/// Trains what is wanted of one cell until its judge has seen enough.
+fn of_one<J: Judge>(
+    wanted: Wanted<'_>,
+    judge: J,
+    engine: &dyn Engine,
+    threads: usize,
+    take: &(dyn Fn(&Cell, Trained) -> J::Ended + Sync),
+    control: &Control<'_>,
+) -> Result<J, Error> {
+    let complete = Mutex::new(None);
+    let hooks = Hooks {
+        take,
+        complete: &|_, judge, _| {
+            *complete.lock().unwrap_or_else(|e| e.into_inner()) = Some(judge);
+            Ok(())
+        },
+    };
+    let problem = wanted.cell.problem();
+    let (with, parts) = ((engine, threads), vec![(wanted, judge)]);
+    train_wanted(&problem, with, parts, &hooks, control)?;
+    let judge = complete.into_inner().unwrap_or_else(|e| e.into_inner());
+    judge.ok_or(Error::Stopped { done: 0, cells: 1 })
 }
 
 /// What a certificate says of one replicate.
@@ -236,6 +223,22 @@ fn seal(row: &Row) -> String {
         row.steps,
         row.final_loss.to_bits()
     )
+}
+
+/// A sequential test on its way, and what the certificate will say of every replicate.
+struct Undecided {
+    test: SequentialTest,
+    outcomes: Vec<String>,
+}
+
+impl Judge for Undecided {
+    type Ended = Row;
+
+    fn judge(&mut self, row: Row) -> bool {
+        self.test.push(row.reached());
+        self.outcomes.push(seal(&row));
+        self.test.decision().is_none()
+    }
 }
 
 // ---- Certifying --------------------------------------------------------------------------------
@@ -263,23 +266,18 @@ pub fn certify(
         });
     }
     let Setting { success, seed, .. } = &cell.setting;
-    let mut test = SequentialTest::new(success.share, terms.level);
-    let mut outcomes = Vec::new();
-    'more: while (outcomes.len() as u64) < terms.at_most {
-        // Blocks fill the lanes; what runs past the decision is dropped, so that the certificate
-        // depends on the draws alone.
-        let from = outcomes.len() as u64;
-        let numbers: Vec<u64> = (from..(from + 64).min(terms.at_most)).collect();
-        let rows = train_some(cell, engine, threads, &numbers, control, |_| {})
-            .ok_or(Error::Stopped { done: 0, cells: 1 })?;
-        for row in &rows {
-            test.push(row.reached());
-            outcomes.push(seal(row));
-            if test.decision().is_some() {
-                break 'more;
-            }
-        }
-    }
+    let wanted = Wanted {
+        cell,
+        numbers: Numbers::Range(0, terms.at_most),
+        in_order: true,
+        followed: false,
+    };
+    let undecided = Undecided {
+        test: SequentialTest::new(success.share, terms.level),
+        outcomes: Vec::new(),
+    };
+    let take = |_: &Cell, trained: Trained| row(&trained);
+    let Undecided { test, outcomes } = of_one(wanted, undecided, engine, threads, &take, control)?;
     let (successes, replicates) = test.counts();
     Ok(Certificate {
         format: FORMAT.into(),
@@ -464,8 +462,8 @@ pub fn verify(
     numbers.truncate(usize::try_from(count).unwrap_or(usize::MAX));
     numbers.sort_unstable();
     let numbers: Vec<u64> = numbers.into_iter().map(|n| n as u64).collect();
-    let rows = train_some(&cell, engine, threads, &numbers, control, |_| {})
-        .ok_or(Error::Stopped { done: 0, cells: 1 })?;
+    let these = Numbers::These(&numbers);
+    let rows = train_some(&cell, engine, threads, these, control, |_| {})?;
     for row in &rows {
         let (said, seen) = (&c.outcomes[row.replicate as usize], seal(row));
         if *said != seen {

@@ -9,6 +9,7 @@
 //! probability `level` no candidate was dropped that should not have been, however the race went; and
 //! since the certificate rests on draws that the race never saw, it owes nothing to the winner's luck.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -18,13 +19,13 @@ use crate::analysis::cause::{Cause, CauseCount, cause};
 use crate::analysis::forecast::predict;
 use crate::certify::{Certificate, Decision, Terms, certify, fresh_seed, train_some};
 use crate::data::Set;
-use crate::engine::{End, Engine, Snapshot};
+use crate::engine::{Engine, Snapshot, Trained};
 use crate::error::Error;
+use crate::lab::{Control, Numbers, calibrate, job, row};
 use crate::net::{parameters, sizes};
 use crate::observe;
 use crate::plan::{Cell, Plan};
 use crate::record::{Outcome, Row};
-use crate::run::{Control, calibrate, start};
 use crate::stats::{Interval, SequentialTest, Side, median, paired_ratio, spearman, wilson};
 use crate::store;
 use crate::study::{Cost, Observable, Source, Space};
@@ -197,7 +198,10 @@ struct Runner<'a> {
     price: f64,
     predicted: Option<f64>,
     rows: Vec<Row>,
-    causes: Mutex<Vec<Cause>>,
+    /// Trained to fill the lanes, and not yet asked for.
+    ahead: Vec<Row>,
+    /// Why the first ones failed, by number.
+    causes: Mutex<BTreeMap<u64, Cause>>,
     shown: bool,
     fate: Option<Fate>,
 }
@@ -238,7 +242,8 @@ impl Runner<'_> {
 ///
 /// # Errors
 ///
-/// [`Error::Study`] for a study without a space or with a mistake in it; [`Error::Stopped`].
+/// [`Error::Study`] for a study without a space or with a mistake in it, or one that counts seconds
+/// where there is no clock; [`Error::Stopped`]; [`Error::Engine`].
 pub fn choose(
     source: &Source,
     engine: &dyn Engine,
@@ -251,18 +256,18 @@ pub fn choose(
     };
     let mut all = Vec::new();
     for (condition, plan) in &plans {
-        let stopped = || Error::Stopped {
-            done: all.len(),
-            cells: plans.len(),
-        };
-        let one = choose_one(condition, plan, &space, engine, threads, control)
-            .map_err(|e| e.unwrap_or_else(stopped))?;
-        all.push(one);
+        let one = choose_one(condition, plan, &space, engine, threads, control);
+        all.push(one.map_err(|error| match error {
+            Error::Stopped { .. } => Error::Stopped {
+                done: all.len(),
+                cells: plans.len(),
+            },
+            other => other,
+        })?);
     }
     Ok(all)
 }
 
-/// The error is none if it was stopped.
 fn choose_one(
     condition: &str,
     plan: &Plan,
@@ -270,12 +275,14 @@ fn choose_one(
     engine: &dyn Engine,
     threads: usize,
     control: &Control<'_>,
-) -> Result<Choice, Option<Error>> {
-    let mut runners: Vec<Runner<'_>> = plan
-        .cells
-        .iter()
-        .map(|cell| line_up(cell, space.cost, engine))
-        .collect();
+) -> Result<Choice, Error> {
+    let lined_up = plan.cells.iter().map(|cell| {
+        if (control.stopped)() {
+            return Err(Error::Stopped { done: 0, cells: 1 });
+        }
+        line_up(cell, space.cost, engine, control)
+    });
+    let mut runners = lined_up.collect::<Result<Vec<Runner<'_>>, Error>>()?;
     // The cheapest by theory first: it sets the pace. Then those that theory sees fail, then those of
     // which it says nothing.
     runners.sort_by(|a, b| {
@@ -290,14 +297,14 @@ fn choose_one(
         control,
     };
     for j in 0..runners.len() {
-        race.run(&mut runners, j).ok_or(None)?;
+        race.run(&mut runners, j)?;
     }
     // Survivors are ranked on the same draws.
     let alive = |r: &Runner<'_>| r.fate.is_none();
     let most = runners.iter().filter(|r| alive(r)).map(|r| r.rows.len());
     let most = most.max().unwrap_or(0) as u64;
     for runner in runners.iter_mut().filter(|r| r.fate.is_none()) {
-        race.extend(runner, most).ok_or(None)?;
+        race.extend(runner, most)?;
     }
     let mut ranked: Vec<usize> = (0..runners.len()).filter(|&i| alive(&runners[i])).collect();
     ranked.sort_by(|&i, &j| {
@@ -355,16 +362,28 @@ fn choose_one(
 }
 
 /// A candidate before the race: its price and what theory expects.
-fn line_up<'a>(cell: &'a Cell, cost: Cost, engine: &dyn Engine) -> Runner<'a> {
+fn line_up<'a>(
+    cell: &'a Cell,
+    cost: Cost,
+    engine: &dyn Engine,
+    control: &Control<'_>,
+) -> Result<Runner<'a>, Error> {
     let price = match cost {
         Cost::Steps => 1.0,
         Cost::ParameterSteps => parameters(&cell.setting.net, cell.dim()) as f64,
-        Cost::Seconds => 1.0 / calibrate(cell, engine, 1, 0.1),
+        Cost::Seconds => {
+            let clock = control.clock.ok_or_else(|| Error::Study {
+                message: "`cost = \"seconds\"` needs a clock, and there is none here".into(),
+                hint: Some("`cost = \"parameter_steps\"` needs none".into()),
+                place: None,
+            })?;
+            1.0 / calibrate(cell, engine, 1, clock, 0.1)?
+        }
     };
     let problem = cell.problem();
     let steps: Option<Vec<f64>> = (0..PREDICTED)
         .map(|r| {
-            let start = start(cell, &problem, r);
+            let start = job(cell, &problem, r);
             let here = Snapshot {
                 step: 0,
                 loss: f64::NAN,
@@ -385,7 +404,7 @@ fn line_up<'a>(cell: &'a Cell, cost: Cost, engine: &dyn Engine) -> Runner<'a> {
             })
         })
         .collect();
-    Runner {
+    Ok(Runner {
         cell,
         label: if cell.label.is_empty() {
             "as written".into()
@@ -395,10 +414,11 @@ fn line_up<'a>(cell: &'a Cell, cost: Cost, engine: &dyn Engine) -> Runner<'a> {
         price,
         predicted: steps.map(|s| price * median(&s)),
         rows: Vec::new(),
-        causes: Mutex::new(Vec::new()),
+        ahead: Vec::new(),
+        causes: Mutex::new(BTreeMap::new()),
         shown: false,
         fate: None,
-    }
+    })
 }
 
 struct Race<'a> {
@@ -410,8 +430,8 @@ struct Race<'a> {
 
 impl Race<'_> {
     /// Runs a candidate until it is dropped, has dropped all others, or the race is over for it; others
-    /// that it is compared with run as far as it does. None if it was stopped.
-    fn run(&self, runners: &mut [Runner<'_>], j: usize) -> Option<()> {
+    /// that it is compared with run as far as it does.
+    fn run(&self, runners: &mut [Runner<'_>], j: usize) -> Result<(), Error> {
         let count = runners.len() as f64;
         // A share of what may go wrong for each candidate, and for each ordered pair of them.
         let alpha = 1.0 - self.space.level;
@@ -424,7 +444,7 @@ impl Race<'_> {
             runners[j].shown |= success.evidence(Side::Above) >= of_candidate;
             if success.evidence(Side::Below) >= of_candidate {
                 runners[j].fate = Some(Fate::TooSeldom);
-                return Some(());
+                return Ok(());
             }
             let rivals: Vec<usize> = (0..j).filter(|&i| runners[i].fate.is_none()).collect();
             for &i in &rivals {
@@ -438,7 +458,7 @@ impl Race<'_> {
                 let (test, cheaper) = cost_test(&runners[j], &runners[i]);
                 if runners[i].shown && test.evidence(Side::Below) >= of_pair {
                     runners[j].fate = Some(costlier(&runners[j], i, &runners[i], cheaper));
-                    return Some(());
+                    return Ok(());
                 }
                 if runners[j].shown && test.evidence(Side::Above) >= of_pair {
                     let cheaper = [cheaper[1], cheaper[0]];
@@ -447,39 +467,48 @@ impl Race<'_> {
             }
             let alone = (0..j).all(|i| runners[i].fate.is_some());
             if until >= self.space.race || (alone && runners[j].shown) {
-                return Some(());
+                return Ok(());
             }
             until = (2 * until).min(self.space.race);
         }
     }
 
-    /// Trains a candidate's replicates up to a number. None if it was stopped.
-    fn extend(&self, runner: &mut Runner<'_>, until: u64) -> Option<()> {
-        let from = runner.rows.len() as u64;
-        if from >= until {
-            return Some(());
+    /// Trains a candidate's replicates up to a number, and some ahead where that fills the lanes.
+    fn extend(&self, runner: &mut Runner<'_>, until: u64) -> Result<(), Error> {
+        let missing = |r: &Runner<'_>| (until as usize).saturating_sub(r.rows.len());
+        let known = missing(runner).min(runner.ahead.len());
+        runner.rows.extend(runner.ahead.drain(..known));
+        if missing(runner) == 0 {
+            return Ok(());
         }
-        let numbers: Vec<u64> = (from..until).collect();
         let (cell, causes) = (runner.cell, &runner.causes);
-        let rows = train_some(
+        let from = runner.rows.len() as u64;
+        let full = from + self.engine.in_flight(&cell.problem(), self.threads);
+        // Not more than the next round would ask for: it may never come.
+        let most = if full <= 2 * until {
+            until.max(full.min(self.space.race))
+        } else {
+            until
+        };
+        let mut rows = train_some(
             cell,
             self.engine,
             self.threads,
-            &numbers,
+            Numbers::Range(from, most),
             self.control,
-            |end| look_at_failure(cell, end, causes),
+            |trained| look_at_failure(cell, trained, causes),
         )?;
+        runner.ahead = rows.split_off((until - from) as usize);
         runner.rows.extend(rows);
-        Some(())
+        Ok(())
     }
 
-    /// Certifies the survivors one after the other until one is; the work of it. The error is none if
-    /// it was stopped.
+    /// Certifies the survivors one after the other until one is; the work of it.
     fn certify(
         &self,
         runners: &[Runner<'_>],
         ranked: &[usize],
-    ) -> Result<(Vec<Attempt>, Option<usize>, f64), Option<Error>> {
+    ) -> Result<(Vec<Attempt>, Option<usize>, f64), Error> {
         let (mut attempts, mut work, mut left) = (Vec::new(), 0.0, 1.0 - self.space.level);
         for (attempt, &candidate) in ranked.iter().enumerate() {
             left *= 0.5;
@@ -491,11 +520,7 @@ impl Race<'_> {
             let cell = runner
                 .cell
                 .reseeded(fresh_seed(runner.cell.setting.seed, attempt as u64));
-            let certificate = certify(&cell, self.engine, self.threads, terms, self.control)
-                .map_err(|e| match e {
-                    Error::Stopped { .. } => None,
-                    other => Some(other),
-                })?;
+            let certificate = certify(&cell, self.engine, self.threads, terms, self.control)?;
             work += certificate.steps() as f64 * runner.step_work();
             let certified = certificate.decision == Decision::Yes;
             attempts.push(Attempt {
@@ -554,23 +579,21 @@ fn costlier(me: &Runner<'_>, than: usize, other: &Runner<'_>, cheaper: [u64; 2])
     }
 }
 
-/// The cause of a failed replicate, for the first few that end.
-fn look_at_failure(cell: &Cell, end: &End, causes: &Mutex<Vec<Cause>>) {
-    let enough = || causes.lock().unwrap_or_else(|e| e.into_inner()).len() >= LOOKED;
-    if matches!(end.outcome, Outcome::Below { .. }) || enough() {
+/// The cause of a failed replicate, for the first few by number.
+fn look_at_failure(cell: &Cell, trained: &Trained, causes: &Mutex<BTreeMap<u64, Cause>>) {
+    let enough = || {
+        let causes = causes.lock().unwrap_or_else(|e| e.into_inner());
+        let last = causes.last_key_value();
+        causes.len() >= LOOKED && last.is_some_and(|(last, _)| *last < trained.replicate)
+    };
+    if trained.reached() || enough() {
         return;
     }
     let problem = cell.problem();
-    let again = start(cell, &problem, end.replicate);
+    let again = job(cell, &problem, trained.replicate);
     let row = Row {
-        replicate: end.replicate,
-        outcome: end.outcome,
-        steps: end.last.step,
-        first_below: end.first_below,
-        rate: again.rate,
         initial_loss: f64::NAN,
-        best_loss: end.best_loss,
-        final_loss: end.last.loss,
+        ..row(trained)
     };
     let set = Set {
         x: again.x,
@@ -581,8 +604,8 @@ fn look_at_failure(cell: &Cell, end: &End, causes: &Mutex<Vec<Cause>>) {
         loss: f64::NAN,
         weights: again.weights,
     }];
-    if !matches!(end.outcome, Outcome::Diverged { .. }) && end.last.step > 0 {
-        path.push(end.last.clone());
+    if !matches!(trained.outcome, Outcome::Diverged { .. }) && trained.last.step > 0 {
+        path.push(trained.last.clone());
     }
     let looks = observe::look(
         &problem,
@@ -591,15 +614,16 @@ fn look_at_failure(cell: &Cell, end: &End, causes: &Mutex<Vec<Cause>>) {
             Observable::Hessian,
             Observable::GradientNorm,
         ],
-        end.replicate,
+        trained.replicate,
         row.rate,
         &set,
         &path,
     );
     let why = cause(cell, &row, looks.first().zip(looks.last()));
     let mut causes = causes.lock().unwrap_or_else(|e| e.into_inner());
-    if causes.len() < LOOKED {
-        causes.push(why);
+    causes.insert(trained.replicate, why);
+    while causes.len() > LOOKED {
+        causes.pop_last();
     }
 }
 
@@ -607,6 +631,7 @@ fn look_at_failure(cell: &Cell, end: &End, causes: &Mutex<Vec<Cause>>) {
 fn candidate(runner: &Runner<'_>) -> Candidate {
     let (n, k) = (runner.rows.len() as u64, runner.successes());
     let causes = runner.causes.lock().unwrap_or_else(|e| e.into_inner());
+    let causes = causes.range(..n).map(|(_, cause)| cause.kind());
     Candidate {
         label: runner.label.clone(),
         cell: runner.cell.hash.clone(),
@@ -618,7 +643,7 @@ fn candidate(runner: &Runner<'_>) -> Candidate {
         success: wilson(k, n, 0.95),
         median_cost: runner.median_cost(),
         steps: runner.steps(),
-        causes: CauseCount::of(causes.iter().map(Cause::kind)),
+        causes: CauseCount::of(causes),
         fate: runner.fate.clone().unwrap_or(Fate::Open),
     }
 }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::path::Path;
 
+use crate::engine::activation::value_and_slope;
 use crate::error::Error;
 use crate::net::{Activation, Init, Net};
 use crate::seed::{Purpose, stream};
@@ -292,7 +293,7 @@ fn teacher(
                     .zip(&pair[1])
                     .map(|(w, b)| {
                         let z = b + w.iter().zip(&a).map(|(w, a)| w * a).sum::<f64>();
-                        if last { z } else { act.value_and_slope(z).0 }
+                        if last { z } else { value_and_slope(act, z).0 }
                     })
                     .collect();
             }

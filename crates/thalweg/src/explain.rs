@@ -1,8 +1,6 @@
 //! One replicate, replayed bit for bit and analysed: its loss, its slowest mode and the points that carry
 //! it, its curvature, and why it ended as it did.
 
-use std::sync::atomic::AtomicBool;
-
 use serde::Serialize;
 
 use crate::analysis::forecast::linear;
@@ -10,11 +8,12 @@ use crate::analysis::points;
 use crate::analysis::replicate::Replicate;
 use crate::data::Set;
 use crate::engine::{Engine, Snapshot};
+use crate::error::Error;
+use crate::lab::{Control, replay, row};
 use crate::linalg::eigen;
 use crate::observe::{self, Curvature, Tangent};
 use crate::plan::Cell;
-use crate::record::{Look, Outcome, Record, Row};
-use crate::run::replay;
+use crate::record::{Look, Outcome, Record};
 use crate::study::{At, Observable};
 
 /// Most parameters of a network whose Hessian is diagonalised whole: some seconds.
@@ -82,24 +81,26 @@ pub struct ModePair {
     pub rank: usize,
 }
 
-/// Replays a replicate; none if it was stopped.
+/// Replays a replicate.
+///
+/// # Errors
+///
+/// [`Error::Stopped`] if it was stopped; [`Error::Engine`].
 pub fn explain(
     cell: &Cell,
     engine: &dyn Engine,
     replicate: u64,
     record: Option<&Record>,
-    stop: &AtomicBool,
-) -> Option<Explanation> {
+    control: &Control<'_>,
+) -> Result<Explanation, Error> {
     let problem = cell.problem();
     // Looks change no bit of the training.
     let mut followed = cell.clone();
     followed.setting.look.at = vec![At::Start, At::Log, At::End];
     followed.setting.look.replicates = replicate.saturating_add(1);
-    let (start, end) = replay(&followed, engine, replicate, stop)?;
-    let set = Set {
-        x: start.x,
-        y: start.y,
-    };
+    let (job, trained) = replay(&followed, engine, replicate, control)?;
+    let row = row(&trained);
+    let set = Set { x: job.x, y: job.y };
     let wanted = [
         Observable::Ntk,
         Observable::Hessian,
@@ -109,35 +110,26 @@ pub fn explain(
     let first = Snapshot {
         step: 0,
         loss: f64::NAN,
-        weights: start.weights,
+        weights: job.weights,
     };
-    let diverged = matches!(end.outcome, Outcome::Diverged { .. });
+    let diverged = matches!(trained.outcome, Outcome::Diverged { .. });
     let mut path = vec![first];
-    path.extend(end.snapshots);
-    if !diverged && path.last().is_none_or(|p| p.step < end.last.step) {
-        path.push(end.last.clone());
+    path.extend(trained.snapshots);
+    if !diverged && path.last().is_none_or(|p| p.step < trained.last.step) {
+        path.push(trained.last.clone());
     }
-    let looks = observe::look(&problem, &wanted, replicate, start.rate, &set, &path);
-    let (first, last) = (looks.first()?, looks.last()?);
-    let row = Row {
-        replicate,
-        outcome: end.outcome,
-        steps: end.last.step,
-        first_below: end.first_below,
-        rate: start.rate,
-        initial_loss: end.losses.first().copied().unwrap_or(f64::NAN),
-        best_loss: end.best_loss,
-        final_loss: end.last.loss,
-    };
-    let reached = &problem.grid[..end.losses.len()];
-    let predicted = linear(cell, start.rate, first).map(|l| l.losses(reached));
-    let losses = reached.iter().zip(&end.losses).enumerate();
+    let looks = observe::look(&problem, &wanted, replicate, job.rate, &set, &path);
+    // Every path has its start.
+    let (first, last) = (&looks[0], &looks[looks.len() - 1]);
+    let reached = &problem.grid[..trained.losses.len()];
+    let predicted = linear(cell, job.rate, first).map(|l| l.losses(reached));
+    let losses = reached.iter().zip(&trained.losses).enumerate();
     let losses = losses.map(|(i, (step, loss))| Loss {
         step: *step,
         loss: *loss,
         predicted: predicted.as_ref().map(|p| p[i]),
     });
-    let weights = path.last().map(|p| p.weights.clone())?;
+    let weights = path.pop().map(|p| p.weights).unwrap_or_default();
     let slowest = slowest(&problem, &weights, &set, last);
     let curvature = (!diverged && weights.len() <= EXACT).then(|| {
         let at = Tangent::new(&problem, &weights, &set.x);
@@ -147,7 +139,7 @@ pub fn explain(
         observe::curvature(&problem, &weights, &at, &r)
     });
     let recorded = record.and_then(|r| r.rows.iter().find(|r| r.replicate == replicate));
-    Some(Explanation {
+    Ok(Explanation {
         losses: losses.collect(),
         slowest,
         curvature,

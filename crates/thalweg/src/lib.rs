@@ -3,7 +3,6 @@
 #![doc = include_str!("../README.md")]
 
 pub mod analysis;
-pub mod bench;
 pub mod certify;
 pub mod choose;
 pub mod claim;
@@ -11,13 +10,13 @@ pub mod data;
 pub mod descent;
 pub mod error;
 pub mod explain;
+pub mod lab;
 pub mod linalg;
 pub mod net;
 pub mod observe;
 pub mod plan;
 pub mod price;
 pub mod record;
-pub mod run;
 pub mod stats;
 pub mod store;
 pub mod study;

@@ -5,9 +5,10 @@ use serde::Serialize;
 use crate::analysis::forecast::{Prediction, predict};
 use crate::descent::Rate;
 use crate::engine::{Engine, Snapshot};
+use crate::error::Error;
+use crate::lab::{Control, calibrate, job};
 use crate::observe;
 use crate::plan::{Cell, Plan};
-use crate::run::{calibrate, start};
 use crate::stats::quantile_of;
 use crate::study::Observable;
 
@@ -37,12 +38,29 @@ pub struct Price {
 }
 
 /// Prices every cell: kernels of the first `draws` replicates, and a short calibration of the engine
-/// for every different amount of work.
-pub fn price(plan: &Plan, engine: &dyn Engine, threads: usize, draws: u64) -> Vec<Price> {
+/// for every different amount of work, by a clock in seconds.
+///
+/// # Errors
+///
+/// [`Error::Stopped`] if it was stopped; [`Error::Engine`].
+pub fn price(
+    plan: &Plan,
+    engine: &dyn Engine,
+    threads: usize,
+    draws: u64,
+    clock: &(dyn Fn() -> f64 + Sync),
+    control: &Control<'_>,
+) -> Result<Vec<Price>, Error> {
     let mut measured: Vec<(String, f64)> = Vec::new();
     plan.cells
         .iter()
         .map(|cell| {
+            if (control.stopped)() {
+                return Err(Error::Stopped {
+                    done: 0,
+                    cells: plan.cells.len(),
+                });
+            }
             let problem = cell.problem();
             let work = format!(
                 "{:?}",
@@ -59,11 +77,15 @@ pub fn price(plan: &Plan, engine: &dyn Engine, threads: usize, draws: u64) -> Ve
                 .iter()
                 .find(|(w, _)| *w == work)
                 .map(|(_, rate)| *rate);
-            let rate = known.unwrap_or_else(|| calibrate(cell, engine, threads, 0.05));
-            if known.is_none() {
-                measured.push((work, rate));
-            }
-            of_cell(cell, rate, draws)
+            let rate = match known {
+                Some(rate) => rate,
+                None => {
+                    let rate = calibrate(cell, engine, threads, clock, 0.05)?;
+                    measured.push((work, rate));
+                    rate
+                }
+            };
+            Ok(of_cell(cell, rate, draws))
         })
         .collect()
 }
@@ -74,7 +96,7 @@ fn of_cell(cell: &Cell, rate: f64, draws: u64) -> Price {
     let predictions: Vec<(f64, Prediction)> = (0..replicates.min(draws))
         .filter_map(|r| {
             let problem = cell.problem();
-            let start = start(cell, &problem, r);
+            let start = job(cell, &problem, r);
             let here = Snapshot {
                 step: 0,
                 loss: f64::NAN,

@@ -18,6 +18,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use crate::analysis::columns::Column;
 use crate::descent::Precision;
 use crate::error::Error;
+use crate::lab::Keeper;
 use crate::net::Tensor;
 use crate::plan::{Cell, Plan};
 use crate::record::{Kept, Record};
@@ -128,6 +129,25 @@ pub fn load(folder: &Path, cell: &Cell, engine: &str) -> Result<Option<Record>, 
     let record: Record =
         rmp_serde::from_slice(&rest[32..]).map_err(|e| damaged(&format!("cannot be read: {e}")))?;
     Ok(Some(record))
+}
+
+/// Keeps the records of one engine in a run folder.
+#[derive(Debug, Clone, Copy)]
+pub struct Folder<'a> {
+    /// The run folder.
+    pub path: &'a Path,
+    /// The engine's name.
+    pub engine: &'a str,
+}
+
+impl Keeper for Folder<'_> {
+    fn found(&self, cell: &Cell) -> Result<Option<Record>, Error> {
+        load(self.path, cell, self.engine)
+    }
+
+    fn keep(&self, cell: &Cell, record: &Record) -> Result<(), Error> {
+        save(self.path, cell, record)
+    }
 }
 
 /// The study of a run folder.

@@ -8,7 +8,8 @@ use super::lane::Lane;
 use super::limit;
 use super::single::Single;
 use crate::Precision;
-use crate::{Engine, Problem, Supply};
+use crate::threads::on_threads;
+use crate::{Engine, Error, Problem, Queue};
 
 /// The engine for processors: AVX-512, AVX2 with FMA, NEON, or the target's baseline. All give the
 /// same bits, because every product is summed in the same order with one rounding a term.
@@ -48,9 +49,9 @@ impl Cpu {
         debug.split('(').next().unwrap_or(&debug).to_lowercase()
     }
 
-    /// Lanes of a vector.
+    /// LaneCount of a vector.
     pub fn lanes(&self, precision: Precision) -> usize {
-        self.on(precision, Lanes)
+        self.on(precision, LaneCount)
     }
 
     /// Floating-point operations a second of fused multiply-adds in registers, by a clock in seconds.
@@ -109,9 +110,9 @@ fn compiled<S: Simd, W: Work>(simd: S, precision: Precision, work: W) -> W::Outp
     }
 }
 
-struct Lanes;
+struct LaneCount;
 
-impl Work for Lanes {
+impl Work for LaneCount {
     type Output = usize;
     fn run<S: Simd, V: Lane<S>>(self, _: S) -> usize {
         V::LEN
@@ -142,16 +143,27 @@ impl Work for TanhOf {
     }
 }
 
-/// Training from a supply, each thread its share.
+/// Training from a queue, each thread its share.
 struct Train<'a> {
     problem: &'a Problem,
-    supply: &'a dyn Supply,
+    queue: &'a dyn Queue,
     share: u64,
 }
 
 /// Bytes of weights and activations up to which replicates are trained as a group. A group wider than the second
 /// cache runs from the third, of which a processor has some megabytes; one network at a time beyond.
 const CACHE: usize = 8 << 20;
+
+/// Whether a group of so many lanes stays within [`CACHE`].
+fn fits(problem: &Problem, lanes: usize) -> bool {
+    let parameters = problem.tensors.last().map_or(0, |t| t.range().end);
+    let units: usize = problem.sizes.iter().sum();
+    let number = match problem.precision {
+        Precision::F32 => size_of::<f32>(),
+        Precision::F64 => size_of::<f64>(),
+    };
+    (parameters + 3 * units * problem.points) * lanes * number <= CACHE
+}
 
 impl Work for Train<'_> {
     type Output = ();
@@ -161,18 +173,15 @@ impl Work for Train<'_> {
     fn run<S: Simd, V: Lane<S>>(self, simd: S) {
         let Train {
             problem,
-            supply,
+            queue,
             share,
         } = self;
-        let parameters = problem.tensors.last().map_or(0, |t| t.range().end);
-        let units: usize = problem.sizes.iter().sum();
-        let bytes = (parameters + 3 * units * problem.points) * V::LEN * size_of::<V::Element>();
         let lanes = V::LEN as u64;
-        if share <= lanes / 2 || bytes > CACHE {
-            kernel::drive::<S, V, Single<S, V>>(simd, problem, supply, 1);
+        if share <= lanes / 2 || !fits(problem, V::LEN) {
+            kernel::run::<S, V, Single<S, V>>(simd, problem, queue, 1);
         } else {
             let width = share.min(lanes) as usize;
-            kernel::drive::<S, V, Group<S, V>>(simd, problem, supply, width);
+            kernel::run::<S, V, Group<S, V>>(simd, problem, queue, width);
         }
     }
 }
@@ -182,22 +191,26 @@ impl Engine for Cpu {
         "cpu"
     }
 
-    fn train(&self, problem: &Problem, supply: &dyn Supply, threads: usize) {
+    fn in_flight(&self, problem: &Problem, threads: usize) -> u64 {
+        let lanes = self.lanes(problem.precision);
+        let each = if fits(problem, lanes) { lanes } else { 1 };
+        (threads.max(1) * each) as u64
+    }
+
+    fn train(&self, problem: &Problem, queue: &dyn Queue, threads: usize) -> Result<(), Error> {
+        problem.check()?;
         // Shares of the same size: no thread takes all lanes and leaves the others idle.
-        let left = supply.left();
-        let threads = left.clamp(1, threads.max(1) as u64);
-        let share = left.div_ceil(threads);
-        std::thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| {
-                    let work = Train {
-                        problem,
-                        supply,
-                        share,
-                    };
-                    self.on(problem.precision, work);
-                });
-            }
+        let remaining = queue.remaining();
+        let threads = remaining.clamp(1, threads.max(1) as u64);
+        let share = remaining.div_ceil(threads);
+        on_threads(threads as usize, &|| {
+            let work = Train {
+                problem,
+                queue,
+                share,
+            };
+            self.on(problem.precision, work);
         });
+        Ok(())
     }
 }

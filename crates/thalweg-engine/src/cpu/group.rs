@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use fearless_simd::Simd;
 
-use super::kernel::Body;
+use super::kernel::Kernel;
 use super::lane::{Lane, Real};
 use super::layer::{Backward, Forward, Stepped};
 use super::output::{Outputs, outputs};
@@ -15,7 +15,7 @@ use super::slope::Slope;
 use super::tiles::{Row, WIDTH, panels, stride};
 use crate::Method;
 use crate::Tensor;
-use crate::{Problem, Start};
+use crate::{Job, Problem};
 
 /// The numbers of a group of replicates. Matrices are in panels (see [`super::tiles`]), the lane innermost.
 pub(super) struct Group<S: Simd, V: Lane<S>> {
@@ -33,7 +33,7 @@ pub(super) struct Group<S: Simd, V: Lane<S>> {
     slope: Vec<Vec<Row<V>>>,
     slope_from: Slope,
     /// The next ∂L/∂z over 2 s, while the activations of its layer are still wanted.
-    below: Vec<Row<V>>,
+    grad_input: Vec<Row<V>>,
     /// Residuals `[N]`.
     r: Vec<V>,
     /// Weight of each point in the mini-batch `[N]`.
@@ -122,7 +122,7 @@ fn layer<'a, V>(
     (weights.as_chunks_mut().0, bias)
 }
 
-/// What a layer trains, its gradient and its pace.
+/// What a layer trains, its gradient and its step_size.
 #[inline(always)]
 fn stepped<'a, V: Copy>(
     w: &'a mut [V],
@@ -132,7 +132,7 @@ fn stepped<'a, V: Copy>(
     l: usize,
 ) -> Stepped<'a, V> {
     let at = if bias { 2 * l } else { l };
-    let (pace, bias_pace) = (rule.pace[at], rule.pace[at + usize::from(bias)]);
+    let (step_size, bias_step_size) = (rule.step_size[at], rule.step_size[at + usize::from(bias)]);
     let (weights, bias_weights) = layer(w, spans, bias, l);
     let (gradient, bias_gradient) = layer(&mut rule.g, spans, bias, l);
     Stepped {
@@ -140,16 +140,20 @@ fn stepped<'a, V: Copy>(
         bias: bias_weights,
         gradient,
         bias_gradient,
-        pace,
-        bias_pace,
+        step_size,
+        bias_step_size,
     }
 }
 
-impl<S: Simd, V: Lane<S>> Body<S, V> for Group<S, V> {
+impl<S: Simd, V: Lane<S>> Kernel<S, V> for Group<S, V> {
     fn new(simd: S, problem: &Problem) -> Self {
         let zero = V::of(simd, 0.0);
         let spans = spans(problem);
         let parameters = spans.last().map_or(0, |s| s.range().end);
+        let mut real = vec![0; parameters];
+        for (_, place) in spans.iter().flat_map(Span::places) {
+            real[place] = u64::MAX >> (64 - V::LEN);
+        }
         let slope_from = Slope::of(problem.activation);
         let hidden = &problem.sizes[1..problem.sizes.len() - 1];
         let n = problem.points;
@@ -165,21 +169,25 @@ impl<S: Simd, V: Lane<S>> Body<S, V> for Group<S, V> {
             simd,
             spans,
             w: vec![zero; parameters],
-            rule: Rule::new(simd, problem, parameters),
+            rule: Rule::new(simd, problem, real),
             x: matrix(problem.sizes[0]),
             y: vec![zero; n],
             a: layers(true),
             slope: layers(slope_from == Slope::Kept),
             slope_from,
-            below: matrix(widest),
+            grad_input: matrix(widest),
             r: vec![zero; n],
             in_batch: vec![zero; n],
         }
     }
 
-    fn load(&mut self, problem: &Problem, lane: usize, start: &Start) {
+    fn load(&mut self, problem: &Problem, lane: usize, job: &Job) {
+        // Of a predecessor nothing stays, in the padding neither.
+        for w in &mut self.w {
+            w.as_mut_slice()[lane] = Real::of(0.0);
+        }
         for (span, tensor) in self.spans.iter().zip(&problem.tensors) {
-            let weights = &start.weights[tensor.range()];
+            let weights = &job.weights[tensor.range()];
             for (from, to) in span.places() {
                 self.w[to].as_mut_slice()[lane] = Real::of(weights[from]);
             }
@@ -187,12 +195,12 @@ impl<S: Simd, V: Lane<S>> Body<S, V> for Group<S, V> {
         let (n, d) = (problem.points, problem.sizes[0]);
         let x = self.x.as_flattened_mut();
         for (from, to) in places(n, d, WIDTH, stride(n)) {
-            x[to].as_mut_slice()[lane] = Real::of(start.x[from]);
+            x[to].as_mut_slice()[lane] = Real::of(job.x[from]);
         }
-        for (y, &value) in self.y.iter_mut().zip(&start.y) {
+        for (y, &value) in self.y.iter_mut().zip(&job.y) {
             y.as_mut_slice()[lane] = Real::of(value);
         }
-        self.rule.begin(problem, start, lane..lane + 1);
+        self.rule.begin(problem, job, lane..lane + 1);
     }
 
     fn weights(&self, problem: &Problem, lane: usize, to: &mut Vec<f64>) {
@@ -300,12 +308,16 @@ impl<S: Simd, V: Lane<S>> Group<S, V> {
                 input: if l == 0 { &self.x } else { &before[l - 1] },
                 slope_from: self.slope_from,
                 slope: if l == 0 { &[] } else { &self.slope[l - 1] },
-                below: if l == 0 { &mut [] } else { &mut self.below },
+                grad_input: if l == 0 {
+                    &mut []
+                } else {
+                    &mut self.grad_input
+                },
                 stepped: stepped(&mut self.w, &mut self.rule, spans, bias, l),
             };
             backward.run::<STEP>();
             if l > 0 {
-                std::mem::swap(&mut self.a[l - 1], &mut self.below);
+                std::mem::swap(&mut self.a[l - 1], &mut self.grad_input);
             }
         }
     }

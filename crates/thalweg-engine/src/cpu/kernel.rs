@@ -1,6 +1,6 @@
-//! Who sits in which lane, how long, and what its losses mean; the arithmetic is a [`Body`]'s.
+//! Which replicate has which lane, how long, and what its losses mean; the arithmetic is a [`Kernel`]'s.
 //!
-//! When a replicate ends, the next one takes its seat at once.
+//! When a replicate ends, the next one takes its slot at once.
 
 use fearless_simd::{Select, Simd, SimdMask};
 
@@ -8,39 +8,39 @@ use super::lane::{Lane, Real};
 use crate::Method;
 use crate::Outcome;
 use crate::seed::{Purpose, stream};
-use crate::{DIVERGED, End, Problem, Snapshot, Start, Supply};
+use crate::{DIVERGED, Job, Problem, Queue, Snapshot, Trained};
 
-/// The networks in training: the arithmetic of a step. Seats are lanes of the loss.
-pub(super) trait Body<S: Simd, V: Lane<S>> {
+/// The networks in training: the arithmetic of a step. Slots are lanes of the loss.
+pub(super) trait Kernel<S: Simd, V: Lane<S>> {
     /// Room for the networks of a problem.
     fn new(simd: S, problem: &Problem) -> Self;
-    /// Seats a replicate.
-    fn load(&mut self, problem: &Problem, lane: usize, start: &Start);
-    /// The effective weights of a seat, flat.
+    /// Puts a replicate into a slot; of the one before nothing stays.
+    fn load(&mut self, problem: &Problem, lane: usize, job: &Job);
+    /// The effective weights of a slot, flat.
     fn weights(&self, problem: &Problem, lane: usize, to: &mut Vec<f64>);
-    /// The weight of a point in a seat's mini-batch.
+    /// The weight of a point in a slot's mini-batch.
     fn put_in_batch(&mut self, lane: usize, point: usize, weight: f64);
     /// Activations and residuals of the present weights; the loss.
     fn forward(&mut self, problem: &Problem) -> V;
-    /// Gradient and step. Of the seats in `repeated`, those in which no bit of a weight changed.
+    /// Gradient and step. Of the slots in `repeated`, those in which no bit of a weight changed.
     fn step(&mut self, problem: &Problem, repeated: u64) -> u64;
 }
 
-/// A body and the losses of its seats.
-struct Table<V, B> {
-    body: B,
+/// A kernel and the losses of its slots.
+struct Lanes<V, K> {
+    kernel: K,
     loss: V,
     before: V,
     best: V,
     limit: V,
 }
 
-/// Who sits in a lane.
-struct Seat {
-    start: Start,
-    end: End,
+/// What is trained in a lane.
+struct Slot {
+    job: Job,
+    trained: Trained,
     /// The group's clock at the replicate's step 0.
-    born: u64,
+    started_at: u64,
     /// Places in the problem's grid and the replicate's snapshots.
     grid_at: usize,
     snapshot_at: usize,
@@ -48,35 +48,44 @@ struct Seat {
     order: Vec<usize>,
 }
 
-/// Trains replicates from the supply, so many at a time, until there is none left.
+/// Trains replicates from the queue, so many at a time, until there are no more.
 #[inline(always)]
-pub(super) fn drive<S: Simd, V: Lane<S>, B: Body<S, V>>(
+pub(super) fn run<S: Simd, V: Lane<S>, K: Kernel<S, V>>(
     simd: S,
     problem: &Problem,
-    supply: &dyn Supply,
+    queue: &dyn Queue,
     width: usize,
 ) {
-    let mut table = Table::<V, B>::new(simd, problem);
-    let mut seats: Vec<Option<Seat>> = (0..width.min(V::LEN)).map(|_| None).collect();
+    let mut lanes = Lanes::<V, K>::new(simd, problem);
+    let mut slots: Vec<Option<Slot>> = (0..width.min(V::LEN)).map(|_| None).collect();
     let mut clock = 0u64;
+    let all = u64::MAX >> (64 - slots.len());
     // The lanes that are taken, and those that want to be looked at after every step.
-    let (mut active, mut always) = table.fill(problem, supply, &mut seats, clock);
-    let mut due = next_due(&seats, problem);
+    let (mut active, mut always) = lanes.fill(problem, queue, &mut slots, clock);
+    let mut due = next_due(&slots, problem);
     let threshold = V::of(simd, problem.loss_below);
     let mut made = 0;
-    while active != 0 {
-        if let Method::Sgd { batch } = problem.method {
-            table.draw_batches(problem, &mut seats, clock, batch);
+    loop {
+        if active == 0 {
+            if !queue.wait() {
+                return;
+            }
+            (active, always) = lanes.fill(problem, queue, &mut slots, clock);
+            due = next_due(&slots, problem);
+            continue;
         }
-        table.loss = table.body.forward(problem);
-        let below = table.loss.simd_lt(threshold).to_bitmask();
-        let wild = !table.loss.simd_le(table.limit).to_bitmask();
-        let better = table.loss.simd_lt(table.best);
+        if let Method::Sgd { batch } = problem.method {
+            lanes.draw_batches(problem, &mut slots, clock, batch);
+        }
+        lanes.loss = lanes.kernel.forward(problem);
+        let reached = lanes.loss.simd_lt(threshold).to_bitmask();
+        let diverged = !lanes.loss.simd_le(lanes.limit).to_bitmask();
+        let better = lanes.loss.simd_lt(lanes.best);
         let improved = better.to_bitmask();
-        table.best = better.select(table.loss, table.best);
-        let mut work = below | wild | always;
+        lanes.best = better.select(lanes.loss, lanes.best);
+        let mut work = reached | diverged | always;
         if clock >= due {
-            work |= due_now(&seats, problem, clock);
+            work |= due_now(&slots, problem, clock);
         }
         work &= active;
         let mut ended = 0;
@@ -84,42 +93,43 @@ pub(super) fn drive<S: Simd, V: Lane<S>, B: Body<S, V>>(
             let lane = work.trailing_zeros() as usize;
             let bit = 1 << lane;
             work &= !bit;
-            let (wild, improved) = (wild & bit != 0, improved & bit != 0);
-            if table.judge(problem, &mut seats[lane], lane, clock, wild, improved) {
+            let (diverged, improved) = (diverged & bit != 0, improved & bit != 0);
+            if lanes.judge(problem, &mut slots[lane], lane, clock, diverged, improved) {
                 ended |= bit;
             }
         }
         if clock >= due {
-            due = next_due(&seats, problem);
+            due = next_due(&slots, problem);
         }
-        let repeated = table.loss.simd_eq(table.before).to_bitmask() & active & !ended;
-        let mut motionless = table.body.step(problem, repeated);
-        table.before = table.loss;
+        let repeated = lanes.loss.simd_eq(lanes.before).to_bitmask() & active & !ended;
+        let mut motionless = lanes.kernel.step(problem, repeated);
+        lanes.before = lanes.loss;
         made += u64::from(active.count_ones());
         ended |= motionless;
         while motionless != 0 {
             let lane = motionless.trailing_zeros() as usize;
             motionless &= motionless - 1;
-            if let Some(seat) = &mut seats[lane] {
-                table.close(problem, seat, lane, clock, true);
+            if let Some(slot) = &mut slots[lane] {
+                lanes.close(problem, slot, lane, clock, true);
             }
         }
         clock += 1;
-        if ended != 0 {
-            for (lane, seat) in seats.iter_mut().enumerate() {
+        let now_and_then = clock.is_multiple_of(256);
+        if ended != 0 || (now_and_then && active != all) {
+            for (lane, slot) in slots.iter_mut().enumerate() {
                 if ended & 1 << lane != 0
-                    && let Some(seat) = seat.take()
+                    && let Some(slot) = slot.take()
                 {
-                    supply.done(seat.end);
+                    queue.finish(slot.trained);
                 }
             }
             // The step above went over the lanes that ended; the next replicates begin after it.
-            (active, always) = table.fill(problem, supply, &mut seats, clock);
-            due = next_due(&seats, problem);
+            (active, always) = lanes.fill(problem, queue, &mut slots, clock);
+            due = next_due(&slots, problem);
         }
-        if clock.is_multiple_of(256) || active == 0 {
-            let room = 256 * seats.len() as u64;
-            if !supply.go_on(std::mem::take(&mut made), room) {
+        if now_and_then || active == 0 {
+            let room = 256 * slots.len() as u64;
+            if !queue.progress(std::mem::take(&mut made), room) {
                 return;
             }
         }
@@ -141,18 +151,18 @@ fn largest<S: Simd, V: Lane<S>>() -> f64 {
     }
 }
 
-impl Seat {
+impl Slot {
     /// The clock of the next recorded loss or snapshot.
     fn due(&self, problem: &Problem) -> u64 {
         let grid = problem.grid.get(self.grid_at);
-        let snapshot = self.start.snapshots.get(self.snapshot_at);
+        let snapshot = self.job.snapshots.get(self.snapshot_at);
         let step = grid.into_iter().chain(snapshot).min();
-        step.map_or(u64::MAX, |step| self.born + step)
+        step.map_or(u64::MAX, |step| self.started_at + step)
     }
 }
 
-fn next_due(seats: &[Option<Seat>], problem: &Problem) -> u64 {
-    seats
+fn next_due(slots: &[Option<Slot>], problem: &Problem) -> u64 {
+    slots
         .iter()
         .flatten()
         .map(|s| s.due(problem))
@@ -160,24 +170,24 @@ fn next_due(seats: &[Option<Seat>], problem: &Problem) -> u64 {
         .unwrap_or(u64::MAX)
 }
 
-fn due_now(seats: &[Option<Seat>], problem: &Problem, clock: u64) -> u64 {
-    let due = |s: &Option<Seat>| s.as_ref().is_some_and(|s| s.due(problem) <= clock);
-    seats
+fn due_now(slots: &[Option<Slot>], problem: &Problem, clock: u64) -> u64 {
+    let due = |s: &Option<Slot>| s.as_ref().is_some_and(|s| s.due(problem) <= clock);
+    slots
         .iter()
         .enumerate()
         .filter(|(_, s)| due(s))
         .fold(0, |m, (lane, _)| m | 1 << lane)
 }
 
-impl<V, B> Table<V, B> {
+impl<V, K> Lanes<V, K> {
     fn new<S: Simd>(simd: S, problem: &Problem) -> Self
     where
         V: Lane<S>,
-        B: Body<S, V>,
+        K: Kernel<S, V>,
     {
         let zero = V::of(simd, 0.0);
-        Table {
-            body: B::new(simd, problem),
+        Lanes {
+            kernel: K::new(simd, problem),
             loss: zero,
             before: zero,
             best: zero,
@@ -185,47 +195,48 @@ impl<V, B> Table<V, B> {
         }
     }
 
-    /// Puts the next replicates of the supply in the empty seats. The lanes that are taken, and those
+    /// Puts the next replicates of the queue in the empty slots. The lanes that are taken, and those
     /// of them that want to be looked at after every step.
     #[inline(never)]
     fn fill<S: Simd>(
         &mut self,
         problem: &Problem,
-        supply: &dyn Supply,
-        seats: &mut [Option<Seat>],
+        queue: &dyn Queue,
+        slots: &mut [Option<Slot>],
         clock: u64,
     ) -> (u64, u64)
     where
         V: Lane<S>,
-        B: Body<S, V>,
+        K: Kernel<S, V>,
     {
         let (mut taken, mut always) = (0, 0);
-        for (lane, seat) in seats.iter_mut().enumerate() {
-            if seat.is_none() {
-                *seat = supply
+        for (lane, slot) in slots.iter_mut().enumerate() {
+            if slot.is_none() {
+                *slot = queue
                     .next()
-                    .map(|start| self.seat(problem, start, lane, clock));
+                    .map(|job| self.occupy(problem, job, lane, clock));
             }
-            if let Some(seat) = seat {
+            if let Some(slot) = slot {
                 taken |= 1 << lane;
-                always |= u64::from(seat.start.keep_best || seat.start.keep_losses) << lane;
+                always |= u64::from(slot.job.keep_best || slot.job.keep_losses) << lane;
             }
         }
         (taken, always)
     }
 
-    fn seat<S: Simd>(&mut self, problem: &Problem, start: Start, lane: usize, clock: u64) -> Seat
+    fn occupy<S: Simd>(&mut self, problem: &Problem, job: Job, lane: usize, clock: u64) -> Slot
     where
         V: Lane<S>,
-        B: Body<S, V>,
+        K: Kernel<S, V>,
     {
-        self.body.load(problem, lane, &start);
+        self.kernel.load(problem, lane, &job);
         self.before.as_mut_slice()[lane] = real::<S, V>(f64::NAN);
         self.best.as_mut_slice()[lane] = real::<S, V>(f64::INFINITY);
         self.limit.as_mut_slice()[lane] = real::<S, V>(f64::INFINITY);
-        let end = End {
-            replicate: start.replicate,
-            rate: start.rate,
+        let trained = Trained {
+            replicate: job.replicate,
+            tag: job.tag,
+            rate: job.rate,
             outcome: Outcome::Spent,
             first_below: None,
             best_loss: f64::INFINITY,
@@ -239,10 +250,10 @@ impl<V, B> Table<V, B> {
             },
             snapshots: Vec::new(),
         };
-        Seat {
-            start,
-            end,
-            born: clock,
+        Slot {
+            job,
+            trained,
+            started_at: clock,
             grid_at: 0,
             snapshot_at: 0,
             order: Vec::new(),
@@ -254,53 +265,53 @@ impl<V, B> Table<V, B> {
     fn judge<S: Simd>(
         &mut self,
         problem: &Problem,
-        seat: &mut Option<Seat>,
+        slot: &mut Option<Slot>,
         lane: usize,
         clock: u64,
-        wild: bool,
+        diverged: bool,
         improved: bool,
     ) -> bool
     where
         V: Lane<S>,
-        B: Body<S, V>,
+        K: Kernel<S, V>,
     {
-        let Some(seat) = seat else {
+        let Some(slot) = slot else {
             return false;
         };
-        let step = clock - seat.born;
+        let step = clock - slot.started_at;
         let loss = self.loss.as_slice()[lane].to_f64();
         if step == 0 {
             let limit = (DIVERGED * loss.max(1.0)).min(largest::<S, V>());
             self.limit.as_mut_slice()[lane] = real::<S, V>(limit);
         }
-        if problem.grid.get(seat.grid_at) == Some(&step) {
-            seat.end.losses.push(loss);
-            seat.grid_at += 1;
+        if problem.grid.get(slot.grid_at) == Some(&step) {
+            slot.trained.losses.push(loss);
+            slot.grid_at += 1;
         }
-        if seat.start.keep_losses {
-            seat.end.all_losses.push(loss);
+        if slot.job.keep_losses {
+            slot.trained.all_losses.push(loss);
         }
-        if seat.start.snapshots.get(seat.snapshot_at) == Some(&step) {
+        if slot.job.snapshots.get(slot.snapshot_at) == Some(&step) {
             let snapshot = self.snapshot(problem, lane, step, Vec::new());
-            seat.end.snapshots.push(snapshot);
-            seat.snapshot_at += 1;
+            slot.trained.snapshots.push(snapshot);
+            slot.snapshot_at += 1;
         }
-        if seat.start.keep_best && improved {
-            let room = seat.end.best.take().map(|best| best.weights);
+        if slot.job.keep_best && improved {
+            let room = slot.trained.best.take().map(|best| best.weights);
             let best = self.snapshot(problem, lane, step, room.unwrap_or_default());
-            seat.end.best = Some(best);
+            slot.trained.best = Some(best);
         }
         // The comparison is made in the arithmetic of the run.
-        let below = real::<S, V>(loss) < real::<S, V>(problem.loss_below);
-        if below && seat.end.first_below.is_none() {
-            seat.end.first_below = Some(step);
+        let reached = real::<S, V>(loss) < real::<S, V>(problem.loss_below);
+        if reached && slot.trained.first_below.is_none() {
+            slot.trained.first_below = Some(step);
         }
-        let wild = wild || !loss.is_finite();
-        let over = wild || (below && !problem.run_all) || step == problem.steps;
+        let diverged = diverged || !loss.is_finite();
+        let over = diverged || (reached && !problem.run_all) || step == problem.steps;
         if over {
-            self.close(problem, seat, lane, clock, false);
-            if wild {
-                seat.end.outcome = Outcome::Diverged { step };
+            self.close(problem, slot, lane, clock, false);
+            if diverged {
+                slot.trained.outcome = Outcome::Diverged { step };
             }
         }
         over
@@ -310,20 +321,20 @@ impl<V, B> Table<V, B> {
     fn close<S: Simd>(
         &self,
         problem: &Problem,
-        seat: &mut Seat,
+        slot: &mut Slot,
         lane: usize,
         clock: u64,
         fixed: bool,
     ) where
         V: Lane<S>,
-        B: Body<S, V>,
+        K: Kernel<S, V>,
     {
-        let step = clock - seat.born;
-        seat.end.last = self.snapshot(problem, lane, step, Vec::new());
-        seat.end.best_loss = self.best.as_slice()[lane].to_f64();
-        let below = real::<S, V>(seat.end.last.loss) < real::<S, V>(problem.loss_below);
-        seat.end.outcome = match seat.end.first_below {
-            Some(first) if below => Outcome::Below { step: first },
+        let step = clock - slot.started_at;
+        slot.trained.last = self.snapshot(problem, lane, step, Vec::new());
+        slot.trained.best_loss = self.best.as_slice()[lane].to_f64();
+        let reached = real::<S, V>(slot.trained.last.loss) < real::<S, V>(problem.loss_below);
+        slot.trained.outcome = match slot.trained.first_below {
+            Some(first) if reached => Outcome::Below { step: first },
             _ if fixed => Outcome::Fixed { step },
             _ => Outcome::Spent,
         };
@@ -338,9 +349,9 @@ impl<V, B> Table<V, B> {
     ) -> Snapshot
     where
         V: Lane<S>,
-        B: Body<S, V>,
+        K: Kernel<S, V>,
     {
-        self.body.weights(problem, lane, &mut weights);
+        self.kernel.weights(problem, lane, &mut weights);
         Snapshot {
             step,
             loss: self.loss.as_slice()[lane].to_f64(),
@@ -353,26 +364,25 @@ impl<V, B> Table<V, B> {
     fn draw_batches<S: Simd>(
         &mut self,
         problem: &Problem,
-        seats: &mut [Option<Seat>],
+        slots: &mut [Option<Slot>],
         clock: u64,
         batch: usize,
     ) where
         V: Lane<S>,
-        B: Body<S, V>,
+        K: Kernel<S, V>,
     {
         let n = problem.points;
         let batches = n.div_ceil(batch) as u64;
-        for (lane, seat) in seats.iter_mut().enumerate() {
-            let Some(seat) = seat else { continue };
-            let step = clock - seat.born;
+        for (lane, slot) in slots.iter_mut().enumerate() {
+            let Some(slot) = slot else { continue };
+            let step = clock - slot.started_at;
             if step.is_multiple_of(batches) {
                 let epoch = step / batches;
-                let mut random =
-                    stream(seat.start.seed, seat.start.replicate, Purpose::Noise, epoch);
-                seat.order = random.permutation(n);
+                let mut random = stream(slot.job.seed, slot.job.replicate, Purpose::Noise, epoch);
+                slot.order = random.permutation(n);
             }
             let from = (step % batches) as usize * batch;
-            let chosen = &seat.order[from..(from + batch).min(n)];
+            let chosen = &slot.order[from..(from + batch).min(n)];
             let weight = if problem.loss.averages() {
                 n as f64 / chosen.len() as f64
             } else {
@@ -380,7 +390,7 @@ impl<V, B> Table<V, B> {
             };
             for i in 0..n {
                 let weight = if chosen.contains(&i) { weight } else { 0.0 };
-                self.body.put_in_batch(lane, i, weight);
+                self.kernel.put_in_batch(lane, i, weight);
             }
         }
     }

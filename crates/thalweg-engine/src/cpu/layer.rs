@@ -13,7 +13,7 @@ use super::lane::Lane;
 use super::slope::{Slope, activate};
 use super::tiles::{
     Panels, Row, Tiles, WIDTH, block, columns_from, columns_of_tile, cover, panels, parts, rows_at,
-    rows_at_mut, rows_by_columns, rows_by_rows, stride, turning,
+    rows_at_mut, rows_by_columns, rows_by_rows, stride, zigzag,
 };
 use crate::Activation;
 
@@ -51,7 +51,7 @@ impl<S: Simd, V: Lane<S>> Forward<'_, S, V> {
                 let mut layer = self;
                 for rows in parts(n, height) {
                     for terms in parts(panels(fan_in), length) {
-                        let mut tiles = Above {
+                        let mut tiles = ForwardTiles {
                             layer: &mut layer,
                             first: terms.start == 0,
                             last: terms.end == panels(fan_in),
@@ -67,7 +67,7 @@ impl<S: Simd, V: Lane<S>> Forward<'_, S, V> {
 }
 
 /// The tiles of [`Forward`] for some of the terms.
-struct Above<'l, 'a, S: Simd, V: Lane<S>> {
+struct ForwardTiles<'l, 'a, S: Simd, V: Lane<S>> {
     layer: &'l mut Forward<'a, S, V>,
     /// Whether these are the first terms, the last ones.
     first: bool,
@@ -76,7 +76,7 @@ struct Above<'l, 'a, S: Simd, V: Lane<S>> {
     weights: Panels<'a, V>,
 }
 
-impl<S: Simd, V: Lane<S>> Tiles for Above<'_, '_, S, V> {
+impl<S: Simd, V: Lane<S>> Tiles for ForwardTiles<'_, '_, S, V> {
     const ROWS: usize = 5;
     const COLUMNS: usize = columns_of_tile::<S, V>();
     const EVEN: bool = true;
@@ -153,15 +153,19 @@ pub(super) struct Stepped<'a, V> {
     /// Rooms for the gradient, used unless `STEP`.
     pub(super) gradient: &'a mut [Row<V>],
     pub(super) bias_gradient: &'a mut [V],
-    pub(super) pace: V,
-    pub(super) bias_pace: V,
+    pub(super) step_size: V,
+    pub(super) bias_step_size: V,
 }
 
-/// w += pace · g if `STEP`, else the gradient is kept.
+/// w += step_size · g if `STEP`, else the gradient is kept.
 #[inline(always)]
-pub(super) fn settle<S: Simd, V: Lane<S>, const STEP: bool>(g: V, pace: V, to: &mut V) {
+pub(super) fn apply_gradient<S: Simd, V: Lane<S>, const STEP: bool>(
+    g: V,
+    step_size: V,
+    to: &mut V,
+) {
     *to = if STEP {
-        pace.mul_add_precise(g, *to)
+        step_size.mul_add_precise(g, *to)
     } else {
         g
     };
@@ -181,7 +185,7 @@ pub(super) struct Backward<'a, S: Simd, V: Lane<S>> {
     /// φ' [N, fan_in] where it was kept.
     pub(super) slope: &'a [Row<V>],
     /// Room for the layer below's ∂L/∂z [N, fan_in]; empty if there is none.
-    pub(super) below: &'a mut [Row<V>],
+    pub(super) grad_input: &'a mut [Row<V>],
     pub(super) stepped: Stepped<'a, V>,
 }
 
@@ -198,10 +202,10 @@ impl<S: Simd, V: Lane<S>> Backward<'_, S, V> {
                 let one = height >= n && length >= panels(fan_out);
                 let each = if one { 1 } else { panels(fan_in) };
                 for some in parts(panels(fan_in), each) {
-                    if !self.below.is_empty() {
+                    if !self.grad_input.is_empty() {
                         for rows in parts(n, height) {
                             for terms in parts(panels(fan_out), length) {
-                                self.below(rows.clone(), terms, some.clone());
+                                self.input_gradient(rows.clone(), terms, some.clone());
                             }
                         }
                     }
@@ -212,8 +216,8 @@ impl<S: Simd, V: Lane<S>> Backward<'_, S, V> {
     }
 
     #[inline(always)]
-    fn below(&mut self, rows: Range<usize>, terms: Range<usize>, some: Range<usize>) {
-        let mut tiles = Below {
+    fn input_gradient(&mut self, rows: Range<usize>, terms: Range<usize>, some: Range<usize>) {
+        let mut tiles = InputGradient {
             simd: self.simd,
             points: self.points,
             fan_out: self.fan_out,
@@ -223,7 +227,7 @@ impl<S: Simd, V: Lane<S>> Backward<'_, S, V> {
             weights: self.stepped.weights,
             slope_from: self.slope_from,
             slope: self.slope_from.source(self.input, self.slope),
-            below: self.below,
+            grad_input: self.grad_input,
         };
         cover(&mut tiles, rows, self.fan_in, some);
     }
@@ -237,8 +241,8 @@ impl<S: Simd, V: Lane<S>> Backward<'_, S, V> {
             fan_out: self.fan_out,
             delta: self.delta,
             input: self.input,
-            pace: stepped.pace,
-            bias_pace: stepped.bias_pace,
+            step_size: stepped.step_size,
+            bias_step_size: stepped.bias_step_size,
             to: if STEP {
                 stepped.weights
             } else {
@@ -254,8 +258,8 @@ impl<S: Simd, V: Lane<S>> Backward<'_, S, V> {
     }
 }
 
-/// below[n, k] = φ'[n, k] Σ_j delta[n, j] w[j, k].
-struct Below<'a, S: Simd, V: Lane<S>> {
+/// grad_input[n, k] = φ'[n, k] Σ_j delta[n, j] w[j, k].
+struct InputGradient<'a, S: Simd, V: Lane<S>> {
     simd: S,
     points: usize,
     fan_out: usize,
@@ -266,10 +270,10 @@ struct Below<'a, S: Simd, V: Lane<S>> {
     slope_from: Slope,
     /// φ' if it was kept, else φ.
     slope: &'a [Row<V>],
-    below: &'a mut [Row<V>],
+    grad_input: &'a mut [Row<V>],
 }
 
-impl<S: Simd, V: Lane<S>> Tiles for Below<'_, S, V> {
+impl<S: Simd, V: Lane<S>> Tiles for InputGradient<'_, S, V> {
     const ROWS: usize = 5;
     const COLUMNS: usize = columns_of_tile::<S, V>();
     const EVEN: bool = true;
@@ -279,7 +283,7 @@ impl<S: Simd, V: Lane<S>> Tiles for Below<'_, S, V> {
         let at = panel * stride(self.points) + row;
         let mut acc = [[V::of(self.simd, 0.0); Q]; P];
         if self.terms.start > 0 {
-            acc = columns_from(rows_at(self.below, at), column);
+            acc = columns_from(rows_at(self.grad_input, at), column);
         }
         let weights = &self.weights[panel * stride(self.fan_out)..][self.terms.clone()];
         let (terms, rest) = weights.as_chunks::<WIDTH>();
@@ -296,7 +300,7 @@ impl<S: Simd, V: Lane<S>> Tiles for Below<'_, S, V> {
                 }
             }
         }
-        let below = rows_at_mut::<V, P>(self.below, at);
+        let grad_input = rows_at_mut::<V, P>(self.grad_input, at);
         let slope = rows_at::<V, P>(self.slope, at);
         let slope_from = if self.terms.end == self.fan_out {
             self.slope_from
@@ -305,14 +309,14 @@ impl<S: Simd, V: Lane<S>> Tiles for Below<'_, S, V> {
         };
         for p in 0..P {
             for q in 0..Q {
-                let (below, slope) = (&mut below[p][column + q], slope[p][column + q]);
-                *below = slope_from.times(self.simd, acc[p][q], slope);
+                let (grad_input, slope) = (&mut grad_input[p][column + q], slope[p][column + q]);
+                *grad_input = slope_from.times(self.simd, acc[p][q], slope);
             }
         }
     }
 }
 
-/// g[j, k] = Σ_n delta[n, j] input[n, k]; w[j, k] += pace · g[j, k] if `STEP`. A bias is a column whose input
+/// g[j, k] = Σ_n delta[n, j] input[n, k]; w[j, k] += step_size · g[j, k] if `STEP`. A bias is a column whose input
 /// is one: its sum runs along with the first panel.
 struct Gradient<'a, S: Simd, V: Lane<S>, const STEP: bool> {
     simd: S,
@@ -320,8 +324,8 @@ struct Gradient<'a, S: Simd, V: Lane<S>, const STEP: bool> {
     fan_out: usize,
     delta: &'a [Row<V>],
     input: &'a [Row<V>],
-    pace: V,
-    bias_pace: V,
+    step_size: V,
+    bias_step_size: V,
     to: &'a mut [Row<V>],
     bias: &'a mut [V],
 }
@@ -360,12 +364,12 @@ impl<S: Simd, V: Lane<S>, const STEP: bool> Gradient<'_, S, V, STEP> {
         for (delta, input) in deltas.iter().zip(inputs) {
             for c in 0..2 {
                 for p in 0..P {
-                    let p = turning(c, p, P);
+                    let p = zigzag(c, p, P);
                     if BIAS {
                         ones[p] += delta[c][p];
                     }
                     for q in 0..Q {
-                        let q = turning(c, q, Q);
+                        let q = zigzag(c, q, Q);
                         acc[p][q] = delta[c][p].mul_add_precise(input[c][column + q], acc[p][q]);
                     }
                 }
@@ -384,13 +388,13 @@ impl<S: Simd, V: Lane<S>, const STEP: bool> Gradient<'_, S, V, STEP> {
         let to = rows_at_mut::<V, P>(self.to, panel * stride(self.fan_out) + row);
         for p in 0..P {
             for q in 0..Q {
-                settle::<S, V, STEP>(acc[p][q], self.pace, &mut to[p][column + q]);
+                apply_gradient::<S, V, STEP>(acc[p][q], self.step_size, &mut to[p][column + q]);
             }
         }
         if BIAS {
             let to = &mut self.bias[row..][..P];
             for p in 0..P {
-                settle::<S, V, STEP>(ones[p], self.bias_pace, &mut to[p]);
+                apply_gradient::<S, V, STEP>(ones[p], self.bias_step_size, &mut to[p]);
             }
         }
     }

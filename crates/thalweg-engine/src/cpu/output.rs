@@ -8,7 +8,7 @@
 use fearless_simd::Simd;
 
 use super::lane::Lane;
-use super::layer::{Stepped, settle};
+use super::layer::{Stepped, apply_gradient};
 use super::slope::Slope;
 use super::tiles::{Row, WIDTH, panels, rows_at, stride};
 
@@ -114,7 +114,7 @@ impl<S: Simd, V: Lane<S>> Outputs<'_, S, V> {
                     stepped.bias_gradient
                 };
                 for to in to {
-                    settle::<S, V, STEP>(sum, stepped.bias_pace, to);
+                    apply_gradient::<S, V, STEP>(sum, stepped.bias_step_size, to);
                 }
             },
         );
@@ -152,7 +152,7 @@ impl<S: Simd, V: Lane<S>> Outputs<'_, S, V> {
             &mut self.stepped.gradient[panel]
         };
         for q in 0..Q {
-            settle::<S, V, STEP>(g[q], self.stepped.pace, &mut to[q]);
+            apply_gradient::<S, V, STEP>(g[q], self.stepped.step_size, &mut to[q]);
         }
     }
 }

@@ -6,27 +6,31 @@ use fearless_simd::{Simd, SimdMask};
 
 use super::lane::Lane;
 use crate::Method;
-use crate::{Problem, Start};
+use crate::{Job, Problem};
 
-/// What a rule remembers of the gradients, and its pace.
+/// What a rule remembers of the gradients, and its step_size.
 pub(super) struct Rule<V> {
+    /// The lanes of each vector that hold a weight, as bits; the others are padding, of which no sum
+    /// takes anything and which may hold what it likes.
+    real: Vec<u64>,
     /// Gradient over 2 s; unused where the step is fused into the backward pass.
     pub(super) g: Vec<V>,
     /// First and second running means.
     first: Vec<V>,
     second: Vec<V>,
     /// −(rate · factor · multiplier² · 2 s) of each tensor; for Adam −(rate · factor · multiplier).
-    pub(super) pace: Vec<V>,
+    pub(super) step_size: Vec<V>,
     /// β₁^t and β₂^t.
     decay: [V; 2],
 }
 
 impl<V: Copy> Rule<V> {
-    pub(super) fn new<S: Simd>(simd: S, problem: &Problem, parameters: usize) -> Rule<V>
+    /// A rule for weights of which these lanes are real.
+    pub(super) fn new<S: Simd>(simd: S, problem: &Problem, real: Vec<u64>) -> Rule<V>
     where
         V: Lane<S>,
     {
-        let zero = V::of(simd, 0.0);
+        let (zero, parameters) = (V::of(simd, 0.0), real.len());
         let state = |wanted: bool| vec![zero; if wanted { parameters } else { 0 }];
         let (first, second) = match problem.method {
             Method::Gd | Method::Sgd { .. } => (false, false),
@@ -34,16 +38,17 @@ impl<V: Copy> Rule<V> {
             Method::Adam { .. } => (true, true),
         };
         Rule {
+            real,
             g: state(true),
             first: state(first),
             second: state(second),
-            pace: vec![zero; problem.tensors.len()],
+            step_size: vec![zero; problem.tensors.len()],
             decay: [zero; 2],
         }
     }
 
-    /// Forgets what a replicate left in some lanes and takes the pace of the next one.
-    pub(super) fn begin<S: Simd>(&mut self, problem: &Problem, start: &Start, lanes: Range<usize>)
+    /// Forgets what a replicate left in some lanes and takes the step_size of the next one.
+    pub(super) fn begin<S: Simd>(&mut self, problem: &Problem, job: &Job, lanes: Range<usize>)
     where
         V: Lane<S>,
     {
@@ -52,25 +57,26 @@ impl<V: Copy> Rule<V> {
                 v.as_mut_slice()[lane] = super::lane::Real::of(value);
             }
         };
-        for state in [&mut self.first, &mut self.second] {
+        for state in [&mut self.g, &mut self.first, &mut self.second] {
             state.iter_mut().for_each(|v| set(v, 0.0));
         }
         self.decay.iter_mut().for_each(|v| set(v, 1.0));
         let s = problem.loss.factor(problem.points);
-        for (i, pace) in self.pace.iter_mut().enumerate() {
+        for (i, step_size) in self.step_size.iter_mut().enumerate() {
             let (m, factor) = (problem.multipliers[i], problem.rate_factors[i]);
             let value = match problem.method {
-                Method::Adam { .. } => start.rate * factor * m,
+                Method::Adam { .. } => job.rate * factor * m,
                 Method::Gd
                 | Method::Momentum { .. }
                 | Method::Nesterov { .. }
-                | Method::Sgd { .. } => start.rate * factor * m * m * 2.0 * s,
+                | Method::Sgd { .. } => job.rate * factor * m * m * 2.0 * s,
             };
-            set(pace, -value);
+            set(step_size, -value);
         }
     }
 
-    /// The step of gradient descent from `g`; the lanes in which a weight changed.
+    /// The step of gradient descent from `g`; the lanes in which a weight changed. Padding that moves
+    /// is no weight: there an infinite rate makes NaN, which differs from itself for ever.
     #[inline(always)]
     pub(super) fn descend<S: Simd>(
         &self,
@@ -80,16 +86,17 @@ impl<V: Copy> Rule<V> {
     where
         V: Lane<S>,
     {
-        let lanes = u64::MAX >> (64 - V::LEN);
         let mut moved = 0;
-        for (span, pace) in spans.zip(&self.pace) {
-            for (w, g) in w[span.clone()].iter_mut().zip(&self.g[span]) {
-                let new = pace.mul_add_precise(*g, *w);
-                moved |= !new.simd_eq(*w).to_bitmask();
+        for (span, step_size) in spans.zip(&self.step_size) {
+            let real = &self.real[span.clone()];
+            let each = w[span.clone()].iter_mut().zip(&self.g[span]);
+            for ((w, g), real) in each.zip(real) {
+                let new = step_size.mul_add_precise(*g, *w);
+                moved |= !new.simd_eq(*w).to_bitmask() & real;
                 *w = new;
             }
         }
-        moved & lanes
+        moved
     }
 
     /// The step of a rule with memory, from `g`.
@@ -109,7 +116,7 @@ impl<V: Copy> Rule<V> {
             Method::Momentum { beta } | Method::Nesterov { beta } => {
                 let nesterov = matches!(problem.method, Method::Nesterov { .. });
                 let beta = of(beta);
-                for (span, pace) in spans.zip(&self.pace) {
+                for (span, step_size) in spans.zip(&self.step_size) {
                     for p in span {
                         let g = self.g[p];
                         let mean = beta.mul_add_precise(self.first[p], g);
@@ -119,7 +126,7 @@ impl<V: Copy> Rule<V> {
                         } else {
                             mean
                         };
-                        w[p] = pace.mul_add_precise(step, w[p]);
+                        w[p] = step_size.mul_add_precise(step, w[p]);
                     }
                 }
             }
@@ -138,7 +145,7 @@ impl<V: Copy> Rule<V> {
                 );
                 for (i, span) in spans.enumerate() {
                     let scale = of(2.0 * s * problem.multipliers[i]);
-                    let pace = self.pace[i] * to_mean;
+                    let step_size = self.step_size[i] * to_mean;
                     for p in span {
                         let g = self.g[p] * scale;
                         let first = rest1.mul_add_precise(g - self.first[p], self.first[p]);
@@ -146,7 +153,7 @@ impl<V: Copy> Rule<V> {
                         self.first[p] = first;
                         self.second[p] = second;
                         let step = first / (second.sqrt() / to_root + eps);
-                        w[p] = pace.mul_add_precise(step, w[p]);
+                        w[p] = step_size.mul_add_precise(step, w[p]);
                     }
                 }
             }

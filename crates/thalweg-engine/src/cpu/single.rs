@@ -16,12 +16,12 @@ use std::ops::Range;
 
 use fearless_simd::Simd;
 
-use super::kernel::Body;
+use super::kernel::Kernel;
 use super::lane::{Lane, Real};
 use super::rule::Rule;
 use super::slope::{Slope, activate};
 use crate::Method;
-use crate::{Problem, Start};
+use crate::{Job, Problem};
 
 /// Vectors that hold so many numbers.
 fn vectors<S: Simd, V: Lane<S>>(numbers: usize) -> usize {
@@ -65,7 +65,7 @@ pub(super) struct Single<S: Simd, V: Lane<S>> {
     w: Vec<V>,
     rule: Rule<V>,
     /// Transposed copies [fan_in, fan_out] of the inner weight matrices; empty for the first and last.
-    turned: Vec<Vec<V>>,
+    transposed_weights: Vec<Vec<V>>,
     /// [N, d], and `[N]` in the first lane.
     x: Vec<V>,
     y: Vec<V>,
@@ -75,7 +75,7 @@ pub(super) struct Single<S: Simd, V: Lane<S>> {
     slope_from: Slope,
     /// ∂L/∂z over 2 s of two neighbouring layers [N, h]; the residuals, in the first lane.
     delta: Vec<V>,
-    below: Vec<V>,
+    grad_input: Vec<V>,
     r: Vec<V>,
     in_batch: Vec<V>,
 }
@@ -128,11 +128,11 @@ enum Left<'a, V> {
     /// Entry (row, m).
     Straight(&'a [V]),
     /// Entry (m, row).
-    Turned(&'a [V]),
+    Transposed(&'a [V]),
 }
 
 /// sum[row, c] = start[c] + Σ_m left(row, m) right[m, c], `terms` of them; out = sum, or
-/// out += pace · sum.
+/// out += step_size · sum.
 struct Product<'a, S: Simd, V: Lane<S>> {
     simd: S,
     left: Left<'a, V>,
@@ -146,7 +146,7 @@ struct Product<'a, S: Simd, V: Lane<S>> {
     width: usize,
     /// Of the rows of `out`, where it is the one in panels.
     panels: Option<usize>,
-    pace: Option<V>,
+    step_size: Option<V>,
     out: &'a mut [V],
 }
 
@@ -160,7 +160,7 @@ impl<S: Simd, V: Lane<S>> Product<'_, S, V> {
             // Whole vectors of the left side; one span unless sums are left in `out` between them.
             let span = match self.left {
                 Left::Straight(_) => TERMS.max(V::LEN),
-                Left::Turned(_) => self.terms.max(1),
+                Left::Transposed(_) => self.terms.max(1),
             };
             let mut taken = 1;
             for part in 0..self.terms.div_ceil(span).max(1) {
@@ -254,7 +254,7 @@ impl<S: Simd, V: Lane<S>> Product<'_, S, V> {
                     done += V::LEN;
                 }
             }
-            Left::Turned(left) => {
+            Left::Transposed(left) => {
                 let mut right = &self.right[column..];
                 let mut left = left;
                 for _ in terms {
@@ -276,11 +276,11 @@ impl<S: Simd, V: Lane<S>> Product<'_, S, V> {
             }
         }
         let out = &mut self.out[out_at..];
-        if let Some(pace) = self.pace {
+        if let Some(step_size) = self.step_size {
             for p in 0..P {
                 let out = &mut out[p * out_stride..][..Q];
                 for q in 0..Q {
-                    out[q] = pace.mul_add_precise(acc[p][q], out[q]);
+                    out[q] = step_size.mul_add_precise(acc[p][q], out[q]);
                 }
             }
         } else {
@@ -317,7 +317,7 @@ fn transpose<S: Simd, V: Lane<S>, const L: usize>(mut rows: [V; L]) -> [V; L] {
 
 /// to[c, r] = from[r, c], whole vectors, both in panels.
 #[inline(always)]
-fn turn<S: Simd, V: Lane<S>, const L: usize>(
+fn transpose_panels<S: Simd, V: Lane<S>, const L: usize>(
     simd: S,
     from: &[V],
     rows: usize,
@@ -355,11 +355,20 @@ fn turn<S: Simd, V: Lane<S>, const L: usize>(
     }
 }
 
-impl<S: Simd, V: Lane<S>> Body<S, V> for Single<S, V> {
+impl<S: Simd, V: Lane<S>> Kernel<S, V> for Single<S, V> {
     fn new(simd: S, problem: &Problem) -> Self {
         let zero = V::of(simd, 0.0);
         let blocks = blocks::<S, V>(problem);
         let parameters = blocks.last().map_or(0, |b| b.range().end);
+        let mut real = vec![0; parameters];
+        for block in &blocks {
+            for row in 0..block.rows {
+                for column in 0..block.columns {
+                    let (at, _) = panel_of::<S, V>(block.rows, block.width, row, column / V::LEN);
+                    real[block.start + at] |= 1 << (column % V::LEN);
+                }
+            }
+        }
         let slope_from = Slope::of(problem.activation);
         let sizes = &problem.sizes;
         let hidden = &sizes[1..sizes.len() - 1];
@@ -371,15 +380,15 @@ impl<S: Simd, V: Lane<S>> Body<S, V> for Single<S, V> {
                 .collect()
         };
         let inner = |l: usize| l > 0 && l + 2 < sizes.len();
-        let turned = (0..sizes.len() - 1).map(|l| {
+        let transposed_weights = (0..sizes.len() - 1).map(|l| {
             let len = sizes[l] * vectors::<S, V>(sizes[l + 1]);
             vec![zero; if inner(l) { len } else { 0 }]
         });
         Single {
             simd,
             w: vec![zero; parameters],
-            rule: Rule::new(simd, problem, parameters),
-            turned: turned.collect(),
+            rule: Rule::new(simd, problem, real),
+            transposed_weights: transposed_weights.collect(),
             blocks,
             x: vec![zero; n * vectors::<S, V>(sizes[0])],
             y: vec![zero; n],
@@ -387,18 +396,20 @@ impl<S: Simd, V: Lane<S>> Body<S, V> for Single<S, V> {
             slope: layer(slope_from == Slope::Kept),
             slope_from,
             delta: vec![zero; n * vectors::<S, V>(widest)],
-            below: vec![zero; n * vectors::<S, V>(widest)],
+            grad_input: vec![zero; n * vectors::<S, V>(widest)],
             r: vec![zero; n],
             in_batch: vec![zero; n],
         }
     }
 
-    fn load(&mut self, problem: &Problem, _lane: usize, start: &Start) {
+    fn load(&mut self, problem: &Problem, _lane: usize, job: &Job) {
         let put = |to: &mut [V], at: usize, value: f64| {
             to[at / V::LEN].as_mut_slice()[at % V::LEN] = Real::of(value);
         };
+        // Of a predecessor nothing stays, in the padding neither.
+        self.w.fill(V::of(self.simd, 0.0));
         for (block, tensor) in self.blocks.iter().zip(&problem.tensors) {
-            let from = &start.weights[tensor.range()];
+            let from = &job.weights[tensor.range()];
             let to = &mut self.w[block.range()];
             for row in 0..block.rows {
                 for column in 0..block.columns {
@@ -413,15 +424,15 @@ impl<S: Simd, V: Lane<S>> Body<S, V> for Single<S, V> {
             }
         }
         let d = problem.sizes[0];
-        for (row, from) in start.x.chunks_exact(d).enumerate() {
+        for (row, from) in job.x.chunks_exact(d).enumerate() {
             let to = &mut self.x[row * vectors::<S, V>(d)..];
             from.iter().enumerate().for_each(|(i, &v)| put(to, i, v));
         }
-        for (to, y) in self.y.iter_mut().zip(&start.y) {
+        for (to, y) in self.y.iter_mut().zip(&job.y) {
             put(std::slice::from_mut(to), 0, *y);
         }
-        self.rule.begin(problem, start, 0..V::LEN);
-        self.turn_all(problem);
+        self.rule.begin(problem, job, 0..V::LEN);
+        self.transpose_all(problem);
     }
 
     fn weights(&self, problem: &Problem, _lane: usize, to: &mut Vec<f64>) {
@@ -481,11 +492,15 @@ impl<S: Simd, V: Lane<S>> Body<S, V> for Single<S, V> {
                     left: Left::Straight(input),
                     left_width: vectors::<S, V>(fan_in),
                     terms: fan_in,
-                    right: if l == 0 { weights } else { &self.turned[l] },
+                    right: if l == 0 {
+                        weights
+                    } else {
+                        &self.transposed_weights[l]
+                    },
                     start: bias,
                     width,
                     panels: None,
-                    pace: None,
+                    step_size: None,
                     out: a,
                 },
                 n,
@@ -533,7 +548,7 @@ impl<S: Simd, V: Lane<S>> Body<S, V> for Single<S, V> {
                 true
             }
         };
-        self.turn_all(problem);
+        self.transpose_all(problem);
         if moved { 0 } else { repeated }
     }
 }
@@ -612,14 +627,14 @@ impl<S: Simd, V: Lane<S>> Single<S, V> {
                         start: &[],
                         width: wide_in,
                         panels: None,
-                        pace: None,
-                        out: &mut self.below,
+                        step_size: None,
+                        out: &mut self.grad_input,
                     },
                     n,
                 );
-                let below = &mut self.below[..n * wide_in];
+                let grad_input = &mut self.grad_input[..n * wide_in];
                 let from = self.slope_from.source(&self.a[l - 1], &self.slope[l - 1]);
-                self.slope_from.apply(simd, below, from);
+                self.slope_from.apply(simd, grad_input, from);
             }
             let (left, left_width, right) = if block.transposed {
                 (input, wide_in, delta)
@@ -629,14 +644,14 @@ impl<S: Simd, V: Lane<S>> Single<S, V> {
             product(
                 Product {
                     simd,
-                    left: Left::Turned(left),
+                    left: Left::Transposed(left),
                     left_width,
                     terms: n,
                     right,
                     start: &[],
                     width: block.width,
                     panels: Some(block.rows),
-                    pace: STEP.then_some(self.rule.pace[per_layer * l]),
+                    step_size: STEP.then_some(self.rule.step_size[per_layer * l]),
                     out: if STEP {
                         &mut self.w[block.range()]
                     } else {
@@ -653,23 +668,23 @@ impl<S: Simd, V: Lane<S>> Single<S, V> {
                         g += delta[point * wide_out + i];
                     }
                     if STEP {
-                        let pace = self.rule.pace[per_layer * l + 1];
-                        self.w[at + i] = pace.mul_add_precise(g, self.w[at + i]);
+                        let step_size = self.rule.step_size[per_layer * l + 1];
+                        self.w[at + i] = step_size.mul_add_precise(g, self.w[at + i]);
                     } else {
                         self.rule.g[at + i] = g;
                     }
                 }
             }
-            std::mem::swap(&mut self.delta, &mut self.below);
+            std::mem::swap(&mut self.delta, &mut self.grad_input);
         }
     }
 
     /// Brings the transposed copies up to date.
     #[inline(always)]
-    fn turn_all(&mut self, problem: &Problem) {
+    fn transpose_all(&mut self, problem: &Problem) {
         let per_layer = if problem.bias { 2 } else { 1 };
         let simd = self.simd;
-        for (l, to) in self.turned.iter_mut().enumerate() {
+        for (l, to) in self.transposed_weights.iter_mut().enumerate() {
             if to.is_empty() {
                 continue;
             }
@@ -679,10 +694,10 @@ impl<S: Simd, V: Lane<S>> Single<S, V> {
             simd.vectorize(
                 #[inline(always)]
                 || match V::LEN {
-                    16 => turn::<S, V, 16>(simd, from, rows, columns, to),
-                    8 => turn::<S, V, 8>(simd, from, rows, columns, to),
-                    4 => turn::<S, V, 4>(simd, from, rows, columns, to),
-                    _ => turn::<S, V, 2>(simd, from, rows, columns, to),
+                    16 => transpose_panels::<S, V, 16>(simd, from, rows, columns, to),
+                    8 => transpose_panels::<S, V, 8>(simd, from, rows, columns, to),
+                    4 => transpose_panels::<S, V, 4>(simd, from, rows, columns, to),
+                    _ => transpose_panels::<S, V, 2>(simd, from, rows, columns, to),
                 },
             );
         }

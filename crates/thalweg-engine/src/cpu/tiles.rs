@@ -211,7 +211,7 @@ impl<'a, V> Panels<'a, V> {
 /// The place of the `i`-th of `n`: every other term goes over its tile from the end. Terms that go over it in
 /// the same order leave the processor idle between one tile and the next, for some thirty cycles.
 #[inline(always)]
-pub(super) const fn turning(term: usize, i: usize, n: usize) -> usize {
+pub(super) const fn zigzag(term: usize, i: usize, n: usize) -> usize {
     if term.is_multiple_of(2) { i } else { n - 1 - i }
 }
 
@@ -224,9 +224,9 @@ pub(super) fn rows_by_rows<S: Simd, V: Lane<S>, const P: usize, const Q: usize>(
 ) {
     for c in 0..WIDTH {
         for p in 0..P {
-            let p = turning(c, p, P);
+            let p = zigzag(c, p, P);
             for q in 0..Q {
-                let q = turning(c, q, Q);
+                let q = zigzag(c, q, Q);
                 acc[p][q] = a[p][c].mul_add_precise(w[q][c], acc[p][q]);
             }
         }
@@ -243,9 +243,9 @@ pub(super) fn rows_by_columns<S: Simd, V: Lane<S>, const P: usize, const Q: usiz
 ) {
     for c in 0..WIDTH {
         for p in 0..P {
-            let p = turning(c, p, P);
+            let p = zigzag(c, p, P);
             for q in 0..Q {
-                let q = turning(c, q, Q);
+                let q = zigzag(c, q, Q);
                 acc[p][q] = a[p][c].mul_add_precise(w[c][column + q], acc[p][q]);
             }
         }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::tangent::{Tangent, layer, times, times_transposed};
-use crate::engine::Problem;
+use crate::engine::{Problem, activation};
 use crate::linalg::{eigen, largest_eigenvalue};
 
 /// H v for the Hessian H of L = s Σ r² in the effective weights, exactly, by differentiating the
@@ -76,7 +76,8 @@ pub fn hessian_times(
             times(&d_delta, w, fan_in, &mut d_back);
             times(&delta, vw, fan_in, &mut d_back);
             for i in 0..n * fan_in {
-                let bend = problem.activation.curvature(at.z[l - 1][i]) * dz_all[l - 1][i];
+                let bend =
+                    activation::curvature(problem.activation, at.z[l - 1][i]) * dz_all[l - 1][i];
                 d_back[i] = d_back[i] * at.slopes[l - 1][i] + back[i] * bend;
                 back[i] *= at.slopes[l - 1][i];
             }

@@ -9,6 +9,7 @@ pub use tangent::Tangent;
 
 use crate::data::Set;
 use crate::descent::Precision;
+use crate::engine::activation::lipschitz;
 use crate::engine::{Problem, Snapshot};
 use crate::linalg::{Eigen, eigen};
 use crate::record::{Look, Without};
@@ -161,7 +162,7 @@ pub fn look(
                     }
                     Observable::DeadUnits => {
                         look.dead_units = Some(tangent.flat_units(problem, 0.0));
-                        let steepest = problem.activation.steepest();
+                        let steepest = lipschitz(problem.activation);
                         look.saturated_units = Some(tangent.flat_units(problem, 1e-3 * steepest));
                     }
                     Observable::GradientNorm => {

@@ -1,6 +1,7 @@
 //! The empirical tangent kernel of a network with given weights, and its gradient.
 
 use crate::engine::Problem;
+use crate::engine::activation::value_and_slope;
 
 /// A network linearised at its weights on N inputs: f(θ + δ) ≈ f(θ) + J δ.
 #[derive(Debug, Clone)]
@@ -85,7 +86,7 @@ impl Tangent {
             if l + 1 == layers {
                 outputs = z;
             } else {
-                let both = z.iter().map(|&z| problem.activation.value_and_slope(z));
+                let both = z.iter().map(|&z| value_and_slope(problem.activation, z));
                 let (a, slope): (Vec<f64>, Vec<f64>) = both.unzip();
                 inputs.push(a);
                 slopes.push(slope);

@@ -8,12 +8,12 @@ const SAY: [&str; 7] = ["study", "plan", "claim", "net", "data", "descent", "err
 
 /// What each room may name besides itself and (but for `stats`, `linalg` and `record`) SAY. An
 /// entry with an item allows that item alone.
-const ARROWS: [(&str, &[&str]); 22] = [
+const ARROWS: [(&str, &[&str]); 21] = [
     ("claim", &[]),
     ("study", &[]),
     ("plan", &["engine::Problem", "store::read_weights"]),
     ("net", &["engine::Activation", "engine::Tensor"]),
-    ("data", &[]),
+    ("data", &["engine::activation"]),
     (
         "descent",
         &["engine::Loss", "engine::Method", "engine::Precision"],
@@ -26,11 +26,11 @@ const ARROWS: [(&str, &[&str]); 22] = [
         "observe",
         &["engine", "linalg", "stats", "record", "theory::linear"],
     ),
-    ("store", &["engine", "stats", "record", "analysis::columns"]),
     (
-        "run",
-        &["engine", "linalg", "stats", "record", "observe", "store"],
+        "store",
+        &["engine", "stats", "record", "analysis::columns", "lab"],
     ),
+    ("lab", &["engine", "linalg", "stats", "record", "observe"]),
     ("theory", &["linalg", "stats", "threads"]),
     (
         "analysis",
@@ -38,20 +38,19 @@ const ARROWS: [(&str, &[&str]); 22] = [
     ),
     (
         "price",
-        &["engine", "stats", "record", "observe", "run", "analysis"],
+        &["engine", "stats", "record", "observe", "lab", "analysis"],
     ),
-    ("bench", &["engine", "run", "stats"]),
     (
         "explain",
         &[
-            "engine", "linalg", "stats", "record", "observe", "run", "analysis",
+            "engine", "linalg", "stats", "record", "observe", "lab", "analysis",
         ],
     ),
-    ("certify", &["engine", "stats", "record", "run", "store"]),
+    ("certify", &["engine", "stats", "record", "lab", "store"]),
     (
         "choose",
         &[
-            "engine", "stats", "record", "observe", "run", "analysis", "certify", "store",
+            "engine", "stats", "record", "observe", "lab", "analysis", "certify", "store",
         ],
     ),
     ("stats", &["engine::seed"]),
@@ -217,11 +216,17 @@ fn a_forbidden_arrow_is_seen_however_it_is_written() {
             "use crate::{linalg::eigen, observe::{Tangent, kernel}};",
         ),
         ("theory/dual.rs", "use thalweg_engine::cpu::Cpu;"),
-        ("study.rs", "use crate::run::run;"),
+        (
+            "theory/dual.rs",
+            "use crate::engine::activation::curvature;",
+        ),
+        ("theory/dual.rs", "use crate::engine::activation;"),
+        ("net.rs", "use crate::engine::activation::value_and_slope;"),
+        ("study.rs", "use crate::lab::run;"),
         ("plan.rs", "use crate::observe::kernel;"),
         (
             "plan.rs",
-            "use crate::engine::{\n    Problem,\n    Start,\n};",
+            "use crate::engine::{\n    Problem,\n    Job,\n};",
         ),
         ("plan.rs", "use crate::store::save;"),
         ("net.rs", "use crate::analysis::LEVEL;"),

@@ -3,14 +3,12 @@
 #![allow(clippy::float_cmp, reason = "what is written is read again to the bit")]
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use serde_json::Value;
 use thalweg::certify::{Certificate, Decision, Terms, certify, fresh_seed, verify};
 use thalweg::choose::{Choice, Fate, choose};
 use thalweg::engine::Engine;
 use thalweg::engine::cpu::Cpu;
-use thalweg::run::Control;
 use thalweg::stats::{
     Group, Hit, Logistic, NoFit, SequentialTest, Side, Survival, clopper_pearson, holm, median,
     sign_test, wilson,
@@ -205,29 +203,26 @@ fn certified(
     engine: &dyn Engine,
     threads: usize,
 ) -> Certificate {
-    let stop = AtomicBool::new(false);
-    let control = Control {
-        stop: &stop,
-        tell: &|_| {},
-    };
     certify(
         &some(share),
         engine,
         threads,
         terms(level, at_most),
-        &control,
+        &crate::control(),
     )
     .expect("nothing stops it")
 }
 
 fn checked(path: &Path, count: u64) -> Result<thalweg::certify::Verified, thalweg::Error> {
-    let stop = AtomicBool::new(false);
-    let control = Control {
-        stop: &stop,
-        tell: &|_| {},
-    };
     let folder = path.parent().expect("it is in a folder");
-    verify(path, folder, &Cpu::detect(), 1, (count, 5), &control)
+    verify(
+        path,
+        folder,
+        &Cpu::detect(),
+        1,
+        (count, 5),
+        &crate::control(),
+    )
 }
 
 /// The certificate and a study that runs until it is decided rest on the same test and the same draws.
@@ -366,12 +361,7 @@ race = 200
 "#;
 
 fn choices(text: &str) -> Result<Vec<Choice>, thalweg::Error> {
-    let stop = AtomicBool::new(false);
-    let control = Control {
-        stop: &stop,
-        tell: &|_| {},
-    };
-    choose(&crate::source(text), &Cpu::detect(), 2, &control)
+    choose(&crate::source(text), &Cpu::detect(), 2, &crate::control())
 }
 
 /// The winner is the one that running every candidate at full size finds, it is certified on draws that
@@ -386,15 +376,11 @@ fn a_race_finds_what_trying_everything_finds_with_less_work() {
         .remove(0)
         .1;
     let full = |cell: &thalweg::plan::Cell| {
-        let stop = AtomicBool::new(false);
-        let control = Control {
-            stop: &stop,
-            tell: &|_| {},
-        };
         let mut cell = cell.clone();
         cell.setting.replicates = thalweg::study::Replicates::Fixed(200);
         cell.setting.look.replicates = 0;
-        let record = thalweg::run::train(&cell, &Cpu::detect(), 2, &control).expect("not stopped");
+        let record =
+            thalweg::lab::train(&cell, &Cpu::detect(), 2, &crate::control()).expect("not stopped");
         let parameters = thalweg::net::parameters(&cell.setting.net, 6) as f64;
         let cost = |h: &Option<u64>| parameters * h.unwrap_or(cell.setting.descent.steps) as f64;
         let costs: Vec<f64> = record.hits().iter().map(cost).collect();

@@ -2,10 +2,11 @@
 
 use thalweg::engine::cpu::Cpu;
 use thalweg::engine::reference::Reference;
-use thalweg::engine::{Engine, Problem};
+use thalweg::engine::{Activation, Engine, Problem};
+use thalweg::lab;
 use thalweg::record::Outcome;
 
-use crate::{plan, record, starts, train};
+use crate::{jobs, plan, record, train};
 
 const NETS: [&str; 12] = [
     "hidden = [7, 5]\nactivation = \"tanh\"",
@@ -41,10 +42,24 @@ fn cell(net: &str, method: &str, precision: &str, more: &str) -> thalweg::plan::
 
 fn losses(engine: &dyn Engine, cell: &thalweg::plan::Cell, threads: usize) -> Vec<Vec<f64>> {
     let problem: Problem = cell.problem();
-    let ends = train(engine, &problem, starts(cell, 37), threads);
+    let ends = train(engine, &problem, jobs(cell, 37), threads);
     ends.into_iter()
         .map(|e| [e.losses, e.last.weights, vec![e.best_loss]].concat())
         .collect()
+}
+
+/// An activation that is added is held against the reference.
+#[test]
+fn the_nets_of_these_tests_have_every_activation() {
+    for activation in Activation::ALL {
+        let name = format!("\"{}\"", activation.name());
+        // The one without hidden layers applies none.
+        let identity = activation == Activation::Identity;
+        assert!(
+            identity || NETS.iter().any(|net| net.contains(&name)),
+            "{name}"
+        );
+    }
 }
 
 /// 37 replicates: no multiple of any lane count. Every net with gradient descent and every rule
@@ -108,9 +123,9 @@ fn a_network_on_its_own_gives_the_bits_of_a_group() {
             let cell = cell(net, method, precision, "stop = \"never\"");
             let problem = cell.problem();
             for (name, cpu) in Cpu::all() {
-                let together = train(&cpu, &problem, starts(&cell, 37), 1);
+                let together = train(&cpu, &problem, jobs(&cell, 37), 1);
                 for one in [0, 36] {
-                    let alone = train(&cpu, &problem, vec![starts(&cell, 37)[one].clone()], 1);
+                    let alone = train(&cpu, &problem, vec![jobs(&cell, 37)[one].clone()], 1);
                     assert_eq!(together[one..=one], alone[..], "{name}, {net}, {method}");
                 }
             }
@@ -131,9 +146,9 @@ fn sums_cut_in_blocks_have_the_bits_of_whole_ones() {
         let cell = plan(&text).cells.remove(0);
         let problem = cell.problem();
         for (name, cpu) in Cpu::all() {
-            let together = train(&cpu, &problem, starts(&cell, 17), 1);
+            let together = train(&cpu, &problem, jobs(&cell, 17), 1);
             for one in [0, 16] {
-                let alone = train(&cpu, &problem, vec![starts(&cell, 17)[one].clone()], 1);
+                let alone = train(&cpu, &problem, vec![jobs(&cell, 17)[one].clone()], 1);
                 assert_eq!(
                     together[one..=one],
                     alone[..],
@@ -142,8 +157,8 @@ fn sums_cut_in_blocks_have_the_bits_of_whole_ones() {
             }
         }
         if precision == "f64" {
-            let ours = train(&Cpu::detect(), &problem, starts(&cell, 17), 1);
-            let theirs = train(&Reference, &problem, starts(&cell, 2), 1);
+            let ours = train(&Cpu::detect(), &problem, jobs(&cell, 17), 1);
+            let theirs = train(&Reference, &problem, jobs(&cell, 2), 1);
             for (ours, theirs) in ours.iter().zip(&theirs) {
                 for (a, b) in ours.last.weights.iter().zip(&theirs.last.weights) {
                     assert!((a - b).abs() <= 1e-12 * b.abs().max(1.0), "{a} is not {b}");
@@ -164,13 +179,13 @@ fn a_replicate_does_not_feel_its_neighbours() {
     );
     let problem = cell.problem();
     let engine = Cpu::detect();
-    let together = train(&engine, &problem, starts(&cell, 37), 1);
-    assert_eq!(together, train(&engine, &problem, starts(&cell, 37), 3));
-    let mut shuffled = starts(&cell, 37);
+    let together = train(&engine, &problem, jobs(&cell, 37), 1);
+    assert_eq!(together, train(&engine, &problem, jobs(&cell, 37), 3));
+    let mut shuffled = jobs(&cell, 37);
     shuffled.rotate_left(11);
     assert_eq!(together, train(&engine, &problem, shuffled, 2));
     for one in [0, 17, 36] {
-        let alone = train(&engine, &problem, vec![starts(&cell, 37)[one].clone()], 1);
+        let alone = train(&engine, &problem, vec![jobs(&cell, 37)[one].clone()], 1);
         assert_eq!(together[one..=one], alone[..]);
     }
 }
@@ -180,7 +195,7 @@ fn a_replicate_does_not_feel_its_neighbours() {
 fn a_replicate_that_diverges_is_a_result() {
     let cell = cell(NETS[9], METHODS[0], "f32", "");
     let problem = cell.problem();
-    let mut all = starts(&cell, 20);
+    let mut all = jobs(&cell, 20);
     all[5].rate = 1e3;
     for engine in [&Reference as &dyn Engine, &Cpu::detect()] {
         let ends = train(engine, &problem, all.clone(), 1);
@@ -201,20 +216,20 @@ fn a_dead_relu_net_is_fixed_not_spent() {
                 [descent]\nrate = 0.05\nsteps = 100000";
     let cell = plan(text).cells.remove(0);
     let problem = cell.problem();
-    let mut all = starts(&cell, 5);
-    for start in &mut all {
+    let mut all = jobs(&cell, 5);
+    for job in &mut all {
         // First-layer weights 0 and biases -1: every unit is off on every point.
-        start.weights[..8].fill(0.0);
-        start.weights[8..12].fill(-1.0);
+        job.weights[..8].fill(0.0);
+        job.weights[8..12].fill(-1.0);
     }
     // One at a time, and enough of them for a group.
     let many = all.iter().cycle().take(20).cloned().collect::<Vec<_>>();
-    for (engine, starts) in [
+    for (engine, jobs) in [
         (&Reference as &dyn Engine, &all),
         (&Cpu::detect(), &all),
         (&Cpu::detect(), &many),
     ] {
-        for end in train(engine, &problem, starts.clone(), 1) {
+        for end in train(engine, &problem, jobs.clone(), 1) {
             assert!(
                 matches!(end.outcome, Outcome::Fixed { step } if step < 2000),
                 "{:?}",
@@ -257,4 +272,36 @@ fn linear_regression_diverges_exactly_above_the_limit() {
             }
         }
     }
+}
+
+/// Seven units in lanes of eight or sixteen. Replicate 7 stands still after some 1200 steps; with few
+/// replicates on one thread it is trained in the slot of one that overflowed.
+#[test]
+fn an_outcome_depends_neither_on_replicates_nor_on_threads() {
+    let text = |replicates: u64| {
+        format!(
+            "replicates = {replicates}\n[data]\npoints = 3\ndim = 3\n[net]\n\
+             hidden = [7, 7, 7, 7, 7, 7]\nactivation = \"leaky_relu\"\ninit = \"kaiming_normal\"\n\
+             [descent]\nrate = 0.1\nsteps = 5000\n[success]\nloss_below = 1e-30\n\
+             [look]\nreplicates = 0\n"
+        )
+    };
+    let engine = Cpu::detect();
+    let wanted = record(&text(40), &engine, 1).rows;
+    assert!(
+        matches!(wanted[7].outcome, Outcome::Fixed { step } if step < 2000),
+        "{:?}",
+        wanted[7]
+    );
+    for (replicates, threads) in [(8, 1), (8, 8), (40, 8)] {
+        let rows = record(&text(replicates), &engine, threads).rows;
+        assert_eq!(
+            format!("{rows:?}"),
+            format!("{:?}", &wanted[..replicates as usize]),
+            "{replicates} replicates on {threads} threads"
+        );
+    }
+    let cell = plan(&text(8)).cells.remove(0);
+    let (_, again) = lab::replay(&cell, &engine, 7, &crate::control()).expect("nothing stops it");
+    assert_eq!(again.outcome, wanted[7].outcome);
 }

@@ -17,9 +17,7 @@ use crate::plan;
 
 use Activation::*;
 
-pub(crate) const ALL: [Activation; 12] = [
-    Identity, Relu, LeakyRelu, Abs, Tanh, Sigmoid, Erf, Gelu, Silu, Softplus, Sin, Cos,
-];
+pub(crate) const ALL: [Activation; 12] = Activation::ALL;
 
 /// The network of Jacot, Gabriel & Hongler: unit-normal parameters.
 fn ntk(activation: Activation, depth: usize, sw2: f64, sb2: f64) -> Net {

@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use safetensors::tensor::{Dtype, TensorView};
 use thalweg::analysis::Analysis;
 use thalweg::analysis::columns::tables;
+use thalweg::engine::Engine;
 use thalweg::engine::cpu::Cpu;
 use thalweg::error::Error;
+use thalweg::lab::{self, Control, Event, InMemory};
 use thalweg::plan::{Cell, Plan};
 use thalweg::record::{Kept, ROWS, Record};
-use thalweg::run::{self, Control, Event};
-use thalweg::store;
+use thalweg::store::{self, Folder};
 
 use crate::{plan, record};
 
@@ -27,21 +28,21 @@ fn run_until(plan: &Plan, folder: &Path, cells: usize) -> (Result<Vec<Record>, E
     let found = std::sync::Mutex::new(Vec::new());
     let tell = |event: Event<'_>| match event {
         Event::Cell { found: is, .. } => found.lock().expect("no panic").push(is),
-        Event::Done(_) if done.fetch_add(1, Ordering::Relaxed) + 1 == cells => {
+        Event::Done { .. } if done.fetch_add(1, Ordering::Relaxed) + 1 == cells => {
             stop.store(true, Ordering::Relaxed);
         }
-        Event::Done(_) | Event::Replicate { .. } | Event::Steps(_) => {}
+        Event::Done { .. } | Event::Replicate { .. } | Event::Steps(_) => {}
     };
-    let result = run::run(
-        plan,
-        &Cpu::detect(),
-        2,
-        folder,
-        &Control {
-            stop: &stop,
-            tell: &tell,
-        },
-    );
+    let control = Control {
+        stopped: &|| stop.load(Ordering::Relaxed),
+        listen: &tell,
+        ..crate::control()
+    };
+    let keeper = Folder {
+        path: folder,
+        engine: "cpu",
+    };
+    let result = lab::run(plan, &Cpu::detect(), 2, &keeper, &control);
     (result, found.into_inner().expect("no panic"))
 }
 
@@ -353,4 +354,103 @@ fn replicates_beyond_the_rows_are_counted() {
     assert!((share(&few) - share(&whole)).abs() < 0.1 && share(&whole) > 0.05);
     let last = whole.rows.iter().filter(|r| r.reached()).count() as u64;
     assert!(last <= whole.successes() && whole.successes() <= last + 500);
+}
+
+/// Cells that differ in what a replicate starts with share the lanes, in whatever order a plan has
+/// them; each leaves the record that it leaves alone.
+#[test]
+fn cells_of_one_problem_leave_the_records_that_they_leave_alone() {
+    for replicates in ["1", "7", "{ until_decided = { at_most = 50 } }"] {
+        let plan = plan(&format!(
+            "replicates = {replicates}\n[data]\npoints = 5\ndim = 3\n[net]\nhidden = [4]\n\
+             [descent]\nsteps = 300\nrate = 0.02\n[look]\nreplicates = 2\n\
+             [[compare]]\nname = \"all\"\n\"net.hidden\" = [[4], [6]]\n\
+             \"net.init\" = [\"pytorch\", \"orthogonal\"]\n\
+             \"descent.rate\" = [0.02, {{ of_limit = 0.5 }}, 1e6]\n",
+        ));
+        assert_eq!(plan.cells.len(), 12);
+        let engine = Cpu::detect();
+        let alone = (plan.cells.iter()).map(|cell| lab::train(cell, &engine, 1, &crate::control()));
+        let mut alone: Vec<Record> = alone.map(|r| r.expect("nothing stops it")).collect();
+        alone.iter_mut().for_each(|r| r.seconds = 0.0);
+        for threads in [1, 3] {
+            let run = lab::run(&plan, &engine, threads, &InMemory, &crate::control());
+            let mut together = run.expect("nothing stops it");
+            assert!(together.iter().all(|r| r.seconds >= 0.0));
+            together.iter_mut().for_each(|r| r.seconds = 0.0);
+            let (together, alone) = (format!("{together:?}"), format!("{alone:?}"));
+            assert_eq!(together, alone, "{replicates}, {threads} threads");
+        }
+    }
+}
+
+/// A cell is kept when its last replicate ended, not when all that share its lanes have.
+#[test]
+fn cells_that_share_lanes_are_kept_one_by_one() {
+    let (plan, folder) = (
+        plan(
+            "replicates = 3\n[data]\npoints = 4\ndim = 2\n[net]\nhidden = [3]\n\
+             [descent]\nsteps = 50\nrate = 0.01\n[[compare]]\nname = \"rate\"\n\"descent.rate\" = \
+             [0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.09, 0.1, 0.11, 0.12, 0.13, 0.14, \
+             0.15, 0.16, 0.17, 0.18, 0.19, 0.2, 0.21]\n",
+        ),
+        temp(),
+    );
+    let (stopped, _) = run_until(&plan, folder.path(), 4);
+    let Err(Error::Stopped { done, cells: 21 }) = stopped else {
+        panic!("{stopped:?}");
+    };
+    assert!((4..21).contains(&done), "{done} cells were finished");
+    let (_, found) = run_all(&plan, folder.path());
+    assert_eq!(found.iter().filter(|found| **found).count(), done);
+}
+
+/// What runs past a decision is lost work: no more is handed out than the decision rests on, or a few
+/// for every lane.
+#[test]
+fn a_decision_is_not_run_past_by_far() {
+    let text = "replicates = { until_decided = { at_most = 100000 } }\n[data]\npoints = 3\n\
+                [net]\nhidden = [8]\n[descent]\nrate = 0.02\nsteps = 3000\n[look]\nreplicates = 0\n";
+    let cell = plan(text).cells.remove(0);
+    let engine = Cpu::detect();
+    for threads in [1, 3] {
+        let ended = AtomicUsize::new(0);
+        let control = Control {
+            listen: &|event| {
+                let one = matches!(event, Event::Replicate { .. });
+                ended.fetch_add(usize::from(one), Ordering::Relaxed);
+            },
+            ..crate::control()
+        };
+        let record = lab::train(&cell, &engine, threads, &control).expect("nothing stops it");
+        let most = record.rows.len() as u64 + 4 * engine.in_flight(&cell.problem(), threads);
+        let ended = ended.into_inner() as u64;
+        assert!(
+            record.rows.len() as u64 <= ended && ended <= most,
+            "{ended} for {}",
+            record.rows.len()
+        );
+    }
+}
+
+/// Stopped is an error, and the same one wherever something is trained.
+#[test]
+fn whatever_trains_says_in_one_way_that_it_was_stopped() {
+    let plan = plan(STUDY);
+    let (cell, engine) = (&plan.cells[0], Cpu::detect());
+    let control = Control {
+        stopped: &|| true,
+        ..crate::control()
+    };
+    let terms = thalweg::certify::Terms::default();
+    let clock = || 0.0;
+    let all = [
+        lab::run(&plan, &engine, 2, &InMemory, &control).map(|_| ()),
+        lab::train(cell, &engine, 1, &control).map(|_| ()),
+        thalweg::certify::certify(cell, &engine, 2, terms, &control).map(|_| ()),
+        thalweg::price::price(&plan, &engine, 1, 1, &clock, &control).map(|_| ()),
+    ];
+    for result in all {
+        assert!(matches!(result, Err(Error::Stopped { .. })), "{result:?}");
+    }
 }

@@ -6,18 +6,15 @@ use thalweg::analysis::forecast::{linear, predict};
 use thalweg::analysis::impossible::linear_floor;
 use thalweg::engine::cpu::Cpu;
 use thalweg::engine::reference::{Reference, outputs};
-use thalweg::engine::{Engine, Problem, Start};
+use thalweg::engine::{Activation, Engine, Job, Problem};
+use thalweg::lab;
 use thalweg::linalg::eigen;
 use thalweg::observe::{self, Tangent, hessian_times, sharpness};
 use thalweg::plan::Cell;
-use thalweg::run;
 use thalweg::stats::quantile;
 use thalweg::theory::linear::Steps;
 
 use crate::{plan, record, train};
-
-const ACTIVATIONS: &str =
-    "identity relu leaky_relu abs tanh sigmoid erf gelu silu softplus sin cos";
 
 fn cell(text: &str) -> Cell {
     plan(text).cells.remove(0)
@@ -59,9 +56,9 @@ fn unit(n: usize, i: usize) -> Vec<f64> {
 /// of the reference engine's outputs.
 #[test]
 fn the_kernel_is_the_jacobian_times_its_transpose() {
-    for (activation, cell) in ACTIVATIONS
-        .split(' ')
-        .flat_map(|a| curved(a).map(|c| (a, c)))
+    for (activation, cell) in Activation::ALL
+        .into_iter()
+        .flat_map(|a| curved(a.name()).map(|c| (a.name(), c)))
     {
         let (problem, weights, set) = (cell.problem(), cell.weights(1), cell.set(1));
         let (tangent, h) = (Tangent::new(&problem, &weights, &set.x), 1e-5);
@@ -95,9 +92,9 @@ fn the_kernel_is_the_jacobian_times_its_transpose() {
 /// w = m √r u, r the rate factor of the layer, in which all layers have one rate: M H M.
 #[test]
 fn the_hessian_is_the_derivative_of_the_gradient() {
-    for (activation, cell) in ACTIVATIONS
-        .split(' ')
-        .flat_map(|a| curved(a).map(|c| (a, c)))
+    for (activation, cell) in Activation::ALL
+        .into_iter()
+        .flat_map(|a| curved(a.name()).map(|c| (a.name(), c)))
     {
         let (problem, weights, set) = (cell.problem(), cell.weights(2), cell.set(2));
         let residual = |t: &Tangent| -> Vec<f64> {
@@ -214,24 +211,24 @@ fn a_linear_model_takes_the_predicted_steps() {
 }
 
 /// f = u v on x = 1 with target y, from u = v = w.
-fn scalar(w: f64, y: f64, rate: f64, steps: u64) -> (Problem, Start) {
+fn scalar(w: f64, y: f64, rate: f64, steps: u64) -> (Problem, Job) {
     let text = format!(
         "[data]\npoints = 1\ndim = 1\n[net]\nhidden = [1]\nactivation = \"identity\"\n\
          bias = false\n\
          [descent]\nloss = \"half_sum\"\nsteps = {steps}\nprecision = \"f64\"\nstop = \"never\"\n\
          [success]\nloss_below = 1e-300"
     );
-    let start = run::start(&cell(&text), &cell(&text).problem(), 0);
+    let job = lab::job(&cell(&text), &cell(&text).problem(), 0);
     let (x, y, weights) = (vec![1.0], vec![y], vec![w, w]);
     (
         cell(&text).problem(),
-        Start {
+        Job {
             x,
             y,
             weights,
             rate,
             keep_losses: true,
-            ..start
+            ..job
         },
     )
 }
@@ -246,8 +243,8 @@ fn above_the_limit_two_scalars_settle_on_the_known_cycle() {
         (1.2, 0.044565446563, 0.108212331215),
     ] {
         for engine in [&Reference as &dyn Engine, &Cpu::detect()] {
-            let (problem, start) = scalar(0.9, 1.0, rate, 3000);
-            let end = train(engine, &problem, vec![start], 1).remove(0);
+            let (problem, job) = scalar(0.9, 1.0, rate, 3000);
+            let end = train(engine, &problem, vec![job], 1).remove(0);
             let mut last = [end.all_losses[2999], end.all_losses[3000]];
             last.sort_by(f64::total_cmp);
             assert!(
@@ -264,8 +261,8 @@ fn above_the_limit_two_scalars_settle_on_the_known_cycle() {
 fn descent_converges_to_the_flow_at_first_order() {
     let errors = [200, 2000, 4000, 20_000].map(|steps| {
         let rate = 2.0 / steps as f64;
-        let (problem, start) = scalar(1e-3f64.sqrt(), 3.0, rate, steps);
-        let end = train(&Cpu::detect(), &problem, vec![start], 1).remove(0);
+        let (problem, job) = scalar(1e-3f64.sqrt(), 3.0, rate, steps);
+        let end = train(&Cpu::detect(), &problem, vec![job], 1).remove(0);
         let error = |(step, loss): (usize, &f64)| {
             let e = libm::exp(6.0 * rate * step as f64);
             // The path comes from below and never crosses 3.

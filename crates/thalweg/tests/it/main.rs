@@ -13,13 +13,13 @@ mod showcase;
 mod studies;
 mod verdicts;
 
-use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
+use std::sync::{LazyLock, Mutex};
+use std::time::Instant;
 
-use thalweg::engine::{End, Engine, Problem, Start, Supply};
+use thalweg::engine::{Engine, Job, Problem, Queue, Trained};
+use thalweg::lab::{self, Control};
 use thalweg::plan::{Cell, Plan};
 use thalweg::record::Record;
-use thalweg::run::{self, Control};
 use thalweg::study::Source;
 
 /// A study from its text.
@@ -35,38 +35,37 @@ fn source(text: &str) -> Source {
     }
 }
 
+/// Nothing stops it, nobody listens, and there is a clock.
+fn control() -> Control<'static> {
+    static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    Control {
+        clock: Some(&|| BEGUN.elapsed().as_secs_f64()),
+        ..Control::default()
+    }
+}
+
 /// The record of a study's base cell.
 fn record(text: &str, engine: &dyn Engine, threads: usize) -> Record {
-    let stop = AtomicBool::new(false);
-    run::train(
-        &plan(text).cells[0],
-        engine,
-        threads,
-        &Control {
-            stop: &stop,
-            tell: &|_| {},
-        },
-    )
-    .expect("nothing stops it")
+    lab::train(&plan(text).cells[0], engine, threads, &control()).expect("nothing stops it")
 }
 
 /// Replicates handed out in order and taken back.
 struct List {
-    starts: Mutex<Vec<Start>>,
-    ends: Mutex<Vec<End>>,
+    jobs: Mutex<Vec<Job>>,
+    trained: Mutex<Vec<Trained>>,
 }
 
-impl Supply for List {
-    fn next(&self) -> Option<Start> {
-        self.starts.lock().expect("no panic").pop()
+impl Queue for List {
+    fn next(&self) -> Option<Job> {
+        self.jobs.lock().expect("no panic").pop()
     }
-    fn done(&self, end: End) {
-        self.ends.lock().expect("no panic").push(end);
+    fn finish(&self, trained: Trained) {
+        self.trained.lock().expect("no panic").push(trained);
     }
-    fn left(&self) -> u64 {
-        self.starts.lock().expect("no panic").len() as u64
+    fn remaining(&self) -> u64 {
+        self.jobs.lock().expect("no panic").len() as u64
     }
-    fn go_on(&self, _: u64, _: u64) -> bool {
+    fn progress(&self, _: u64, _: u64) -> bool {
         true
     }
 }
@@ -75,22 +74,23 @@ impl Supply for List {
 fn train(
     engine: &dyn Engine,
     problem: &Problem,
-    mut starts: Vec<Start>,
+    mut jobs: Vec<Job>,
     threads: usize,
-) -> Vec<End> {
-    starts.reverse();
+) -> Vec<Trained> {
+    jobs.reverse();
     let list = List {
-        starts: Mutex::new(starts),
-        ends: Mutex::new(Vec::new()),
+        jobs: Mutex::new(jobs),
+        trained: Mutex::new(Vec::new()),
     };
-    engine.train(problem, &list, threads);
-    let mut ends = list.ends.into_inner().expect("no panic");
-    ends.sort_by_key(|e| e.replicate);
-    ends
+    let done = engine.train(problem, &list, threads);
+    done.expect("the problem fits");
+    let mut trained = list.trained.into_inner().expect("no panic");
+    trained.sort_by_key(|t| t.replicate);
+    trained
 }
 
 /// The first replicates of a cell, ready to be trained.
-fn starts(cell: &Cell, count: u64) -> Vec<Start> {
+fn jobs(cell: &Cell, count: u64) -> Vec<Job> {
     let problem = cell.problem();
-    (0..count).map(|r| run::start(cell, &problem, r)).collect()
+    (0..count).map(|r| lab::job(cell, &problem, r)).collect()
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, SafeTensors};
 use thalweg::engine::cpu::Cpu;
 use thalweg::engine::reference::Reference;
-use thalweg::engine::{Engine, Problem, Start};
+use thalweg::engine::{Engine, Job, Problem};
 use thalweg::seed::{Purpose, stream};
 
 use crate::{plan, train};
@@ -115,12 +115,13 @@ impl Golden {
         (noise["seed"], noise["replicate"])
     }
 
-    fn start(&self, problem: &Problem) -> Start {
+    fn job(&self, problem: &Problem) -> Job {
         let (seed, replicate) = self.noise();
         let descent: serde_json::Value =
             serde_json::from_str(&self.about["descent"]).expect("JSON");
-        Start {
+        Job {
             replicate,
+            tag: 0,
             x: self.values("data.x").to_vec(),
             y: self.values("data.y").to_vec(),
             weights: self.weights("initial", problem),
@@ -155,7 +156,7 @@ fn every_loss_is_that_of_pytorch() {
         let (losses, last) = (golden.values("losses"), golden.weights("final", &problem));
         for engine in [&Reference as &dyn Engine, &Cpu::detect()] {
             let name = format!("{} by {}", golden.name, engine.name());
-            let end = train(engine, &problem, vec![golden.start(&problem)], 1).remove(0);
+            let end = train(engine, &problem, vec![golden.job(&problem)], 1).remove(0);
             assert_eq!((end.all_losses.len(), losses.len()), (1001, 1001), "{name}");
             for (step, (ours, theirs)) in end.all_losses.iter().zip(losses).enumerate() {
                 let far = (ours / theirs - 1.0).abs();

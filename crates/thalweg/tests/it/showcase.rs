@@ -5,24 +5,17 @@ use thalweg::analysis::claims::crossing as crosses;
 use thalweg::analysis::findings::{Finding, Verdict};
 use thalweg::data::Draw;
 use thalweg::engine::cpu::Cpu;
+use thalweg::lab::train;
 use thalweg::plan::{Cell, Plan};
 use thalweg::record::Record;
-use thalweg::run::{Control, train};
 use thalweg::study::{Replicates, Source};
-
-use std::sync::atomic::AtomicBool;
 
 /// Trains every cell of a plan.
 fn trained(plan: &Plan) -> Vec<Record> {
-    let stop = AtomicBool::new(false);
-    let control = Control {
-        stop: &stop,
-        tell: &|_| {},
-    };
     let records = plan
         .cells
         .iter()
-        .map(|cell| train(cell, &Cpu::detect(), 2, &control).expect("nothing stops it"));
+        .map(|cell| train(cell, &Cpu::detect(), 2, &crate::control()).expect("nothing stops it"));
     records.collect()
 }
 

@@ -1,5 +1,7 @@
 //! `thalweg bench`: the figures as a table, or as JSON.
 
+mod measure;
+
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -13,7 +15,7 @@ pub(crate) fn bench(args: args::Bench) -> Result<ExitCode> {
             eprintln!("{what}");
         }
     };
-    let bench = thalweg::bench::bench(usize::from(args.rounds), args.seconds, &tell)?;
+    let bench = measure::bench(usize::from(args.rounds), args.seconds, &tell)?;
     let code = if bench.failed.is_empty() {
         ExitCode::SUCCESS
     } else {

@@ -9,16 +9,16 @@ use std::time::Instant;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
-use crate::descent::Precision;
-use crate::engine::cpu::Cpu;
-use crate::engine::reference::Reference;
-use crate::engine::{End, Engine, Problem, Start, Supply};
-use crate::error::Error;
-use crate::net::Activation;
-use crate::plan::Plan;
-use crate::run;
-use crate::stats::quantile_of;
-use crate::study::Source;
+use thalweg::descent::Precision;
+use thalweg::engine::cpu::Cpu;
+use thalweg::engine::reference::Reference;
+use thalweg::engine::{Engine, Job, Problem, Queue, Trained};
+use thalweg::error::Error;
+use thalweg::lab;
+use thalweg::net::Activation;
+use thalweg::plan::Plan;
+use thalweg::stats::quantile_of;
+use thalweg::study::Source;
 
 /// Points and inputs of the training sets.
 const POINTS: usize = 20;
@@ -26,58 +26,58 @@ const DIM: usize = 15;
 
 /// All that was measured.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Bench {
+pub(crate) struct Bench {
     /// The instruction set.
-    pub instructions: String,
+    pub(crate) instructions: String,
     /// Rounds; every figure is the median over them.
-    pub rounds: usize,
+    pub(crate) rounds: usize,
     /// Fused multiply-adds in registers, GFLOP/s of one thread: f32, f64.
-    pub peak: [f64; 2],
+    pub(crate) peak: [f64; 2],
     /// The training rates.
-    pub rows: Vec<Speed>,
+    pub(crate) rows: Vec<Speed>,
     /// Lanes that are refilled at once against blocks that wait for their slowest lane.
-    pub refill: Vec<Refill>,
+    pub(crate) refill: Vec<Refill>,
     /// Wall time of one thread over that of two on the same work; none on one processor.
-    pub two_threads: Option<f64>,
+    pub(crate) two_threads: Option<f64>,
     /// What fell below its floor.
-    pub failed: Vec<String>,
+    pub(crate) failed: Vec<String>,
 }
 
 /// The rate of one setting: N = 20, d = 15, two hidden layers, gradient descent, one thread.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Speed {
+pub(crate) struct Speed {
     /// Units of both hidden layers.
-    pub hidden: usize,
+    pub(crate) hidden: usize,
     /// The arithmetic.
-    pub precision: Precision,
+    pub(crate) precision: Precision,
     /// φ.
-    pub activation: Activation,
+    pub(crate) activation: Activation,
     /// Networks trained at once.
-    pub replicates: u64,
+    pub(crate) replicates: u64,
     /// Replicate-steps a second of processor time.
-    pub rate: f64,
+    pub(crate) rate: f64,
     /// GFLOP/s, activations not counted: 4N(dH + H² + H) + 2N(H² + H) a step.
-    pub gflops: f64,
+    pub(crate) gflops: f64,
     /// Share of the median peak measured next to it, round by round. Not the median of the shares: a share is as noisy
     /// as its peak.
-    pub of_peak: f64,
+    pub(crate) of_peak: f64,
     /// The share that the measured cost of the activation leaves; 1 for ReLU.
-    pub ceiling: f64,
+    pub(crate) ceiling: f64,
     /// The rate over that of the plain one-network engine.
-    pub over_reference: f64,
+    pub(crate) over_reference: f64,
 }
 
 /// A cell whose replicates end at very different steps.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Refill {
+pub(crate) struct Refill {
     /// What it is.
-    pub name: String,
+    pub(crate) name: String,
     /// Share of the lanes' steps that trained a replicate.
-    pub occupancy: f64,
+    pub(crate) occupancy: f64,
     /// The same for blocks that wait for their slowest lane.
-    pub occupancy_in_blocks: f64,
+    pub(crate) occupancy_in_blocks: f64,
     /// Processor time of the blocks over ours.
-    pub gain: f64,
+    pub(crate) gain: f64,
 }
 
 /// Shares of the peak that a rate must reach, by units of a hidden layer: about half of what was
@@ -101,19 +101,19 @@ fn processor_time() -> f64 {
 
 /// Hands out prepared replicates; counts how full the lanes were.
 struct List {
-    starts: Mutex<Vec<Start>>,
+    jobs: Mutex<Vec<Job>>,
     count: Mutex<[u64; 2]>,
 }
 
-impl Supply for List {
-    fn next(&self) -> Option<Start> {
-        self.starts.lock().unwrap_or_else(|e| e.into_inner()).pop()
+impl Queue for List {
+    fn next(&self) -> Option<Job> {
+        self.jobs.lock().unwrap_or_else(|e| e.into_inner()).pop()
     }
-    fn done(&self, _: End) {}
-    fn left(&self) -> u64 {
-        self.starts.lock().unwrap_or_else(|e| e.into_inner()).len() as u64
+    fn finish(&self, _: Trained) {}
+    fn remaining(&self) -> u64 {
+        self.jobs.lock().unwrap_or_else(|e| e.into_inner()).len() as u64
     }
-    fn go_on(&self, steps: u64, room: u64) -> bool {
+    fn progress(&self, steps: u64, room: u64) -> bool {
         let mut count = self.count.lock().unwrap_or_else(|e| e.into_inner());
         count[0] += steps;
         count[1] += room;
@@ -125,20 +125,20 @@ impl Supply for List {
 fn time(
     engine: &dyn Engine,
     problem: &Problem,
-    starts: &[Start],
+    jobs: &[Job],
     threads: usize,
-) -> (f64, [u64; 2]) {
+) -> Result<(f64, [u64; 2]), Error> {
     let list = List {
-        starts: Mutex::new(starts.iter().rev().cloned().collect()),
+        jobs: Mutex::new(jobs.iter().rev().cloned().collect()),
         count: Mutex::new([0; 2]),
     };
     let begun = processor_time();
-    engine.train(problem, &list, threads);
+    engine.train(problem, &list, threads)?;
     let count = list.count.into_inner().unwrap_or_else(|e| e.into_inner());
-    (processor_time() - begun, count)
+    Ok((processor_time() - begun, count))
 }
 
-fn cell(text: &str, replicates: u64) -> Result<(Problem, Vec<Start>), Error> {
+fn cell(text: &str, replicates: u64) -> Result<(Problem, Vec<Job>), Error> {
     let source = Source {
         name: "bench.toml".into(),
         text: text.into(),
@@ -147,14 +147,14 @@ fn cell(text: &str, replicates: u64) -> Result<(Problem, Vec<Start>), Error> {
     let plan = Plan::new(&source)?;
     let cell = &plan.cells[0];
     let problem = cell.problem();
-    let plain = |r| Start {
+    let plain = |r| Job {
         snapshots: Vec::new(),
         keep_best: false,
         keep_losses: false,
-        ..run::start(cell, &problem, r)
+        ..lab::job(cell, &problem, r)
     };
-    let starts = (0..replicates).map(plain).collect();
-    Ok((problem, starts))
+    let jobs = (0..replicates).map(plain).collect();
+    Ok((problem, jobs))
 }
 
 /// Flops of a step of one network, activations not counted.
@@ -169,7 +169,7 @@ struct Lap {
     precision: Precision,
     activation: Activation,
     problem: Problem,
-    starts: Vec<Start>,
+    jobs: Vec<Job>,
     reference: f64,
     rates: Vec<f64>,
     peaks: Vec<f64>,
@@ -190,7 +190,7 @@ impl Lap {
             activation.name(),
             precision.name(),
         );
-        let (mut problem, starts) = cell(&text, replicates)?;
+        let (mut problem, jobs) = cell(&text, replicates)?;
         problem.run_all = true;
         problem.loss_below = 0.0;
         let budget = |problem: &mut Problem, steps: f64| {
@@ -199,15 +199,15 @@ impl Lap {
         };
         // The plain engine tells how many steps fill the time; ours is some thirty times faster.
         budget(&mut problem, 4e7 / flops(hidden));
-        let one = &starts[..1];
-        let reference = problem.steps as f64 / time(&Reference, &problem, one, 1).0;
+        let one = &jobs[..1];
+        let reference = problem.steps as f64 / time(&Reference, &problem, one, 1)?.0;
         budget(&mut problem, 20.0 * reference * seconds / replicates as f64);
         Ok(Lap {
             hidden,
             precision,
             activation,
             problem,
-            starts,
+            jobs,
             reference,
             rates: Vec::new(),
             peaks: Vec::new(),
@@ -215,22 +215,24 @@ impl Lap {
         })
     }
 
-    fn round(&mut self, cpu: &Cpu) {
-        let replicates = self.starts.len() as f64;
+    fn round(&mut self, cpu: &Cpu) -> Result<(), Error> {
+        let replicates = self.jobs.len() as f64;
         let before = cpu.peak(self.precision, processor_time);
-        let (seconds, _) = time(cpu, &self.problem, &self.starts, 1);
+        let (seconds, _) = time(cpu, &self.problem, &self.jobs, 1)?;
         // Neighbours take from a peak, and never add to it.
         let peak = before.max(cpu.peak(self.precision, processor_time));
         let rate = replicates * self.problem.steps as f64 / seconds;
         self.rates.push(rate);
         self.peaks.push(peak);
         let activations = (2 * self.hidden * POINTS) as f64;
-        let each = match self.activation {
-            Activation::Tanh => cpu.tanh_seconds(self.precision, processor_time),
-            _ => 0.0,
+        let each = if self.activation == Activation::Tanh {
+            cpu.tanh_seconds(self.precision, processor_time)
+        } else {
+            0.0
         };
         self.ceilings
             .push(1.0 / (1.0 + activations * each * peak / flops(self.hidden)));
+        Ok(())
     }
 
     fn speed(&self) -> Speed {
@@ -239,7 +241,7 @@ impl Lap {
             hidden: self.hidden,
             precision: self.precision,
             activation: self.activation,
-            replicates: self.starts.len() as u64,
+            replicates: self.jobs.len() as u64,
             rate,
             gflops: rate * flops(self.hidden) / 1e9,
             of_peak: rate * flops(self.hidden) / quantile_of(&self.peaks, 0.5),
@@ -251,11 +253,11 @@ impl Lap {
 
 /// A cell with spread hitting times, its lanes refilled and in blocks.
 fn refill(cpu: &Cpu, name: &str, text: &str, replicates: u64) -> Result<Refill, Error> {
-    let (problem, starts) = cell(text, replicates)?;
-    let (ours, [steps, room]) = time(cpu, &problem, &starts, 1);
+    let (problem, jobs) = cell(text, replicates)?;
+    let (ours, [steps, room]) = time(cpu, &problem, &jobs, 1)?;
     let (mut theirs, mut block_room) = (0.0, 0);
-    for block in starts.chunks(cpu.lanes(problem.precision)) {
-        let (seconds, [_, room]) = time(cpu, &problem, block, 1);
+    for block in jobs.chunks(cpu.lanes(problem.precision)) {
+        let (seconds, [_, room]) = time(cpu, &problem, block, 1)?;
         theirs += seconds;
         block_room += room;
     }
@@ -272,7 +274,7 @@ fn refill(cpu: &Cpu, name: &str, text: &str, replicates: u64) -> Result<Refill, 
 /// # Errors
 ///
 /// None that a user can cause.
-pub fn bench(rounds: usize, seconds: f64, tell: &dyn Fn(&str)) -> Result<Bench, Error> {
+pub(crate) fn bench(rounds: usize, seconds: f64, tell: &dyn Fn(&str)) -> Result<Bench, Error> {
     let cpu = Cpu::detect();
     let rounds = rounds.max(1);
     let mut laps = Vec::new();
@@ -294,7 +296,9 @@ pub fn bench(rounds: usize, seconds: f64, tell: &dyn Fn(&str)) -> Result<Bench, 
         for (peaks, precision) in peaks.iter_mut().zip([Precision::F32, Precision::F64]) {
             peaks.push(cpu.peak(precision, processor_time) / 1e9);
         }
-        laps.iter_mut().for_each(|lap| lap.round(&cpu));
+        for lap in &mut laps {
+            lap.round(&cpu)?;
+        }
     }
     let rows: Vec<Speed> = laps.iter().map(Lap::speed).collect();
     tell("refilled lanes");
@@ -308,17 +312,20 @@ pub fn bench(rounds: usize, seconds: f64, tell: &dyn Fn(&str)) -> Result<Bench, 
     ];
     tell("two threads");
     let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let two_threads = (processors > 1).then(|| {
+    let two_threads = if processors > 1 {
         let lap = &laps[0];
-        let starts = [lap.starts.as_slice(); 4].concat();
-        let wall = |threads| {
+        let jobs = [lap.jobs.as_slice(); 4].concat();
+        let wall = |threads| -> Result<f64, Error> {
             let begun = Instant::now();
-            time(&cpu, &lap.problem, &starts, threads);
-            begun.elapsed().as_secs_f64()
+            time(&cpu, &lap.problem, &jobs, threads)?;
+            Ok(begun.elapsed().as_secs_f64())
         };
-        let ratios: Vec<f64> = (0..rounds).map(|_| wall(1) / wall(2)).collect();
-        quantile_of(&ratios, 0.5)
-    });
+        let ratios = (0..rounds).map(|_| Ok(wall(1)? / wall(2)?));
+        let ratios = ratios.collect::<Result<Vec<f64>, Error>>()?;
+        Some(quantile_of(&ratios, 0.5))
+    } else {
+        None
+    };
     let mut failed = Vec::new();
     for row in &rows {
         let name = format!(

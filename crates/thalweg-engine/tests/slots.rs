@@ -1,0 +1,227 @@
+//! A replicate that is trained where another one was before ends in the bits that it has alone.
+
+use std::sync::Mutex;
+
+use proptest::prelude::*;
+use thalweg_engine::cpu::Cpu;
+use thalweg_engine::reference::Reference;
+use thalweg_engine::seed::{Purpose, stream};
+use thalweg_engine::{
+    Activation, Engine, Error, Job, Loss, Method, Outcome, Precision, Problem, Queue, Tensor,
+    Trained,
+};
+
+/// Hands out jobs in order, and says that so many remain, whatever there are: an engine lays out
+/// its lanes by that number.
+struct Forced {
+    jobs: Mutex<Vec<Job>>,
+    trained: Mutex<Vec<Trained>>,
+    remaining: u64,
+}
+
+impl Queue for Forced {
+    fn next(&self) -> Option<Job> {
+        self.jobs.lock().expect("no panic").pop()
+    }
+    fn finish(&self, trained: Trained) {
+        self.trained.lock().expect("no panic").push(trained);
+    }
+    fn remaining(&self) -> u64 {
+        self.remaining
+    }
+    fn progress(&self, _: u64, _: u64) -> bool {
+        true
+    }
+}
+
+/// Trains jobs one after the other in the layout of `remaining` replicates; the last one.
+fn train_last(engine: &dyn Engine, problem: &Problem, jobs: &[Job], remaining: u64) -> Trained {
+    let queue = Forced {
+        jobs: Mutex::new(jobs.iter().rev().cloned().collect()),
+        trained: Mutex::new(Vec::new()),
+        remaining,
+    };
+    let done = engine.train(problem, &queue, 1);
+    done.expect("the problem fits");
+    let trained = queue.trained.into_inner().expect("no panic");
+    let last = jobs.last().expect("there are jobs").replicate;
+    let mut found = trained.into_iter().filter(|t| t.replicate == last);
+    found.next().expect("every job ends")
+}
+
+/// All that must agree, NaN with NaN: outcome, steps, losses, weights.
+fn bits(trained: &Trained) -> (String, u64, Vec<u64>) {
+    let bits = |v: &f64| if v.is_nan() { u64::MAX } else { v.to_bits() };
+    let numbers = [
+        &trained.losses[..],
+        &trained.all_losses[..],
+        &trained.last.weights[..],
+        &[trained.best_loss, trained.last.loss],
+    ];
+    let numbers = numbers.concat().iter().map(bits).collect();
+    (
+        format!("{:?} {:?}", trained.outcome, trained.first_below),
+        trained.last.step,
+        numbers,
+    )
+}
+
+/// A problem of these hidden layers.
+fn problem(hidden: &[usize], dim: usize, points: usize) -> Problem {
+    let sizes = [&[dim], hidden, &[1]].concat();
+    let mut tensors = Vec::new();
+    let mut start = 0;
+    for (layer, pair) in sizes.windows(2).enumerate() {
+        for (shape, is_bias) in [(vec![pair[1], pair[0]], false), (vec![pair[1]], true)] {
+            let tensor = Tensor {
+                name: format!("{layer}.{is_bias}"),
+                shape,
+                layer,
+                start,
+                is_bias,
+            };
+            start = tensor.range().end;
+            tensors.push(tensor);
+        }
+    }
+    Problem {
+        rate_factors: vec![1.0; tensors.len()],
+        multipliers: vec![1.0; tensors.len()],
+        sizes,
+        tensors,
+        activation: Activation::Relu,
+        bias: true,
+        points,
+        method: Method::Gd,
+        loss: Loss::Sum,
+        steps: 60,
+        run_all: false,
+        loss_below: 1e-20,
+        precision: Precision::F32,
+        grid: vec![0, 1, 2, 5, 10, 30, 60].into(),
+    }
+}
+
+/// A job with normal inputs and targets, and weights of this size.
+fn job(problem: &Problem, replicate: u64, rate: f64, size: f64) -> Job {
+    let mut random = stream(7, replicate, Purpose::Data, 0);
+    let mut normals =
+        |n: usize, size: f64| -> Vec<f64> { (0..n).map(|_| size * random.normal()).collect() };
+    let parameters = problem.tensors.last().map_or(0, |t| t.range().end);
+    Job {
+        replicate,
+        tag: 0,
+        x: normals(problem.points * problem.sizes[0], 1.0),
+        y: normals(problem.points, 1.0),
+        weights: normals(parameters, size),
+        rate,
+        seed: 3,
+        snapshots: Vec::new(),
+        keep_best: false,
+        keep_losses: true,
+    }
+}
+
+/// Gradient descent as often as all others together: only it can stand still.
+fn methods() -> impl Strategy<Value = Method> {
+    prop_oneof![Just(Method::Gd), prop::sample::select(&Method::ALL[..])]
+}
+
+/// Rates that leave all as it is, train, diverge, and overflow at once.
+const RATES: [f64; 8] = [0.0, 1e-30, 0.01, 0.3, 1e6, 1e30, 1e300, f64::INFINITY];
+
+/// Weights that are dead, usual, and overflow on the way.
+const SIZES: [f64; 5] = [0.0, 0.5, 1e6, 1e15, 1e100];
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 400, failure_persistence: None, ..ProptestConfig::default()
+    })]
+
+    /// In the slot of one network, and in lanes of a group that are all filled anew.
+    #[test]
+    fn what_was_in_a_slot_before_changes_no_bit(
+        activation in prop::sample::select(&Activation::ALL[..]),
+        hidden in prop::collection::vec(1usize..20, 0..4),
+        dim in 1usize..6,
+        points in 1usize..6,
+        method in methods(),
+        precision in prop::sample::select(&Precision::ALL[..]),
+        rates in (prop::sample::select(&RATES[..]), prop::sample::select(&RATES[..])),
+        sizes in (prop::sample::select(&SIZES[..]), prop::sample::select(&SIZES[..])),
+    ) {
+        let problem = Problem {
+            activation,
+            method,
+            precision,
+            ..problem(&hidden, dim, points)
+        };
+        let first = job(&problem, 0, rates.0, sizes.0);
+        let second = job(&problem, 1000, rates.1, sizes.1);
+        let cpu = Cpu::detect();
+        let lanes = cpu.lanes(problem.precision) as u64;
+        let engines: [(&dyn Engine, u64, u64); 3] =
+            [(&Reference, 1, 1), (&cpu, 1, 1), (&cpu, lanes, lanes)];
+        for (engine, before, remaining) in engines {
+            let alone = train_last(engine, &problem, std::slice::from_ref(&second), 1);
+            let mut jobs: Vec<Job> = (0..before)
+                .map(|replicate| Job { replicate, ..first.clone() })
+                .collect();
+            jobs.push(second.clone());
+            let after = train_last(engine, &problem, &jobs, remaining);
+            prop_assert_eq!(bits(&after), bits(&alone), "{}, {} lanes", engine.name(), remaining);
+        }
+    }
+}
+
+/// Seven units in lanes of eight or sixteen: a predecessor that overflowed left NaN in the padding,
+/// and a network that stood still seemed to move for ever.
+#[test]
+fn a_network_that_stands_still_is_seen_after_one_that_overflowed() {
+    let problem = Problem {
+        activation: Activation::LeakyRelu,
+        ..problem(&[7, 7], 3, 3)
+    };
+    let cpu = Cpu::detect();
+    let lanes = cpu.lanes(problem.precision) as u64;
+    for count in [1, lanes] {
+        let mut jobs: Vec<Job> = (0..count)
+            .map(|r| job(&problem, r, f64::INFINITY, 0.5))
+            .collect();
+        jobs.push(job(&problem, count, 0.0, 0.5));
+        let after = train_last(&cpu, &problem, &jobs, count);
+        assert_eq!(after.outcome, Outcome::Fixed { step: 1 }, "{count} lanes");
+    }
+}
+
+/// Problems whose parts do not fit are an error before anything is trained, not a panic.
+#[test]
+fn an_engine_refuses_a_problem_that_does_not_fit() {
+    let good = problem(&[3, 2], 4, 5);
+    assert_eq!(good.check(), Ok(()));
+    type Change = fn(&mut Problem);
+    let changes: [Change; 9] = [
+        |p| p.sizes.truncate(1),
+        |p| p.sizes[1] = 0,
+        |p| p.sizes[3] = 2,
+        |p| p.points = 0,
+        |p| p.bias = false,
+        |p| p.tensors[2].shape.reverse(),
+        |p| p.tensors[1].start += 1,
+        |p| p.grid = vec![0, 3, 3].into(),
+        |p| p.method = Method::Sgd { batch: 0 },
+    ];
+    for (i, change) in changes.iter().enumerate() {
+        let mut bad = good.clone();
+        change(&mut bad);
+        for engine in [&Reference as &dyn Engine, &Cpu::detect()] {
+            let queue = Forced {
+                jobs: Mutex::new(vec![job(&good, 0, 0.1, 0.5)]),
+                trained: Mutex::new(Vec::new()),
+                remaining: 1,
+            };
+            let refused = engine.train(&bad, &queue, 1);
+            assert!(matches!(refused, Err(Error::Refused(_))), "change {i}");
+        }
+    }
+}

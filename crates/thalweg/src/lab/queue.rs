@@ -1,0 +1,308 @@
+//! Replicates of cells that have their problem in common, handed to an engine and taken back: what a
+//! run, a certificate and a race train from.
+//!
+//! Cells that differ only in rate, seed, initial scale or the law of their data share the lanes of an
+//! engine, so many cells with a replicate each are trained as fast as one cell with many. Where the
+//! results decide how many are wanted, they are judged in the order of their numbers as they come:
+//! what ran past the decision is dropped, and so the result depends on the draws alone.
+
+use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex, MutexGuard};
+
+use super::{Control, Event, job};
+use crate::engine::{self, Engine, Job, Problem, Trained};
+use crate::error::Error;
+use crate::plan::Cell;
+
+/// Takes the results of one cell.
+pub(crate) trait Judge: Send {
+    /// What is kept of a replicate that ended.
+    type Ended: Send;
+    /// Takes one more; false if no more are wanted.
+    fn judge(&mut self, ended: Self::Ended) -> bool;
+}
+
+/// The replicates that are wanted of a cell.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) cell: &'a Cell,
+    pub(crate) numbers: Numbers<'a>,
+    /// Results are judged in the order of their numbers; else as they come.
+    pub(crate) in_order: bool,
+    /// Losses and weights are kept on the way, as the cell asks for.
+    pub(crate) followed: bool,
+}
+
+/// Numbers of replicates, increasing.
+#[derive(Clone, Copy)]
+pub(crate) enum Numbers<'a> {
+    /// From the first to before the second.
+    Range(u64, u64),
+    /// These.
+    These(&'a [u64]),
+}
+
+impl Numbers<'_> {
+    fn count(self) -> u64 {
+        match self {
+            Numbers::Range(from, until) => until.saturating_sub(from),
+            Numbers::These(numbers) => numbers.len() as u64,
+        }
+    }
+
+    fn at(self, place: u64) -> u64 {
+        match self {
+            Numbers::Range(from, _) => from + place,
+            Numbers::These(numbers) => numbers[place as usize],
+        }
+    }
+
+    fn place(self, number: u64) -> u64 {
+        match self {
+            Numbers::Range(from, _) => number - from,
+            Numbers::These(numbers) => numbers.partition_point(|n| *n < number) as u64,
+        }
+    }
+}
+
+/// Called when a replicate ended, on the thread that trained it, and when a cell is complete.
+pub(crate) struct Hooks<'a, J: Judge> {
+    /// What is kept of a replicate. Not asked of those that ran past a decision.
+    pub(crate) take: &'a (dyn Fn(&Cell, Trained) -> J::Ended + Sync),
+    /// Takes a cell that is complete, and its seconds.
+    pub(crate) complete: &'a (dyn Fn(&Cell, J, f64) -> Result<(), Error> + Sync),
+}
+
+/// Trains what is wanted of cells with this problem; false if it was stopped before all were complete.
+///
+/// # Errors
+///
+/// What the engine or a hook says.
+pub(crate) fn train<J: Judge>(
+    problem: &Problem,
+    (engine, threads): (&dyn Engine, usize),
+    parts: Vec<(Wanted<'_>, J)>,
+    hooks: &Hooks<'_, J>,
+    control: &Control<'_>,
+) -> Result<bool, Error> {
+    let (wanted, judges): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+    let parts = judges.into_iter().map(Part::new).collect();
+    let queue = Cells {
+        problem,
+        wanted,
+        ahead: 4 * engine.in_flight(problem, threads),
+        state: Mutex::new(State {
+            parts,
+            first: 0,
+            complete_at: f64::NEG_INFINITY,
+            failed: None,
+        }),
+        changed: Condvar::new(),
+        hooks,
+        control,
+    };
+    engine.train(problem, &queue, threads)?;
+    let state = queue.state.into_inner().unwrap_or_else(|e| e.into_inner());
+    match state.failed {
+        Some(error) => Err(error),
+        None => Ok(state.parts.iter().all(|part| part.judge.is_none())),
+    }
+}
+
+/// A queue over cells.
+struct Cells<'a, J: Judge> {
+    problem: &'a Problem,
+    wanted: Vec<Wanted<'a>>,
+    /// At least so many replicates of a cell may be on their way or wait for their turn to be judged.
+    ahead: u64,
+    state: Mutex<State<J>>,
+    /// Notified when there may be something new to hand out, or nothing more.
+    changed: Condvar,
+    hooks: &'a Hooks<'a, J>,
+    control: &'a Control<'a>,
+}
+
+struct State<J: Judge> {
+    parts: Vec<Part<J>>,
+    /// All parts before this one have handed out everything.
+    first: usize,
+    /// When the last cell was complete.
+    complete_at: f64,
+    failed: Option<Error>,
+}
+
+/// How far a cell is.
+struct Part<J: Judge> {
+    /// When its first replicate was handed out.
+    begun: f64,
+    handed_out: u64,
+    judged: u64,
+    /// Those that ended before their turn.
+    waiting: BTreeMap<u64, J::Ended>,
+    /// None when the cell is complete.
+    judge: Option<J>,
+}
+
+impl<J: Judge> Part<J> {
+    fn new(judge: J) -> Self {
+        Part {
+            begun: 0.0,
+            handed_out: 0,
+            judged: 0,
+            waiting: BTreeMap::new(),
+            judge: Some(judge),
+        }
+    }
+
+    /// How many are left to hand out.
+    fn remaining(&self, wanted: &Wanted<'_>) -> u64 {
+        match self.judge {
+            Some(_) => wanted.numbers.count() - self.handed_out,
+            None => 0,
+        }
+    }
+}
+
+impl<J: Judge> State<J> {
+    /// A part that can hand out a replicate now.
+    fn ready(&mut self, wanted: &[Wanted<'_>], ahead: u64) -> Option<usize> {
+        let empty = |i: usize| self.parts[i].remaining(&wanted[i]) == 0;
+        while self.first < wanted.len() && empty(self.first) {
+            self.first += 1;
+        }
+        (self.first..wanted.len()).find(|&i| {
+            let part = &self.parts[i];
+            // Handed out too far ahead, much would run past the decision: never more than as many
+            // again as it rests on, or a few for every lane.
+            let unjudged = part.handed_out - part.judged;
+            let free = !wanted[i].in_order || unjudged < ahead.max(part.judged);
+            free && part.remaining(&wanted[i]) > 0
+        })
+    }
+}
+
+impl<J: Judge> Cells<'_, J> {
+    fn state(&self) -> MutexGuard<'_, State<J>> {
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn stopped(&self, state: &State<J>) -> bool {
+        state.failed.is_some() || (self.control.stopped)()
+    }
+
+    /// Judges one that ended, and those that waited for it; the judge and the cell's seconds, if it is
+    /// complete now. Cells run at the same time: the seconds of all of them add up to those of the run.
+    fn judge(&self, part: usize, number: u64, ended: J::Ended) -> Option<(J, f64)> {
+        let wanted = &self.wanted[part];
+        let mut state = self.state();
+        let State {
+            parts, complete_at, ..
+        } = &mut *state;
+        let part = &mut parts[part];
+        let mut more = true;
+        if wanted.in_order {
+            part.waiting.insert(wanted.numbers.place(number), ended);
+            while more && let Some(ended) = part.waiting.remove(&part.judged) {
+                part.judged += 1;
+                more = part.judge.as_mut()?.judge(ended);
+            }
+        } else {
+            part.judged += 1;
+            more = part.judge.as_mut()?.judge(ended);
+        }
+        if more && part.judged < wanted.numbers.count() {
+            return None;
+        }
+        part.waiting.clear();
+        let now = self.control.seconds();
+        let seconds = now - part.begun.max(*complete_at);
+        *complete_at = now;
+        Some((part.judge.take()?, seconds))
+    }
+}
+
+impl<J: Judge> engine::Queue for Cells<'_, J> {
+    fn next(&self) -> Option<Job> {
+        let (part, place) = {
+            let mut state = self.state();
+            if self.stopped(&state) {
+                return None;
+            }
+            let at = state.ready(&self.wanted, self.ahead)?;
+            let part = &mut state.parts[at];
+            if part.handed_out == 0 {
+                part.begun = self.control.seconds();
+            }
+            part.handed_out += 1;
+            (at, part.handed_out - 1)
+        };
+        let wanted = &self.wanted[part];
+        if place == 0 {
+            (self.control.listen)(Event::Cell {
+                cell: wanted.cell,
+                found: false,
+            });
+        }
+        let drawn = job(wanted.cell, self.problem, wanted.numbers.at(place));
+        let tag = part as u64;
+        Some(if wanted.followed {
+            Job { tag, ..drawn }
+        } else {
+            Job {
+                tag,
+                snapshots: Vec::new(),
+                keep_best: false,
+                keep_losses: false,
+                ..drawn
+            }
+        })
+    }
+
+    fn finish(&self, trained: Trained) {
+        let (part, number) = (trained.tag as usize, trained.replicate);
+        let cell = self.wanted[part].cell;
+        let reached = trained.reached();
+        if self.state().parts[part].judge.is_some() {
+            let ended = (self.hooks.take)(cell, trained);
+            (self.control.listen)(Event::Replicate { cell, reached });
+            if let Some((judge, seconds)) = self.judge(part, number, ended)
+                && let Err(error) = (self.hooks.complete)(cell, judge, seconds)
+            {
+                self.state().failed.get_or_insert(error);
+            }
+        }
+        self.changed.notify_all();
+    }
+
+    fn remaining(&self) -> u64 {
+        let state = self.state();
+        let parts = state.parts.iter().zip(&self.wanted);
+        parts.map(|(part, wanted)| part.remaining(wanted)).sum()
+    }
+
+    fn progress(&self, steps: u64, _: u64) -> bool {
+        (self.control.listen)(Event::Steps(steps));
+        let more = !self.stopped(&self.state());
+        if !more {
+            self.changed.notify_all();
+        }
+        more
+    }
+
+    fn wait(&self) -> bool {
+        let mut state = self.state();
+        loop {
+            if self.stopped(&state) {
+                return false;
+            }
+            if state.ready(&self.wanted, self.ahead).is_some() {
+                return true;
+            }
+            if state.first == self.wanted.len() {
+                return false;
+            }
+            // What is left waits for replicates that other threads train: they will tell.
+            state = self.changed.wait(state).unwrap_or_else(|e| e.into_inner());
+        }
+    }
+}

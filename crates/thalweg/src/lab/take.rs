@@ -1,0 +1,208 @@
+//! What is kept of a replicate that ended, and the record that they make together.
+
+use std::collections::BTreeMap;
+
+use super::{CURVES, Judge, row};
+use crate::engine::{Problem, Snapshot, Trained};
+use crate::observe;
+use crate::plan::Cell;
+use crate::record::{BANDS, Curve, Kept, Look, Outcome, ROWS, Record, Row, Tally};
+use crate::stats::{SequentialTest, quantile_of};
+use crate::study::{At, Losses, Replicates, Weights};
+
+/// What is kept of a replicate that ended.
+pub(super) struct Ended {
+    row: Row,
+    losses: Vec<f64>,
+    looks: Vec<Look>,
+    curve: Option<Curve>,
+    kept: Option<Kept>,
+}
+
+/// The replicates of a cell that ended: the first ones whole, the others counted.
+pub(super) struct Ends {
+    kept: BTreeMap<u64, Ended>,
+    tally: Tally,
+    /// Decides how many are wanted.
+    test: Option<SequentialTest>,
+}
+
+impl Ends {
+    pub(super) fn new(cell: &Cell) -> Ends {
+        Ends {
+            kept: BTreeMap::new(),
+            tally: Tally::default(),
+            test: match cell.setting.replicates {
+                Replicates::Fixed(_) => None,
+                Replicates::UntilDecided { level, .. } => {
+                    Some(SequentialTest::new(cell.setting.success.share, level))
+                }
+            },
+        }
+    }
+}
+
+impl Judge for Ends {
+    type Ended = Ended;
+
+    fn judge(&mut self, ended: Ended) -> bool {
+        let reached = ended.row.reached();
+        if ended.row.replicate < ROWS {
+            self.kept.insert(ended.row.replicate, ended);
+        } else {
+            self.tally.count(&ended.row);
+        }
+        match &mut self.test {
+            None => true,
+            Some(test) => {
+                test.push(reached);
+                test.decision().is_none()
+            }
+        }
+    }
+}
+
+/// Looks at a replicate that ended, and keeps of it what its cell asks for.
+pub(super) fn take(cell: &Cell, problem: &Problem, trained: Trained) -> Ended {
+    let row = row(&trained);
+    let replicate = row.replicate;
+    let keep = cell.setting.keep;
+    let looked = cell.looks_at(replicate);
+    let is_kept = replicate < keep.replicates;
+    // The report shows the first few one by one; their losses on the grid cost next to nothing.
+    let has_curve = is_kept || replicate < CURVES;
+    if !looked && !has_curve {
+        let losses = if replicate < BANDS {
+            trained.losses
+        } else {
+            Vec::new()
+        };
+        return Ended {
+            row,
+            losses,
+            looks: Vec::new(),
+            curve: None,
+            kept: None,
+        };
+    }
+    let set = cell.set(replicate);
+    let looks = if looked {
+        let at = &cell.setting.look.at;
+        let mut path = Vec::new();
+        if at.contains(&At::Start) {
+            path.push(Snapshot {
+                step: 0,
+                loss: row.initial_loss,
+                weights: cell.weights(replicate),
+            });
+        }
+        path.extend(trained.snapshots);
+        let diverged = matches!(trained.outcome, Outcome::Diverged { .. });
+        if at.contains(&At::End)
+            && !diverged
+            && path.last().is_none_or(|p| p.step < trained.last.step)
+        {
+            path.push(trained.last.clone());
+        }
+        observe::look(
+            problem,
+            &cell.setting.look.observables,
+            replicate,
+            row.rate,
+            &set,
+            &path,
+        )
+    } else {
+        Vec::new()
+    };
+    let curve = has_curve.then(|| match keep.losses {
+        Losses::All if is_kept => Curve {
+            replicate,
+            steps: (0..trained.all_losses.len() as u64).collect(),
+            losses: trained.all_losses,
+        },
+        Losses::All | Losses::Log => {
+            let on_grid = trained.losses.len();
+            let mut steps: Vec<u64> = problem.grid[..on_grid].to_vec();
+            let mut losses = trained.losses.clone();
+            if steps.last() != Some(&row.steps) {
+                steps.push(row.steps);
+                losses.push(row.final_loss);
+            }
+            Curve {
+                replicate,
+                steps,
+                losses,
+            }
+        }
+    });
+    let weights = match keep.weights {
+        Weights::Best => trained.best,
+        Weights::Final => Some(trained.last),
+        Weights::None => None,
+    };
+    let kept = weights.filter(|_| is_kept).map(|snapshot| Kept {
+        replicate,
+        step: snapshot.step,
+        loss: snapshot.loss,
+        outputs: observe::Tangent::new(problem, &snapshot.weights, &set.x).outputs,
+        weights: snapshot.weights,
+        x: set.x,
+        y: set.y,
+    });
+    Ended {
+        row,
+        losses: trained.losses,
+        looks,
+        curve,
+        kept,
+    }
+}
+
+/// Puts the replicates together in the order of their numbers.
+pub(super) fn gather(
+    cell: &Cell,
+    problem: &Problem,
+    engine: &str,
+    ends: Ends,
+    seconds: f64,
+) -> Record {
+    let Ends {
+        kept, mut tally, ..
+    } = ends;
+    let first = || kept.range(..BANDS).map(|(_, ended)| ended);
+    let longest = first().map(|e| e.losses.len()).max().unwrap_or(0);
+    let quantiles = (0..longest)
+        .map(|i| {
+            let at: Vec<f64> = first()
+                .map(|e| match (e.losses.get(i), e.row.outcome) {
+                    (_, Outcome::Diverged { step }) if problem.grid[i] >= step => f64::INFINITY,
+                    (Some(loss), _) => *loss,
+                    (None, _) => e.row.final_loss,
+                })
+                .collect();
+            [0.1, 0.5, 0.9].map(|q| quantile_of(&at, q))
+        })
+        .collect();
+    let mut record = Record {
+        hash: cell.hash.clone(),
+        engine: engine.to_string(),
+        seconds,
+        tally,
+        rows: Vec::new(),
+        looks: Vec::new(),
+        grid: problem.grid[..longest].to_vec(),
+        quantiles,
+        curves: Vec::new(),
+        kept: Vec::new(),
+    };
+    for one in kept.into_values() {
+        tally.count(&one.row);
+        record.rows.push(one.row);
+        record.looks.extend(one.looks);
+        record.curves.extend(one.curve);
+        record.kept.extend(one.kept);
+    }
+    record.tally = tally;
+    record
+}
