@@ -20,7 +20,9 @@ fn source(text: &str) -> Source {
 }
 
 fn plan(text: &str) -> Plan {
-    Plan::new(&source(text)).expect("the study of a test is right")
+    source(text)
+        .plan(&thalweg::Inputs::default())
+        .expect("the study of a test is right")
 }
 
 const STUDY: &str = r#"

@@ -14,8 +14,8 @@ use crate::engine::cpu::Cpu;
 use crate::engine::reference::Reference;
 use crate::engine::{End, Engine, Problem, Start, Supply};
 use crate::error::Error;
+use crate::inputs::Inputs;
 use crate::net::Activation;
-use crate::plan::Plan;
 use crate::run;
 use crate::stats::quantile_of;
 use crate::study::Source;
@@ -144,7 +144,7 @@ fn cell(text: &str, replicates: u64) -> Result<(Problem, Vec<Start>), Error> {
         text: text.into(),
         folder: ".".into(),
     };
-    let plan = Plan::new(&source)?;
+    let plan = source.plan(&Inputs::default())?;
     let cell = &plan.cells[0];
     let problem = cell.problem();
     let plain = |r| Start {

@@ -18,9 +18,10 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use crate::analysis::columns::Column;
 use crate::descent::Precision;
 use crate::error::Error;
-use crate::net::Tensor;
+use crate::inputs::{Array, Inputs, Names};
 use crate::plan::{Cell, Plan};
 use crate::record::{Kept, Record};
+use crate::study::{Source, Study};
 
 const MAGIC: &[u8; 8] = b"thalweg1";
 
@@ -135,7 +136,7 @@ pub fn load(folder: &Path, cell: &Cell, engine: &str) -> Result<Option<Record>, 
 /// # Errors
 ///
 /// [`Error::Io`] or [`Error::Damaged`] if it is no run folder.
-pub fn load_source(folder: &Path) -> Result<crate::study::Source, Error> {
+pub fn load_source(folder: &Path) -> Result<Source, Error> {
     let path = folder.join("study.toml");
     let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
     // Files that the study names are relative to where it was read from.
@@ -145,7 +146,7 @@ pub fn load_source(folder: &Path) -> Result<crate::study::Source, Error> {
     } else {
         PathBuf::from(home.trim())
     };
-    Ok(crate::study::Source {
+    Ok(Source {
         name: path.display().to_string(),
         text,
         folder: home,
@@ -175,7 +176,7 @@ pub fn forget(folder: &Path, plan: &Plan, engine: &str) -> Result<(), Error> {
 /// # Errors
 ///
 /// [`Error::Io`].
-pub fn begin(folder: &Path, source: &crate::study::Source, plan: &Plan) -> Result<(), Error> {
+pub fn begin(folder: &Path, source: &Source, plan: &Plan) -> Result<(), Error> {
     write(&folder.join("study.toml"), source.text.as_bytes())?;
     let home = fs::canonicalize(&source.folder).unwrap_or_else(|_| source.folder.clone());
     write(
@@ -184,6 +185,35 @@ pub fn begin(folder: &Path, source: &crate::study::Source, plan: &Plan) -> Resul
     )?;
     let json = serde_json::to_string_pretty(plan).unwrap_or_default();
     write(&folder.join("plan.json"), json.as_bytes())
+}
+
+// ---------------------------------------------------------------------------------------------
+// Inputs
+
+/// The plan of a study that was read, with the files that it names, relative to its folder.
+///
+/// # Errors
+///
+/// [`Error::Study`] with line and column; what [`read_inputs`] finds.
+pub fn plan(source: &Source) -> Result<Plan, Error> {
+    source.plan(&read_inputs(&source.study()?, &source.folder)?)
+}
+
+/// The data sets and weights that a study names, from files relative to `folder`.
+///
+/// # Errors
+///
+/// [`Error::Io`] or [`Error::Damaged`] for the first that cannot be read.
+pub fn read_inputs(study: &Study, folder: &Path) -> Result<Inputs, Error> {
+    let names = Names::of(study);
+    let mut inputs = Inputs::default();
+    for name in names.data {
+        inputs = inputs.with_data(&name, crate::data::read(&folder.join(&name))?)?;
+    }
+    for name in names.weights {
+        inputs = inputs.with_weights(&name, read_tensors(&folder.join(&name))?)?;
+    }
+    Ok(inputs)
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -285,12 +315,10 @@ pub fn write_weights(folder: &Path, cell: &Cell, kept: &Kept) -> Result<PathBuf,
     let tensors = problem
         .tensors
         .iter()
-        .map(|t| {
-            (
-                t.name.clone(),
-                t.shape.clone(),
-                kept.weights[t.range()].to_vec(),
-            )
+        .map(|t| Array {
+            name: t.name.clone(),
+            shape: t.shape.clone(),
+            values: kept.weights[t.range()].to_vec(),
         })
         .collect();
     let about = [
@@ -308,44 +336,49 @@ pub fn write_weights(folder: &Path, cell: &Cell, kept: &Kept) -> Result<PathBuf,
         .join("weights")
         .join(format!("{stem}.data.safetensors"));
     let n = kept.y.len();
+    let array = |name: &str, shape: Vec<usize>, values: &[f64]| Array {
+        name: name.into(),
+        shape,
+        values: values.to_vec(),
+    };
     let tensors = vec![
-        (
-            "x".to_string(),
-            vec![n, kept.x.len() / n.max(1)],
-            kept.x.clone(),
-        ),
-        ("y".to_string(), vec![n], kept.y.clone()),
-        ("outputs".to_string(), vec![n], kept.outputs.clone()),
+        array("x", vec![n, kept.x.len() / n.max(1)], &kept.x),
+        array("y", vec![n], &kept.y),
+        array("outputs", vec![n], &kept.outputs),
     ];
     write(&data, &encode_tensors(&data, tensors, precision, &[])?)?;
     Ok(path)
 }
 
-type Named = (String, Vec<usize>, Vec<f64>);
-
 fn encode_tensors(
     path: &Path,
-    tensors: Vec<Named>,
+    tensors: Vec<Array>,
     precision: Precision,
     about: &[(&str, String)],
 ) -> Result<Vec<u8>, Error> {
     let bytes: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = tensors
         .into_iter()
-        .map(|(name, shape, values)| match precision {
-            Precision::F32 => {
-                let bytes = values
-                    .iter()
-                    .flat_map(|v| (*v as f32).to_le_bytes())
-                    .collect();
-                (name, Dtype::F32, shape, bytes)
-            }
-            Precision::F64 => (
-                name,
-                Dtype::F64,
-                shape,
-                values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-            ),
-        })
+        .map(
+            |Array {
+                 name,
+                 shape,
+                 values,
+             }| match precision {
+                Precision::F32 => {
+                    let bytes = values
+                        .iter()
+                        .flat_map(|v| (*v as f32).to_le_bytes())
+                        .collect();
+                    (name, Dtype::F32, shape, bytes)
+                }
+                Precision::F64 => (
+                    name,
+                    Dtype::F64,
+                    shape,
+                    values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+                ),
+            },
+        )
         .collect();
     let encode = || {
         let views: Result<Vec<(String, TensorView<'_>)>, safetensors::SafeTensorError> = bytes
@@ -372,7 +405,7 @@ fn encode_tensors(
 /// # Errors
 ///
 /// [`Error::Damaged`] for anything else, with a hint how to convert a PyTorch pickle.
-pub fn read_tensors(path: &Path) -> Result<Vec<Named>, Error> {
+pub fn read_tensors(path: &Path) -> Result<Vec<Array>, Error> {
     let bytes = fs::read(path).map_err(Error::io("read", path))?;
     let convert = "convert it in Python: `import torch, safetensors.torch as s; \
                    s.save_file(torch.load(\"model.pth\", weights_only=True), \"model.safetensors\")`";
@@ -415,10 +448,14 @@ pub fn read_tensors(path: &Path) -> Result<Vec<Named>, Error> {
                 ));
             }
         };
-        all.push((name, view.shape().to_vec(), values));
+        all.push(Array {
+            name,
+            shape: view.shape().to_vec(),
+            values,
+        });
     }
     // 0.weight before 0.bias before 2.weight before 10.weight, as PyTorch lists them.
-    all.sort_by_key(|(name, _, _)| {
+    all.sort_by_key(|Array { name, .. }| {
         let (module, kind) = name.split_once('.').unwrap_or(("", name));
         (
             module.parse::<u64>().unwrap_or(u64::MAX),
@@ -427,51 +464,4 @@ pub fn read_tensors(path: &Path) -> Result<Vec<Named>, Error> {
         )
     });
     Ok(all)
-}
-
-/// The flat weights of a file with exactly these tensors.
-///
-/// # Errors
-///
-/// [`Error::Damaged`] naming the tensor that is missing, superfluous or of another shape.
-pub fn read_weights(path: &Path, tensors: &[Tensor]) -> Result<Vec<f64>, Error> {
-    let file = read_tensors(path)?;
-    let wanted: Vec<String> = tensors
-        .iter()
-        .map(|t| format!("{} {:?}", t.name, t.shape))
-        .collect();
-    let damaged = |message: String| Error::Damaged {
-        path: path.to_path_buf(),
-        message,
-        hint: format!("the network of the study needs {}", wanted.join(", ")),
-    };
-    if let Some((name, _, _)) = file
-        .iter()
-        .find(|(n, _, _)| tensors.iter().all(|t| t.name != *n))
-    {
-        return Err(damaged(format!(
-            "holds `{name}`, which the network does not have"
-        )));
-    }
-    let mut flat = Vec::new();
-    for tensor in tensors {
-        let (_, shape, values) = file
-            .iter()
-            .find(|(name, _, _)| *name == tensor.name)
-            .ok_or_else(|| damaged(format!("has no tensor `{}`", tensor.name)))?;
-        if *shape != tensor.shape {
-            return Err(damaged(format!(
-                "holds `{}` of shape {shape:?}",
-                tensor.name
-            )));
-        }
-        if values.iter().any(|v| !v.is_finite()) {
-            return Err(damaged(format!(
-                "holds a value that is not finite in `{}`",
-                tensor.name
-            )));
-        }
-        flat.extend(values);
-    }
-    Ok(flat)
 }

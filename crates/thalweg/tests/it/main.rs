@@ -24,7 +24,7 @@ use thalweg::study::Source;
 
 /// A study from its text.
 fn plan(text: &str) -> Plan {
-    Plan::new(&source(text)).expect("the study of a test is right")
+    thalweg::store::plan(&source(text)).expect("the study of a test is right")
 }
 
 fn source(text: &str) -> Source {

@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::path::Path;
 
+use super::check::{Mistake, mistake};
+use super::net::{self, Activation, Init, Net, WIDEST};
 use crate::error::Error;
-use crate::net::{Activation, Init, Net};
 use crate::seed::{Purpose, stream};
 
 /// Where training sets come from; the `[data]` table.
@@ -17,7 +18,7 @@ pub struct Data {
     /// d, the dimension of the inputs.
     pub dim: usize,
     /// The law of the inputs.
-    pub inputs: Inputs,
+    pub inputs: InputLaw,
     /// The law of the targets.
     pub targets: Targets,
     /// How often a training set is drawn.
@@ -32,7 +33,7 @@ impl Default for Data {
         Data {
             points: 20,
             dim: 15,
-            inputs: Inputs::Gaussian,
+            inputs: InputLaw::Gaussian,
             targets: Targets::Gaussian,
             draw: Draw::Each,
             file: None,
@@ -43,7 +44,7 @@ impl Default for Data {
 /// The law of the inputs x [N, d].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Inputs {
+pub enum InputLaw {
     /// N(0, 1), independent.
     Gaussian,
     /// Uniform on the sphere of radius √d.
@@ -141,19 +142,128 @@ impl Draw {
     }
 }
 
+/// The largest number of training points, and of input dimensions.
+const MOST: usize = 100_000;
+
+/// The highest degree of a Chebyshev polynomial.
+const HIGHEST: u32 = 100_000;
+
 /// The part of a training set's stream that norms of inputs are drawn from.
 const NORMS: u64 = 1 << 33;
 
 /// A training set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Set {
-    /// Inputs [N, d], row-major.
+    /// InputLaw [N, d], row-major.
     pub x: Vec<f64>,
     /// Targets `[N]`.
     pub y: Vec<f64>,
 }
 
 impl Data {
+    /// Everything that types cannot say, but for the size.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Mistake`].
+    pub fn check(&self) -> Result<(), Mistake> {
+        if let Draw::Crossed(of) = self.draw {
+            let product = of.sets.checked_mul(of.weights);
+            if !product.is_some_and(|n| (1..=1_000_000_000).contains(&n)) {
+                return mistake(
+                    "data.draw",
+                    format!(
+                        "{} training sets with {} initial weights each: their product is the \
+                         number of replicates, between 1 and 1e9",
+                        of.sets, of.weights
+                    ),
+                    "for instance `{ sets = 40, weights = 40 }`",
+                );
+            }
+        }
+        self.check_inputs()?;
+        self.check_targets()
+    }
+
+    /// That the numbers of points and dimensions are ones that can be worked with.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Mistake`].
+    pub(super) fn check_size(&self) -> Result<(), Mistake> {
+        let key = |name: &str| match self.file {
+            Some(_) => "data.file".to_string(),
+            None => format!("data.{name}"),
+        };
+        if !(1..=MOST).contains(&self.points) {
+            let message = format!("{} training points: between 1 and {MOST}", self.points);
+            return mistake(&key("points"), message, "");
+        }
+        if !(1..=MOST).contains(&self.dim) {
+            let message = format!("input dimension {}: between 1 and {MOST}", self.dim);
+            return mistake(&key("dim"), message, "");
+        }
+        Ok(())
+    }
+
+    fn check_inputs(&self) -> Result<(), Mistake> {
+        let wrong = |message: String, hint: &str| mistake("data.inputs", message, hint);
+        let fixed = match &self.inputs {
+            InputLaw::Shell([from, to]) if !(*from > 0.0 && from <= to && to.is_finite()) => {
+                return wrong(
+                    format!("the norms {from} to {to} of a shell are not positive and increasing"),
+                    "for instance `{ shell = [1.0, 2.0] }`",
+                );
+            }
+            InputLaw::Grid(ends) if ends.iter().any(|e| !e.is_finite()) => {
+                return wrong("the ends of the grid must be finite".into(), "");
+            }
+            InputLaw::Gaussian | InputLaw::Sphere | InputLaw::Shell(_) => None,
+            InputLaw::Grid(_) => Some(("grid", 1)),
+            InputLaw::Chebyshev => Some(("chebyshev", 1)),
+            InputLaw::Circle => Some(("circle", 2)),
+        };
+        match fixed {
+            Some((name, dim)) if self.file.is_none() && self.dim != dim => wrong(
+                format!(
+                    "inputs on a {name} have dimension {dim}, but data.dim is {}",
+                    self.dim
+                ),
+                &format!("write `dim = {dim}`"),
+            ),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn check_targets(&self) -> Result<(), Mistake> {
+        let wrong = |message: String, hint: &str| mistake("data.targets", message, hint);
+        match &self.targets {
+            Targets::Teacher { hidden, .. } if hidden.contains(&0) => {
+                wrong("a teacher's layer needs at least one unit".into(), "")
+            }
+            Targets::Teacher { hidden, .. } if hidden.iter().any(|n| *n > WIDEST) => {
+                wrong(format!("a teacher's layer has at most {WIDEST} units"), "")
+            }
+            Targets::Polynomial(c) if c.is_empty() || c.iter().any(|c| !c.is_finite()) => {
+                wrong("a polynomial needs finite coefficients".into(), "")
+            }
+            Targets::Signs([from, to]) if !(*from >= 0.0 && from <= to && to.is_finite()) => wrong(
+                format!("the sizes {from} to {to} are negative or not increasing"),
+                "for instance `{ signs = [1.0, 2.0] }`",
+            ),
+            // Its recursion makes that many steps at every point.
+            Targets::Chebyshev(degree) if *degree > HIGHEST => {
+                wrong(format!("the degree {degree} is above {HIGHEST}"), "")
+            }
+            Targets::Gaussian
+            | Targets::Signs(_)
+            | Targets::Teacher { .. }
+            | Targets::Polynomial(_)
+            | Targets::Chebyshev(_)
+            | Targets::Cosine(_) => Ok(()),
+        }
+    }
+
     /// The training set of replicate `replicate`; `file` holds that of [`Data::file`].
     pub fn set(&self, seed: u64, replicate: u64, file: Option<&Set>) -> Set {
         if let Some(set) = file {
@@ -163,7 +273,7 @@ impl Data {
         let (n, d) = (self.points, self.dim);
         let mut x = vec![0.0; n * d];
         match self.inputs {
-            Inputs::Gaussian | Inputs::Sphere | Inputs::Shell(_) => {
+            InputLaw::Gaussian | InputLaw::Sphere | InputLaw::Shell(_) => {
                 for j in 0..d {
                     let mut random = stream(seed, index, Purpose::Data, 1 + j as u64);
                     (0..n).for_each(|i| x[i * d + j] = random.normal());
@@ -176,23 +286,26 @@ impl Data {
                     }
                 };
                 match self.inputs {
-                    Inputs::Sphere => scale(&mut || (d as f64).sqrt()),
-                    Inputs::Shell([from, to]) => {
+                    InputLaw::Sphere => scale(&mut || (d as f64).sqrt()),
+                    InputLaw::Shell([from, to]) => {
                         let mut random = stream(seed, index, Purpose::Data, NORMS);
                         scale(&mut || from + (to - from) * random.uniform());
                     }
-                    Inputs::Gaussian | Inputs::Grid(_) | Inputs::Chebyshev | Inputs::Circle => {}
+                    InputLaw::Gaussian
+                    | InputLaw::Grid(_)
+                    | InputLaw::Chebyshev
+                    | InputLaw::Circle => {}
                 }
             }
-            Inputs::Grid([from, to]) => {
+            InputLaw::Grid([from, to]) => {
                 let gaps = (n.max(2) - 1) as f64;
                 (0..n).for_each(|i| x[i] = from + (to - from) * i as f64 / gaps);
             }
-            Inputs::Chebyshev => {
+            InputLaw::Chebyshev => {
                 let step = std::f64::consts::PI / (2 * n) as f64;
                 (0..n).for_each(|i| x[i] = -libm::cos(step * (2 * i + 1) as f64));
             }
-            Inputs::Circle => {
+            InputLaw::Circle => {
                 for (i, row) in x.chunks_exact_mut(2).enumerate() {
                     let angle = std::f64::consts::TAU * i as f64 / n as f64;
                     row.copy_from_slice(&[libm::cos(angle), libm::sin(angle)]);
@@ -267,13 +380,13 @@ fn teacher(
         init: Init::LecunNormal,
         ..Net::default()
     };
-    let tensors = crate::net::tensors(&net, d);
+    let tensors = net::tensors(&net, d);
     let draws: Vec<Vec<f64>> = tensors
         .iter()
         .enumerate()
         .map(|(i, tensor)| {
             let mut random = stream(seed, index, Purpose::Data, (1 << 32) + i as u64);
-            let fan_in = crate::net::sizes(&net, d)[tensor.layer] as f64;
+            let fan_in = net::sizes(&net, d)[tensor.layer] as f64;
             let std = if tensor.is_bias {
                 0.1
             } else {
@@ -585,7 +698,7 @@ mod tests {
     #[test]
     fn points_on_the_sphere_have_radius_root_d() {
         let data = Data {
-            inputs: Inputs::Sphere,
+            inputs: InputLaw::Sphere,
             ..Data::default()
         };
         for row in data.set(1, 1, None).x.chunks_exact(15) {
