@@ -44,6 +44,13 @@ To begin with:
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // The parquet reader panics on some damaged files: it ends its thread, and is told as an error.
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().name() != Some(thalweg::store::PARQUET_THREAD) {
+            tell(panic);
+        }
+    }));
     interrupt::install();
     match dispatch(cli) {
         Ok(code) => code,

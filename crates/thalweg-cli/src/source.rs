@@ -31,7 +31,7 @@ impl std::error::Error for BadStudy {
 /// [`BadStudy`] if there is none, or it cannot be changed so.
 pub(crate) fn open(args: &StudyArgs) -> Result<Source> {
     let opened = || -> std::result::Result<Source, Error> {
-        let mut source = Source::open(&args.study)?;
+        let mut source = thalweg::store::open(&args.study)?;
         for assignment in &args.set {
             source.set(assignment)?;
         }

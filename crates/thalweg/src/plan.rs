@@ -13,7 +13,7 @@ use crate::inputs::Inputs;
 use crate::net::{self, Init};
 use crate::study::{At, Mistake, Replicates, Setting, Study, Value, hint_for};
 
-/// Raised when the meaning of a setting changes, so that older records are not taken for new ones.
+/// Raised when the meaning of a setting changes: records of another meaning are not taken for new ones.
 const MEANING: &str = "thalweg cell 2";
 
 /// What will be run. Nothing in it is validated again.

@@ -34,13 +34,12 @@ pub const BUILT_IN: [(&str, &str); 11] = [
 ];
 
 impl Source {
-    /// A built-in study, or a study file.
+    /// A built-in study.
     ///
     /// # Errors
     ///
-    /// [`Error::Unknown`] if there is no such file nor a built-in study of that name;
-    /// [`Error::Io`] if the file cannot be read.
-    pub fn open(name: &str) -> Result<Source, Error> {
+    /// [`Error::Unknown`] if there is none of that name.
+    pub fn built_in(name: &str) -> Result<Source, Error> {
         if let Some((name, text)) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name) {
             return Ok(Source {
                 name: (*name).into(),
@@ -48,31 +47,13 @@ impl Source {
                 folder: ".".into(),
             });
         }
-        let path = std::path::Path::new(name);
-        if !path.exists() {
-            let near = nearest(name, BUILT_IN.iter().map(|(n, _)| *n));
-            let names = BUILT_IN.map(|(n, _)| n).join(", ");
-            return Err(Error::Unknown {
-                message: format!("there is no file `{name}` and no built-in study of that name"),
-                hint: near.map_or(format!("built-in studies: {names}"), |n| {
-                    format!("did you mean `{n}`?")
-                }),
-            });
-        }
-        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-        let text = String::from_utf8(bytes).map_err(|_| Error::Damaged {
-            path: path.to_path_buf(),
-            message: "is not text in UTF-8".into(),
-            hint: "a study is a TOML file; `thalweg studies show assignment` prints one".into(),
-        })?;
-        let folder = path
-            .parent()
-            .unwrap_or(std::path::Path::new("."))
-            .to_path_buf();
-        Ok(Source {
-            name: name.into(),
-            text,
-            folder,
+        let near = nearest(name, BUILT_IN.iter().map(|(n, _)| *n));
+        let names = BUILT_IN.map(|(n, _)| n).join(", ");
+        Err(Error::Unknown {
+            message: format!("there is no built-in study `{name}`"),
+            hint: near.map_or(format!("built-in studies: {names}"), |n| {
+                format!("did you mean `{n}`?")
+            }),
         })
     }
 }

@@ -14,6 +14,7 @@ use thalweg::plan::{Cell, Plan};
 use thalweg::record::{Kept, ROWS, Record};
 use thalweg::run::{self, Control, Event};
 use thalweg::store;
+use thalweg::study::Source;
 
 use crate::{plan, record, source};
 
@@ -139,6 +140,59 @@ fn a_damaged_record_is_named_and_never_read() {
             .expect("it is there again")
             .starts_with(&good[..8])
     );
+}
+
+/// A record that was copied to the place of another cell or engine is not taken for it.
+#[test]
+fn a_record_of_another_cell_is_named_and_not_taken() {
+    let folder = temp();
+    let (one, other) = (
+        plan("replicates = 2\n[descent]\nsteps = 5"),
+        plan("replicates = 3\n[descent]\nsteps = 5"),
+    );
+    run_all(&one, folder.path());
+    let path =
+        |plan: &Plan, engine: &str| store::record_path(folder.path(), &plan.cells[0], engine);
+    for (plan, engine) in [(&other, "cpu"), (&one, "reference")] {
+        let to = path(plan, engine);
+        fs::copy(path(&one, "cpu"), &to).expect("it can be copied");
+        let Err(error) = store::load(folder.path(), &plan.cells[0], engine) else {
+            panic!("it was taken");
+        };
+        assert!(
+            matches!(&error, Error::Damaged { path: p, .. } if *p == to),
+            "{error:?}"
+        );
+        let text = error.to_string();
+        assert!(
+            text.contains(&one.cells[0].hash) && text.contains("`cpu`"),
+            "{text}"
+        );
+        assert!(error.hint().is_some_and(|h| h.contains("delete it")));
+    }
+    assert!(
+        store::load(folder.path(), &one.cells[0], "cpu")
+            .expect("its own")
+            .is_some()
+    );
+}
+
+/// A bare name lies in the current folder, which is where its files are looked for afterwards.
+#[test]
+fn a_study_of_a_bare_name_finds_its_files_again() {
+    let folder = temp();
+    let source = |home: &str| Source {
+        name: "p.toml".into(),
+        text: "[data]\ndim = 3".into(),
+        folder: home.into(),
+    };
+    store::begin(folder.path(), &source(""), &plan("")).expect("there is room");
+    let back = store::load_source(folder.path()).expect("it is a run folder");
+    let here = std::env::current_dir().expect("there is one");
+    assert_eq!(back.folder, fs::canonicalize(here).expect("there is one"));
+    assert_eq!(back.text, source("").text);
+    store::write(Path::new("target-of-a-bare-name"), b"x").expect("a bare name can be written");
+    fs::remove_file("target-of-a-bare-name").expect("it was written here");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod deciding;
 mod engines;
 mod expectations;
 mod infinite;
+mod inputs;
 mod keeping;
 mod laws;
 mod mean_field;

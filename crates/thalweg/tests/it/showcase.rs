@@ -33,7 +33,7 @@ fn reduced(name: &str, replicates: u64) -> (Plan, Vec<Record>) {
 }
 
 fn changed(name: &str, replicates: u64, change: &dyn Fn(&mut Cell)) -> (Plan, Vec<Record>) {
-    let mut plan = Source::open(name)
+    let mut plan = Source::built_in(name)
         .expect("it is built in")
         .plan(&Inputs::default())
         .expect("it is right");
