@@ -44,6 +44,13 @@ To begin with:
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // The parquet reader panics on some damaged files: it ends its thread, and is told as an error.
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().name() != Some(thalweg::store::PARQUET_THREAD) {
+            tell(panic);
+        }
+    }));
     interrupt::install();
     match dispatch(cli) {
         Ok(code) => code,
@@ -123,20 +130,21 @@ fn weights(args: args::Weights) -> Result<ExitCode> {
     if args.json {
         let all: serde_json::Map<String, serde_json::Value> = tensors
             .iter()
-            .map(|(name, shape, values)| {
+            .map(|t| {
                 (
-                    name.clone(),
-                    serde_json::json!({ "shape": shape, "values": values }),
+                    t.name.clone(),
+                    serde_json::json!({ "shape": t.shape, "values": t.values }),
                 )
             })
             .collect();
         print(&serde_json::to_string_pretty(&all)?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    for (name, shape, values) in &tensors {
-        print(&format!("{name} {shape:?}"))?;
+    for tensor in &tensors {
+        let shape = &tensor.shape;
+        print(&format!("{} {shape:?}", tensor.name))?;
         let columns = shape.last().copied().unwrap_or(1).max(1);
-        for row in values.chunks(columns) {
+        for row in tensor.values.chunks(columns) {
             let numbers: Vec<String> = row.iter().map(|v| format!("{v:>12.8}")).collect();
             print(&format!("  {}", numbers.join(" ")))?;
         }

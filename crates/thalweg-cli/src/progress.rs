@@ -206,7 +206,7 @@ mod tests {
             text: "replicates = 250000".into(),
             folder: folder.path().into(),
         };
-        let plan = Plan::new(&source).expect("a study");
+        let plan = source.plan(&thalweg::Inputs::default()).expect("a study");
         let progress = Progress::new(&plan, folder.path());
         let cell = &plan.cells[0];
         progress.tell(Event::Cell { cell, found: false });

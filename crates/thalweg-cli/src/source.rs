@@ -31,7 +31,7 @@ impl std::error::Error for BadStudy {
 /// [`BadStudy`] if there is none, or it cannot be changed so.
 pub(crate) fn open(args: &StudyArgs) -> Result<Source> {
     let opened = || -> std::result::Result<Source, Error> {
-        let mut source = Source::open(&args.study)?;
+        let mut source = thalweg::store::open(&args.study)?;
         for assignment in &args.set {
             source.set(assignment)?;
         }
@@ -49,7 +49,7 @@ pub(crate) fn open(args: &StudyArgs) -> Result<Source> {
 ///
 /// [`BadStudy`] if it says something impossible, or names a file that is missing or wrong.
 pub(crate) fn plan(source: &Source) -> Result<Plan> {
-    Ok(Plan::new(source).map_err(BadStudy)?)
+    Ok(thalweg::store::plan(source).map_err(BadStudy)?)
 }
 
 /// The study that the arguments name, and its plan.

@@ -56,12 +56,12 @@ fn mistaken(message: String, hint: &str) -> Error {
 fn kernel(args: &Kernel) -> Result<()> {
     let cell = base(&args.study)?;
     let (x, dim) = match &args.inputs {
-        Some(path) => thalweg::data::read_inputs(path)?,
+        Some(path) => thalweg::store::read_points(path)?,
         None => (cell.set(args.replicate).x, cell.dim()),
     };
     let second = match &args.with {
         Some(path) => {
-            let (z, other) = thalweg::data::read_inputs(path)?;
+            let (z, other) = thalweg::store::read_points(path)?;
             if other != dim {
                 return Err(mistaken(
                     format!(

@@ -4,9 +4,9 @@ use thalweg::Source;
 use thalweg::analysis::Analysis;
 use thalweg::choose::{Choice, choose};
 use thalweg::engine::cpu::Cpu;
+use thalweg::lab::{Control, train};
 use thalweg::plan::Plan;
 use thalweg::record::{Look, Outcome, Record, Row, Tally};
-use thalweg::lab::{Control, train};
 use thalweg_report::page::{Block, Page};
 
 fn source(text: &str) -> Source {
@@ -18,7 +18,9 @@ fn source(text: &str) -> Source {
 }
 
 fn plan(text: &str) -> Plan {
-    Plan::new(&source(text)).expect("the study of a test is right")
+    source(text)
+        .plan(&thalweg::Inputs::default())
+        .expect("the study of a test is right")
 }
 
 const STUDY: &str = r#"

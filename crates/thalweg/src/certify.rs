@@ -16,10 +16,10 @@ use crate::data::Draw;
 use crate::engine::{Engine, Trained};
 use crate::error::Error;
 use crate::lab::{Control, Hooks, Judge, Numbers, Wanted, row, train_wanted};
-use crate::plan::{Cell, Plan, Setting};
+use crate::plan::{Cell, Plan};
 use crate::record::Row;
 use crate::stats::{Interval, SequentialTest, Side, anytime_bounds, clopper_pearson, wilson};
-use crate::study::{Source, Study};
+use crate::study::{Setting, Study};
 
 /// What the first line of a certificate begins with.
 const CONTENT: &str = "content = \"blake3:";
@@ -302,29 +302,9 @@ pub fn certify(
 
 /// A study that is this setting alone.
 pub(crate) fn resolved(setting: &Setting) -> Study {
-    let Setting {
-        seed,
-        replicates,
-        data,
-        net,
-        descent,
-        success,
-        look,
-        keep,
-    } = setting.clone();
     Study {
         title: "Certified setting".into(),
-        seed,
-        replicates,
-        data,
-        net,
-        descent,
-        success,
-        look,
-        keep,
-        compare: Vec::new(),
-        claim: Vec::new(),
-        space: None,
+        ..Study::of(setting.clone())
     }
 }
 
@@ -487,13 +467,8 @@ pub fn verify(
 
 /// The cell of a certificate.
 fn cell(c: &Certificate, path: &Path, folder: &Path) -> Result<Cell, Error> {
-    let text = toml::to_string(&c.study).unwrap_or_default();
-    let source = Source {
-        name: path.display().to_string(),
-        text,
-        folder: folder.to_path_buf(),
-    };
-    let cell = Plan::new(&source)?.cells.swap_remove(0);
+    let inputs = crate::store::read_inputs(&c.study, folder)?;
+    let cell = Plan::new(&c.study, &inputs)?.cells.swap_remove(0);
     if cell.hash != c.cell {
         return Err(Error::Damaged {
             path: path.to_path_buf(),

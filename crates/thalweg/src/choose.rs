@@ -250,7 +250,7 @@ pub fn choose(
     threads: usize,
     control: &Control<'_>,
 ) -> Result<Vec<Choice>, Error> {
-    let plans = Plan::choices(source)?;
+    let plans = source.choices(&store::read_inputs(&source.study()?, &source.folder)?)?;
     let Some(space) = source.study()?.space else {
         return Ok(Vec::new());
     };

@@ -5,14 +5,11 @@
 pub mod analysis;
 pub mod certify;
 pub mod choose;
-pub mod claim;
-pub mod data;
-pub mod descent;
 pub mod error;
 pub mod explain;
+pub mod inputs;
 pub mod lab;
 pub mod linalg;
-pub mod net;
 pub mod observe;
 pub mod plan;
 pub mod price;
@@ -26,5 +23,6 @@ pub mod threads;
 pub use thalweg_engine::{self as engine, seed};
 
 pub use error::Error;
+pub use inputs::Inputs;
 pub use plan::Plan;
-pub use study::{Source, Study};
+pub use study::{Setting, Source, Study, claim, data, descent, net};

@@ -2,22 +2,24 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::claim::Claim;
-use crate::data::{self, Data, Draw, Set};
-use crate::descent::{Descent, Rate, Stop};
+use crate::data::{Draw, Set};
+use crate::descent::{Rate, Stop};
 use crate::engine::Problem;
-use crate::error::{Error, nearest};
-use crate::net::{self, Init, Net};
-use crate::study::{At, Keep, Look, Mistake, Replicates, Source, Study, Success, check, hint_for};
+use crate::error::nearest;
+use crate::inputs::Inputs;
+use crate::net::{self, Init};
+use crate::study::{At, Mistake, Replicates, Setting, Study, Value, hint_for};
 
-/// Raised when the meaning of a setting changes, so that older records are not taken for new ones.
+/// Raised when the meaning of a setting changes: records of another meaning are not taken for new ones.
 const MEANING: &str = "thalweg cell 2";
 
 /// What will be run. Nothing in it is validated again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// It is written and never read back: what it holds of the inputs is no part of its text.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Plan {
     /// The study's title.
     pub title: String,
@@ -26,12 +28,12 @@ pub struct Plan {
     /// Which cells each comparison sets side by side.
     pub comparisons: Vec<Comparison>,
     /// What others found.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<Placed>,
 }
 
 /// A claim, and what of this study it is about.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Placed {
     /// The claim.
     pub claim: Claim,
@@ -40,7 +42,7 @@ pub struct Placed {
 }
 
 /// What of a study a claim is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     /// The cell of this number.
@@ -50,7 +52,7 @@ pub enum Place {
 }
 
 /// One setting, fully resolved.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Cell {
     /// Its place in [`Plan::cells`].
     pub number: usize,
@@ -65,21 +67,7 @@ pub struct Cell {
     files: Files,
 }
 
-/// A study without title and comparisons.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the fields of `Study`")]
-pub struct Setting {
-    pub seed: u64,
-    pub replicates: Replicates,
-    pub data: Data,
-    pub net: Net,
-    pub descent: Descent,
-    pub success: Success,
-    pub look: Look,
-    pub keep: Keep,
-}
-
-/// What was read from files.
+/// What a cell takes from the inputs.
 #[derive(Debug, Clone, PartialEq, Default)]
 struct Files {
     set: Option<Arc<Set>>,
@@ -87,7 +75,7 @@ struct Files {
 }
 
 /// A comparison of the study.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
     /// Its name.
     pub name: String,
@@ -98,122 +86,42 @@ pub struct Comparison {
 }
 
 /// A cell in a comparison.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Member {
-    /// The value of each key, as written.
+    /// The value of each key, as it is shown.
     pub values: Vec<String>,
+    /// The value of each key, as it is written.
+    pub written: Vec<Value>,
     /// The cell's number.
     pub cell: usize,
 }
 
 impl Plan {
-    /// Resolves a study.
+    /// Resolves a study with the data sets and weights that it names.
     ///
     /// # Errors
     ///
-    /// [`Error::Study`] if a value of a comparison makes no sense, pointing at it; [`Error::Io`] or
-    /// [`Error::Damaged`] for the files it names.
-    pub fn new(source: &Source) -> Result<Plan, Error> {
-        let study = source.study()?;
-        let mut document: toml::Table = toml::from_str(&source.text).map_err(|e| Error::Study {
-            message: e.message().to_string(),
-            hint: None,
-            place: None,
-        })?;
-        document.remove("compare");
-        document.remove("claim");
-        document.remove("space");
-        let mut files = HashMap::new();
-        let mut plan = Plan {
-            title: study.title.clone(),
-            cells: Vec::new(),
-            comparisons: Vec::new(),
-            claims: Vec::new(),
-        };
-        let mut known: HashMap<String, usize> = HashMap::new();
-        let base = Study {
-            compare: Vec::new(),
-            ..study.clone()
-        };
-        plan.add(base, String::new(), source, &mut files, &mut known)?;
+    /// A [`Mistake`] if the study says something impossible, in its own setting, in a comparison, in a
+    /// claim, or about an input; [`Source::plan`](crate::study::Source::plan) points at it in the text.
+    pub fn new(study: &Study, inputs: &Inputs) -> Result<Plan, Mistake> {
+        study.check()?;
+        let mut builder = Builder::new(study.title.clone(), &study.setting, inputs)?;
         for (index, compare) in study.compare.iter().enumerate() {
             let product = Product {
                 what: format!("comparison `{}`", compare.name),
                 path: vec!["compare".into(), index.to_string()],
                 grid: &compare.grid,
-                document: &document,
-                source,
             };
-            let members = plan.add_product(&product, &mut files, &mut known)?;
-            let keys = compare.grid.iter().map(|(key, _)| key.clone()).collect();
-            plan.comparisons.push(Comparison {
-                name: compare.name.clone(),
-                keys,
-                members,
-            });
+            builder.compare(compare.name.clone(), &product)?;
         }
         for (index, claim) in study.claim.iter().enumerate() {
-            let place = plan.place(index, claim, &document, source, &mut files, &known)?;
-            plan.claims.push(Placed {
+            let place = builder.place(index, claim)?;
+            builder.plan.claims.push(Placed {
                 claim: claim.clone(),
                 place,
             });
         }
-        Ok(plan)
-    }
-
-    /// What of the plan a claim is about.
-    fn place(
-        &self,
-        index: usize,
-        claim: &Claim,
-        document: &toml::Table,
-        source: &Source,
-        files: &mut HashMap<PathBuf, Arc<Set>>,
-        known: &HashMap<String, usize>,
-    ) -> Result<Place, Error> {
-        let blame = |key: &str, message: String, hint: Option<String>| {
-            source.mistake(Mistake {
-                path: vec!["claim".into(), index.to_string(), key.into()],
-                message,
-                hint,
-            })
-        };
-        if let Some(name) = &claim.along {
-            let of = self.comparisons.iter().position(|c| c.name == *name);
-            let at = of.ok_or_else(|| {
-                let near = nearest(name, self.comparisons.iter().map(|c| c.name.as_str()));
-                blame(
-                    "along",
-                    format!("there is no comparison `{name}`"),
-                    near.map(|n| format!("did you mean `{n}`?")),
-                )
-            })?;
-            return match self.comparisons[at].numbers() {
-                Some(numbers) if numbers.len() >= 2 => Ok(Place::Along(at)),
-                _ => Err(blame(
-                    "along",
-                    format!("the comparison `{name}` does not vary one key over numbers"),
-                    Some("a slope needs one key with at least two positive numbers".into()),
-                )),
-            };
-        }
-        let mut table = document.clone();
-        for (key, value) in &claim.at {
-            put(&mut table, key, value.clone());
-        }
-        let study = Study::deserialize(table)
-            .map_err(|e| blame("at", e.message().replace('\n', ", "), hint_for(e.message())))?;
-        check(&study).map_err(|m| blame("at", m.message, m.hint))?;
-        let (setting, files) = resolve(study, source, files)?;
-        let cell = known.get(&hash(&setting, &files));
-        cell.map(|&number| Place::Cell(number)).ok_or_else(|| {
-            blame(
-                "at",
-                "no cell of this study has these settings".into(),
-                Some("put them into a `[[compare]]`".into()),
-            )
-        })
+        Ok(builder.plan)
     }
 
     /// The candidates of the study's `[space]`: for each of its conditions, in words (empty without
@@ -221,144 +129,127 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// As [`Plan::new`]; [`Error::Study`] if the study has no space.
-    pub fn choices(source: &Source) -> Result<Vec<(String, Plan)>, Error> {
-        let study = source.study()?;
-        let space = study.space.as_ref().ok_or_else(|| Error::Study {
+    /// As [`Plan::new`]; a [`Mistake`] if the study has no space.
+    pub fn choices(study: &Study, inputs: &Inputs) -> Result<Vec<(String, Plan)>, Mistake> {
+        study.check()?;
+        let space = study.space.as_ref().ok_or_else(|| Mistake {
+            path: Vec::new(),
             message: "the study has no `[space]` to choose from".into(),
             hint: Some("for instance `[space]` with `\"net.hidden\" = [[8], [8, 8]]`".into()),
-            place: None,
         })?;
-        let mut document: toml::Table = toml::from_str(&source.text).map_err(|e| Error::Study {
-            message: e.message().to_string(),
-            hint: None,
-            place: None,
-        })?;
-        document.remove("compare");
-        document.remove("claim");
-        document.remove("space");
         let conditions: f64 = space.each.iter().map(|(_, v)| v.len() as f64).product();
         if conditions > 1000.0 {
-            return Err(source.mistake(Mistake {
+            return Err(Mistake {
                 path: vec!["space".into(), "each".into()],
                 message: format!("{conditions} conditions are more than 1000"),
                 hint: Some("shorten its lists".into()),
-            }));
+            });
         }
-        let mut files = HashMap::new();
+        let table = table(&study.setting)?;
         let mut all = Vec::new();
-        for (choice, table) in product(&space.each, &document) {
-            let label = label(&space.each, &choice);
-            let (condition, document) = (label.clone(), table.clone());
-            let blame = |m: Mistake| {
-                source.mistake(Mistake {
-                    path: vec!["space".into(), "each".into()],
-                    message: format!("for {condition}: {}: {}", m.path.join("."), m.message),
-                    hint: m.hint,
-                })
+        for (choice, table) in product(&space.each, &table) {
+            let condition = label(&space.each, &choice);
+            let blame = |at: String, message: String, hint: Option<String>| Mistake {
+                path: vec!["space".into(), "each".into()],
+                message: format!("for {condition}: {at}: {message}"),
+                hint,
             };
-            let base = Study::deserialize(table).map_err(|e| {
-                blame(Mistake {
-                    path: vec!["space".into()],
-                    message: e.message().replace('\n', ", "),
-                    hint: hint_for(e.message()),
-                })
+            let setting = Setting::deserialize(table).map_err(|e| {
+                let message = e.message().replace('\n', ", ");
+                blame("space".into(), message, hint_for(e.message()))
             })?;
-            check(&base).map_err(blame)?;
-            let mut plan = Plan {
-                title: study.title.clone(),
-                cells: Vec::new(),
-                comparisons: Vec::new(),
-                claims: Vec::new(),
-            };
-            let mut known = HashMap::new();
-            plan.add(base, String::new(), source, &mut files, &mut known)?;
+            setting
+                .check()
+                .map_err(|m| blame(m.path.join("."), m.message, m.hint))?;
+            let mut builder = Builder::new(study.title.clone(), &setting, inputs)?;
             let product = Product {
                 what: "space".into(),
                 path: vec!["space".into()],
                 grid: &space.grid,
-                document: &document,
-                source,
             };
-            let members = plan.add_product(&product, &mut files, &mut known)?;
-            plan.comparisons.push(Comparison {
-                name: "space".into(),
-                keys: space.grid.iter().map(|(key, _)| key.clone()).collect(),
-                members,
-            });
-            all.push((label, plan));
+            builder.compare("space".into(), &product)?;
+            all.push((condition, builder.plan));
         }
         Ok(all)
     }
+}
 
-    /// Adds the cells of a product of lists.
-    fn add_product(
-        &mut self,
-        of: &Product<'_>,
-        files: &mut HashMap<PathBuf, Arc<Set>>,
-        known: &mut HashMap<String, usize>,
-    ) -> Result<Vec<Member>, Error> {
+/// A plan that is being made.
+struct Builder<'a> {
+    plan: Plan,
+    inputs: &'a Inputs,
+    /// The base cell as written, which comparisons change.
+    table: toml::Table,
+    /// The number of each cell by its hash.
+    known: HashMap<String, usize>,
+}
+
+impl<'a> Builder<'a> {
+    /// The plan of one setting.
+    fn new(title: String, setting: &Setting, inputs: &'a Inputs) -> Result<Builder<'a>, Mistake> {
+        let mut builder = Builder {
+            plan: Plan {
+                title,
+                cells: Vec::new(),
+                comparisons: Vec::new(),
+                claims: Vec::new(),
+            },
+            inputs,
+            table: table(setting)?,
+            known: HashMap::new(),
+        };
+        builder.add(setting.clone(), String::new())?;
+        Ok(builder)
+    }
+
+    /// Adds the cells of a product of lists as a comparison.
+    fn compare(&mut self, name: String, of: &Product<'_>) -> Result<(), Mistake> {
         let sizes: Vec<usize> = of.grid.iter().map(|(_, v)| v.len()).collect();
         let total = sizes
             .iter()
             .fold(1usize, |all, size| all.saturating_mul(*size));
         if total > 100_000 {
-            return Err(of.source.mistake(Mistake {
+            return Err(Mistake {
                 path: of.path.clone(),
                 message: format!("the {} has {total} cells, more than 1e5", of.what),
                 hint: Some("shorten its lists".into()),
-            }));
+            });
         }
+        let base = self.table.clone();
         let mut members = Vec::new();
-        for (choice, table) in product(of.grid, of.document) {
-            // The value to blame is the one of the last key, for want of better.
-            let blame = |message: String, hint: Option<String>| {
-                let last = sizes.len() - 1;
-                let (at, c) = of
-                    .grid
-                    .iter()
-                    .zip(&choice)
-                    .find(|((key, _), _)| message.contains(key.as_str()))
-                    .unwrap_or((&of.grid[last], &choice[last]));
-                let mut path = of.path.clone();
-                path.extend([at.0.clone(), c.to_string()]);
-                of.source.mistake(Mistake {
-                    path,
-                    message: format!("in the {}: {message}", of.what),
-                    hint,
-                })
-            };
-            let study = Study::deserialize(table)
-                .map_err(|e| blame(e.message().replace('\n', ", "), hint_for(e.message())))?;
-            check(&study)
-                .map_err(|m| blame(format!("{}: {}", m.path.join("."), m.message), m.hint))?;
-            let label = label(of.grid, &choice);
-            let cell = self.add(study, label, of.source, files, known)?;
+        for (choice, table) in product(of.grid, &base) {
+            let setting = Setting::deserialize(table).map_err(|e| {
+                let message = e.message().replace('\n', ", ");
+                of.blame(&choice, &message, hint_for(e.message()))
+            })?;
+            let here = |m: Mistake| of.blame(&choice, &m.to_string(), m.hint);
+            setting.check().map_err(here)?;
+            let cell = self.add(setting, label(of.grid, &choice)).map_err(here)?;
+            let written: Vec<Value> = values(of.grid, &choice).cloned().collect();
             members.push(Member {
-                values: values(of.grid, &choice),
+                values: written.iter().map(show).collect(),
+                written,
                 cell,
             });
         }
-        Ok(members)
+        self.plan.comparisons.push(Comparison {
+            name,
+            keys: of.grid.iter().map(|(key, _)| key.clone()).collect(),
+            members,
+        });
+        Ok(())
     }
 
     /// Adds a cell unless an equal one is there; its number.
-    fn add(
-        &mut self,
-        study: Study,
-        label: String,
-        source: &Source,
-        cache: &mut HashMap<PathBuf, Arc<Set>>,
-        known: &mut HashMap<String, usize>,
-    ) -> Result<usize, Error> {
-        let (setting, files) = resolve(study, source, cache)?;
+    fn add(&mut self, setting: Setting, label: String) -> Result<usize, Mistake> {
+        let (setting, files) = resolve(setting, self.inputs)?;
         let hash = hash(&setting, &files);
-        if let Some(&number) = known.get(&hash) {
+        if let Some(&number) = self.known.get(&hash) {
             return Ok(number);
         }
-        let number = self.cells.len();
-        known.insert(hash.clone(), number);
-        self.cells.push(Cell {
+        let number = self.plan.cells.len();
+        self.known.insert(hash.clone(), number);
+        self.plan.cells.push(Cell {
             number,
             hash,
             label,
@@ -367,127 +258,172 @@ impl Plan {
         });
         Ok(number)
     }
+
+    /// What of the plan a claim is about.
+    fn place(&self, index: usize, claim: &Claim) -> Result<Place, Mistake> {
+        let blame = |key: &str, message: String, hint: Option<String>| Mistake {
+            path: vec!["claim".into(), index.to_string(), key.into()],
+            message,
+            hint,
+        };
+        if let Some(name) = &claim.along {
+            let comparisons = &self.plan.comparisons;
+            let of = comparisons.iter().position(|c| c.name == *name);
+            let at = of.ok_or_else(|| {
+                let near = nearest(name, comparisons.iter().map(|c| c.name.as_str()));
+                blame(
+                    "along",
+                    format!("there is no comparison `{name}`"),
+                    near.map(|n| format!("did you mean `{n}`?")),
+                )
+            })?;
+            return match comparisons[at].numbers() {
+                Some(numbers) if numbers.len() >= 2 => Ok(Place::Along(at)),
+                Some(_) | None => Err(blame(
+                    "along",
+                    format!("the comparison `{name}` does not vary one key over numbers"),
+                    Some("a slope needs one key with at least two positive numbers".into()),
+                )),
+            };
+        }
+        let mut table = self.table.clone();
+        for (key, value) in &claim.at {
+            put(&mut table, key, value.clone());
+        }
+        let setting = Setting::deserialize(table)
+            .map_err(|e| blame("at", e.message().replace('\n', ", "), hint_for(e.message())))?;
+        let here = |m: Mistake| blame("at", m.message, m.hint);
+        setting.check().map_err(here)?;
+        let (setting, files) = resolve(setting, self.inputs).map_err(here)?;
+        let cell = self.known.get(&hash(&setting, &files));
+        cell.map(|&number| Place::Cell(number)).ok_or_else(|| {
+            blame(
+                "at",
+                "no cell of this study has these settings".into(),
+                Some("put them into a `[[compare]]`".into()),
+            )
+        })
+    }
 }
 
-/// A study's own setting, and what it reads from files.
-fn resolve(
-    study: Study,
-    source: &Source,
-    cache: &mut HashMap<PathBuf, Arc<Set>>,
-) -> Result<(Setting, Files), Error> {
-    let Study {
-        title: _,
-        seed,
-        replicates,
-        data,
-        net,
-        descent,
-        success,
-        look,
-        keep,
-        compare: _,
-        claim: _,
-        space: _,
-    } = study;
-    let mut setting = Setting {
-        seed,
-        replicates,
-        data,
-        net,
-        descent,
-        success,
-        look,
-        keep,
-    };
+/// A setting as the table that a study file would hold.
+fn table(setting: &Setting) -> Result<toml::Table, Mistake> {
+    toml::Table::try_from(setting).map_err(|e| Mistake {
+        path: Vec::new(),
+        message: format!("a setting cannot be written as TOML: {e}"),
+        hint: Some("whole numbers are below 2^63".into()),
+    })
+}
+
+/// A setting whose sizes and number of replicates are those that are run, and what it takes from the
+/// inputs.
+fn resolve(mut setting: Setting, inputs: &Inputs) -> Result<(Setting, Files), Mistake> {
     if let Draw::Crossed(of) = setting.data.draw {
         setting.replicates = Replicates::Fixed(of.sets * of.weights);
     }
     let mut files = Files::default();
-    if let Some(file) = &setting.data.file {
-        let path = source.folder.join(file);
-        let set = match cache.get(&path) {
-            Some(set) => set.clone(),
-            None => {
-                let set = Arc::new(data::read(&path)?);
-                cache.insert(path, set.clone());
-                set
-            }
-        };
+    if let Some(name) = &setting.data.file {
+        let set = inputs.data(name)?;
         setting.data.points = set.y.len();
         setting.data.dim = set.x.len() / set.y.len();
         setting.data.draw = Draw::Once;
         files.set = Some(set);
+        setting.check_size()?;
     }
-    if let Init::File(file) = &setting.net.init {
-        let path = source.folder.join(file);
-        let weights =
-            crate::store::read_weights(&path, &net::tensors(&setting.net, setting.data.dim))?;
-        files.weights = Some(Arc::new(weights));
+    if let Init::File(name) = &setting.net.init {
+        let tensors = net::tensors(&setting.net, setting.data.dim);
+        files.weights = Some(Arc::new(inputs.weights(name, &tensors)?));
     }
     Ok((setting, files))
 }
 
 impl Comparison {
-    /// Its cells by the number that its one varying key takes, as [`along`].
+    /// Its cells by the number that its one varying key takes, as [`Comparison::along`].
     pub fn numbers(&self) -> Option<Vec<(f64, usize)>> {
-        let varies = |k: &usize| {
-            let of = |m: &Member| m.values[*k].clone();
-            self.members.iter().any(|m| of(m) != of(&self.members[0]))
-        };
+        let first = self.members.first()?;
+        let varies = |k: &usize| (self.members.iter()).any(|m| m.written[*k] != first.written[*k]);
         let mut keys = (0..self.keys.len()).filter(varies);
         let (Some(key), None) = (keys.next(), keys.next()) else {
             return None;
         };
-        along(
-            self.members
-                .iter()
-                .map(|m| (m.values[key].as_str(), m.cell)),
-        )
+        self.along(key)
+    }
+
+    /// Its cells by the positive number that the value of the key at this place is or holds
+    /// (`{ cosine = 3 }`), or that all entries of a list are, or by its length if lists of the same
+    /// entry differ in that; none if values are not of one kind (a rate and a share of the limit), or
+    /// two are the same.
+    pub fn along(&self, key: usize) -> Option<Vec<(f64, usize)>> {
+        let all = self
+            .members
+            .iter()
+            .map(|m| Some((amount(&m.written[key])?, m.cell)));
+        let all = all.collect::<Option<Vec<_>>>()?;
+        let first = all.first()?.0.clone();
+        if all.iter().any(|(a, _)| a.kind != first.kind) {
+            return None;
+        }
+        let one_length = all.iter().all(|(a, _)| a.length == first.length);
+        let same = |a: &Amount| a.entry.to_bits() == first.entry.to_bits();
+        let one_entry = all.iter().all(|(a, _)| same(a));
+        let by = |of: fn(&Amount) -> f64| all.iter().map(|(a, m)| (of(a), *m)).collect();
+        let mut at: Vec<(f64, usize)> = match (one_length, one_entry) {
+            (true, _) => by(|a| a.entry),
+            (false, true) => by(|a| a.length as f64),
+            (false, false) => return None,
+        };
+        if at.iter().any(|(v, _)| *v <= 0.0) {
+            return None;
+        }
+        at.sort_by(|a, b| a.0.total_cmp(&b.0));
+        at.windows(2).all(|p| p[0].0 < p[1].0).then_some(at)
     }
 }
 
-/// Cells by the positive number that a value is or holds (`cosine 3`), or that all entries of a list are,
-/// or by its length if lists of the same entry differ in that; none if values are not of one kind (a rate
-/// and a share of the limit), or two are the same.
-pub fn along<'a>(values: impl Iterator<Item = (&'a str, usize)>) -> Option<Vec<(f64, usize)>> {
-    let parse = |text: &'a str| {
-        // `0.01`, `of_limit 0.5`, `cosine 3`, `[16, 16]`, `[8 × 16]`
-        let (kind, list) = match text.strip_prefix('[') {
-            Some(list) => ("[", list.trim_end_matches(']')),
-            None => text.rsplit_once(' ').unwrap_or(("", text)),
-        };
-        if let Some((times, value)) = list.split_once(" × ") {
-            return Some((value.parse().ok()?, times.parse().ok()?, kind));
+/// The number in a value.
+#[derive(Clone)]
+struct Amount {
+    /// The keys that lead to it, or that it is a list.
+    kind: Vec<String>,
+    entry: f64,
+    /// Of a list of equal entries, else 1.
+    length: usize,
+}
+
+fn amount(value: &Value) -> Option<Amount> {
+    let single = |entry: f64| {
+        Some(Amount {
+            kind: Vec::new(),
+            entry,
+            length: 1,
+        })
+    };
+    match value {
+        Value::Integer(i) => single(*i as f64),
+        Value::Float(v) => single(*v),
+        Value::Table(of) => {
+            let mut entries = of.iter();
+            let (Some((key, inner)), None) = (entries.next(), entries.next()) else {
+                return None;
+            };
+            let mut inner = amount(inner)?;
+            inner.kind.insert(0, key.clone());
+            Some(inner)
         }
-        let all: Option<Vec<f64>> = list.split(',').map(|v| v.trim().parse().ok()).collect();
-        let all = all?;
-        let first = *all.first()?;
-        let alike = all.iter().all(|v| v.to_bits() == first.to_bits());
-        alike.then_some((first, all.len(), kind))
-    };
-    let all: Option<Vec<_>> = values.map(|(text, m)| Some((parse(text)?, m))).collect();
-    let all = all?;
-    let ((first, length, kind), _) = *all.first()?;
-    if all.iter().any(|((.., other), _)| *other != kind) {
-        return None;
+        Value::Array(of) => {
+            let all: Option<Vec<Amount>> = of.iter().map(amount).collect();
+            let all = all?;
+            let first = all.first()?;
+            let alike =
+                |a: &Amount| a.kind.is_empty() && a.entry.to_bits() == first.entry.to_bits();
+            all.iter().all(alike).then(|| Amount {
+                kind: vec!["[".into()],
+                entry: first.entry,
+                length: all.len(),
+            })
+        }
+        Value::String(_) | Value::Boolean(_) | Value::Datetime(_) => None,
     }
-    let one_length = all.iter().all(|((_, l, _), _)| *l == length);
-    let one_entry = all
-        .iter()
-        .all(|((v, ..), _)| v.to_bits() == first.to_bits());
-    let mut at: Vec<(f64, usize)> = match (one_length, one_entry) {
-        (true, _) => all.into_iter().map(|((v, ..), m)| (v, m)).collect(),
-        (false, true) => all
-            .into_iter()
-            .map(|((_, l, _), m)| (l as f64, m))
-            .collect(),
-        (false, false) => return None,
-    };
-    if at.iter().any(|(v, _)| *v <= 0.0) {
-        return None;
-    }
-    at.sort_by(|a, b| a.0.total_cmp(&b.0));
-    at.windows(2).all(|p| p[0].0 < p[1].0).then_some(at)
 }
 
 /// The content hash of everything that decides a cell's results.
@@ -511,17 +447,35 @@ fn hash(setting: &Setting, files: &Files) -> String {
 struct Product<'a> {
     /// For messages.
     what: String,
-    /// Where its lists stand in the file.
+    /// The keys that lead to its lists.
     path: Vec<String>,
-    grid: &'a [(String, Vec<toml::Value>)],
-    document: &'a toml::Table,
-    source: &'a Source,
+    grid: &'a [(String, Vec<Value>)],
+}
+
+impl Product<'_> {
+    /// The mistake of a point: of the key that the message names, or of the last one, for want of
+    /// better.
+    fn blame(&self, choice: &[usize], message: &str, hint: Option<String>) -> Mistake {
+        let mut values = self.grid.iter().zip(choice);
+        let named = values
+            .clone()
+            .find(|((key, _), _)| message.contains(key.as_str()));
+        let mut path = self.path.clone();
+        if let Some(((key, _), c)) = named.or_else(|| values.next_back()) {
+            path.extend([key.clone(), c.to_string()]);
+        }
+        Mistake {
+            path,
+            message: format!("in the {}: {message}", self.what),
+            hint,
+        }
+    }
 }
 
 /// Every point of a product: which value of each key, and the document with these values put in. The
 /// last key varies fastest; an empty grid has one point.
 fn product<'a>(
-    grid: &'a [(String, Vec<toml::Value>)],
+    grid: &'a [(String, Vec<Value>)],
     document: &'a toml::Table,
 ) -> impl Iterator<Item = (Vec<usize>, toml::Table)> + 'a {
     let sizes = grid.iter().map(|(_, v)| v.len());
@@ -542,23 +496,28 @@ fn product<'a>(
 }
 
 /// The values of a point, as written.
-fn values(grid: &[(String, Vec<toml::Value>)], choice: &[usize]) -> Vec<String> {
-    let pairs = grid.iter().zip(choice);
-    pairs.map(|((_, v), &c)| show(&v[c])).collect()
+fn values<'a>(
+    grid: &'a [(String, Vec<Value>)],
+    choice: &'a [usize],
+) -> impl Iterator<Item = &'a Value> {
+    grid.iter().zip(choice).map(|((_, v), &c)| &v[c])
 }
 
 /// A point in words: `key = value` without the name of the table.
-fn label(grid: &[(String, Vec<toml::Value>)], choice: &[usize]) -> String {
+fn label(grid: &[(String, Vec<Value>)], choice: &[usize]) -> String {
     let parts: Vec<String> = grid
         .iter()
         .zip(values(grid, choice))
-        .map(|((key, _), value)| format!("{} = {value}", key.rsplit('.').next().unwrap_or(key)))
+        .map(|((key, _), value)| {
+            let last = key.rsplit('.').next().unwrap_or(key);
+            format!("{last} = {}", show(value))
+        })
         .collect();
     parts.join(", ")
 }
 
 /// Puts `value` at a dotted key, making tables on the way.
-fn put(table: &mut toml::Table, key: &str, value: toml::Value) {
+pub(crate) fn put(table: &mut toml::Table, key: &str, value: Value) {
     match key.split_once('.') {
         None => {
             table.insert(key.to_string(), value);
@@ -570,7 +529,7 @@ fn put(table: &mut toml::Table, key: &str, value: toml::Value) {
             if !inner.is_table() {
                 *inner = toml::Table::new().into();
             }
-            if let toml::Value::Table(inner) = inner {
+            if let Value::Table(inner) = inner {
                 put(inner, rest, value);
             }
         }
@@ -578,10 +537,10 @@ fn put(table: &mut toml::Table, key: &str, value: toml::Value) {
 }
 
 /// A value as it is shown in tables: strings bare, the rest as TOML.
-fn show(value: &toml::Value) -> String {
+fn show(value: &Value) -> String {
     match value {
-        toml::Value::String(s) => s.clone(),
-        toml::Value::Table(t) => {
+        Value::String(s) => s.clone(),
+        Value::Table(t) => {
             let parts: Vec<String> = t
                 .iter()
                 .map(|(k, v)| format!("{k} {}", show(v)).trim_end().to_string())
@@ -589,7 +548,7 @@ fn show(value: &toml::Value) -> String {
             parts.join(", ")
         }
         // Deep networks of one width would fill a table with it.
-        toml::Value::Array(all) if all.len() > 4 && all.windows(2).all(|p| p[0] == p[1]) => {
+        Value::Array(all) if all.len() > 4 && all.windows(2).all(|p| p[0] == p[1]) => {
             format!("[{} × {}]", all.len(), show(&all[0]))
         }
         other => other.to_string(),

@@ -14,9 +14,9 @@ use thalweg::engine::cpu::Cpu;
 use thalweg::engine::reference::Reference;
 use thalweg::engine::{Engine, Job, Problem, Queue, Trained};
 use thalweg::error::Error;
+use thalweg::inputs::Inputs;
 use thalweg::lab;
 use thalweg::net::Activation;
-use thalweg::plan::Plan;
 use thalweg::stats::quantile_of;
 use thalweg::study::Source;
 
@@ -144,7 +144,7 @@ fn cell(text: &str, replicates: u64) -> Result<(Problem, Vec<Job>), Error> {
         text: text.into(),
         folder: ".".into(),
     };
-    let plan = Plan::new(&source)?;
+    let plan = source.plan(&Inputs::default())?;
     let cell = &plan.cells[0];
     let problem = cell.problem();
     let plain = |r| Job {

@@ -1,10 +1,10 @@
 //! How a setting, and a change of a setting, is named for people.
 
 use thalweg::analysis::comparison::{Compared, Member};
-use thalweg::data::{Data, Draw, Inputs, Targets};
+use thalweg::data::{Data, Draw, InputLaw, Targets};
 use thalweg::descent::{Method, Rate};
 use thalweg::net::{Init, Net, Parameterization};
-use thalweg::plan::Setting;
+use thalweg::study::Setting;
 
 use super::numbers::{count, many, number};
 
@@ -141,11 +141,11 @@ fn rate(rate: Rate) -> String {
 
 fn data(data: &Data) -> String {
     let inputs = match data.inputs {
-        Inputs::Gaussian => "standard normal",
-        Inputs::Sphere | Inputs::Shell(_) => "spherical",
-        Inputs::Grid(_) => "equally spaced",
-        Inputs::Chebyshev => "Chebyshev",
-        Inputs::Circle => "circular",
+        InputLaw::Gaussian => "standard normal",
+        InputLaw::Sphere | InputLaw::Shell(_) => "spherical",
+        InputLaw::Grid(_) => "equally spaced",
+        InputLaw::Chebyshev => "Chebyshev",
+        InputLaw::Circle => "circular",
     };
     let targets = match data.targets {
         Targets::Gaussian => "standard normal targets",

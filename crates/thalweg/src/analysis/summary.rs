@@ -10,12 +10,13 @@ use super::points;
 use super::replicate::{self, Replicate};
 use crate::data::Draw;
 use crate::net::{parameters, sizes};
-use crate::plan::{Cell, Setting};
+use crate::plan::Cell;
 use crate::record::{Look, Outcome, Record, Row, Tally};
 use crate::stats::{
     self, Components, Hit, Interval, Restart, kaplan_meier, median, quantile, quantile_interval,
     restart, wilson, wilson_share,
 };
+use crate::study::Setting;
 use crate::theory::expect::{Expected, expect};
 
 /// Replicates of a cell for which the infinitely wide network is asked.

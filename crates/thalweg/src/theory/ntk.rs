@@ -12,7 +12,7 @@ use std::f64::consts::PI;
 use super::dual::{Dual, Kind, closed, kind, piecewise};
 use super::hermite::Expansion;
 use crate::error::Error;
-use crate::net::{Activation, BiasInit, Init, Net, sizes, tensors};
+use crate::net::{Activation, BiasInit, Init, Net, Parameterization, sizes};
 
 /// What an infinitely wide network keeps of one weight layer.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
@@ -75,8 +75,6 @@ impl Wide {
     /// [`Error::Study`] if the weights come from a file or are constant: one network has no law.
     pub fn new(net: &Net, dim: usize, layer_rates: Option<&[f64]>) -> Result<Wide, Error> {
         let sizes = sizes(net, dim);
-        let multipliers = net.multipliers(dim);
-        let tensors = tensors(net, dim);
         let mut layers = Vec::new();
         for (l, pair) in sizes.windows(2).enumerate() {
             let (fan_in, fan_out) = (pair[0] as f64, pair[1] as f64);
@@ -108,17 +106,18 @@ impl Wide {
             };
             let gain = net.gains.as_ref().map_or(1.0, |g| g[l]);
             let rate = layer_rates.map_or(1.0, |r| r[l]);
-            let share = |is_bias: bool| {
-                let at = tensors
-                    .iter()
-                    .position(|t| t.layer == l && t.is_bias == is_bias);
-                at.map_or(0.0, |at| rate * multipliers[at] * multipliers[at])
+            // Not `net.multipliers`, with which engines train: a wrong one would agree with itself.
+            let (weight_square, bias_square) = match net.parameterization {
+                Parameterization::Standard => (fan_in, 1.0),
+                // Without a law of their own, biases are trained as they are.
+                Parameterization::Ntk if bias_law > 0.0 => (law, bias_law),
+                Parameterization::Ntk => (law, 1.0),
             };
             layers.push(Layer {
                 weight_variance: law * gain * gain,
                 bias_variance: if net.bias { bias_law } else { 0.0 },
-                weight_share: share(false) * fan_in,
-                bias_share: share(true),
+                weight_share: rate * weight_square,
+                bias_share: if net.bias { rate * bias_square } else { 0.0 },
             });
         }
         Ok(Wide {

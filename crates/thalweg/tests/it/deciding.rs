@@ -307,7 +307,10 @@ fn a_certificate_that_was_changed_is_refused() {
                 c.replicates *= 2;
             }),
         ),
-        ("now the cell", Box::new(|c| c.study.descent.steps += 1)),
+        (
+            "now the cell",
+            Box::new(|c| c.study.setting.descent.steps += 1),
+        ),
         ("has the format", Box::new(|c| c.format = "other 2".into())),
     ];
     for (said, lie) in lies {
@@ -371,7 +374,8 @@ fn a_race_finds_what_trying_everything_finds_with_less_work() {
     let choice = choices(SPACE).expect("the space is right").remove(0);
     // The study's own setting is one of the six points.
     assert_eq!(choice.candidates.len(), 6);
-    let plan = thalweg::Plan::choices(&crate::source(SPACE))
+    let plan = crate::source(SPACE)
+        .choices(&thalweg::Inputs::default())
         .expect("it is right")
         .remove(0)
         .1;

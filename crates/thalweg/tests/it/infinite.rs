@@ -32,6 +32,63 @@ fn ntk(activation: Activation, depth: usize, sw2: f64, sb2: f64) -> Net {
     }
 }
 
+/// Theory computes from the law what engines multiply with, and comes to the same, whatever the law.
+#[test]
+fn theory_and_engines_scale_every_law_alike() {
+    let inits = [
+        Init::Pytorch,
+        Init::XavierUniform,
+        Init::XavierNormal,
+        Init::KaimingUniform,
+        Init::KaimingNormal,
+        Init::LecunNormal,
+        Init::Orthogonal,
+        Init::Normal { variance: 1.7 },
+    ];
+    let biases = [
+        None,
+        Some(BiasInit::Pytorch),
+        Some(BiasInit::Zeros),
+        Some(BiasInit::Normal { std: 0.0 }),
+        Some(BiasInit::Normal { std: 0.3 }),
+    ];
+    let rates = [0.5, 2.0, 0.0];
+    for init in inits {
+        for bias_init in biases {
+            for parameterization in Parameterization::ALL {
+                for bias in [true, false] {
+                    let net = Net {
+                        hidden: vec![6, 10],
+                        bias,
+                        parameterization,
+                        init: init.clone(),
+                        bias_init,
+                        gains: Some(vec![1.0, 3.0, 1.0]),
+                        ..Net::default()
+                    };
+                    let of = Wide::new(&net, 4, Some(&rates)).expect("it has a law");
+                    let tensors = thalweg::net::tensors(&net, 4);
+                    for (tensor, m) in tensors.iter().zip(net.multipliers(4)) {
+                        let layer = of.layers[tensor.layer];
+                        let engine = rates[tensor.layer] * m * m;
+                        let (theory, engine) = if tensor.is_bias {
+                            (layer.bias_share, engine)
+                        } else {
+                            (layer.weight_share, engine * tensor.shape[1] as f64)
+                        };
+                        assert!(
+                            (theory - engine).abs() <= 1e-14 * engine,
+                            "{net:?} {}: {theory} {engine}",
+                            tensor.name
+                        );
+                    }
+                    assert!(bias || of.layers.iter().all(|l| l.bias_share.abs() < 1e-300));
+                }
+            }
+        }
+    }
+}
+
 fn wide(net: &Net, dim: usize) -> Wide {
     Wide::new(net, dim, None).expect("it has a law")
 }

@@ -15,8 +15,9 @@ use thalweg::lab::{self, Control, Event, InMemory};
 use thalweg::plan::{Cell, Plan};
 use thalweg::record::{Kept, ROWS, Record};
 use thalweg::store::{self, Folder};
+use thalweg::study::Source;
 
-use crate::{plan, record};
+use crate::{plan, record, source};
 
 const STUDY: &str = "replicates = 6\n[data]\npoints = 5\ndim = 3\n[net]\nhidden = [4]\n\
     [descent]\nsteps = 300\nrate = 0.02\n[look]\nreplicates = 2\n\
@@ -142,6 +143,59 @@ fn a_damaged_record_is_named_and_never_read() {
     );
 }
 
+/// A record that was copied to the place of another cell or engine is not taken for it.
+#[test]
+fn a_record_of_another_cell_is_named_and_not_taken() {
+    let folder = temp();
+    let (one, other) = (
+        plan("replicates = 2\n[descent]\nsteps = 5"),
+        plan("replicates = 3\n[descent]\nsteps = 5"),
+    );
+    run_all(&one, folder.path());
+    let path =
+        |plan: &Plan, engine: &str| store::record_path(folder.path(), &plan.cells[0], engine);
+    for (plan, engine) in [(&other, "cpu"), (&one, "reference")] {
+        let to = path(plan, engine);
+        fs::copy(path(&one, "cpu"), &to).expect("it can be copied");
+        let Err(error) = store::load(folder.path(), &plan.cells[0], engine) else {
+            panic!("it was taken");
+        };
+        assert!(
+            matches!(&error, Error::Damaged { path: p, .. } if *p == to),
+            "{error:?}"
+        );
+        let text = error.to_string();
+        assert!(
+            text.contains(&one.cells[0].hash) && text.contains("`cpu`"),
+            "{text}"
+        );
+        assert!(error.hint().is_some_and(|h| h.contains("delete it")));
+    }
+    assert!(
+        store::load(folder.path(), &one.cells[0], "cpu")
+            .expect("its own")
+            .is_some()
+    );
+}
+
+/// A bare name lies in the current folder, which is where its files are looked for afterwards.
+#[test]
+fn a_study_of_a_bare_name_finds_its_files_again() {
+    let folder = temp();
+    let source = |home: &str| Source {
+        name: "p.toml".into(),
+        text: "[data]\ndim = 3".into(),
+        folder: home.into(),
+    };
+    store::begin(folder.path(), &source(""), &plan("")).expect("there is room");
+    let back = store::load_source(folder.path()).expect("it is a run folder");
+    let here = std::env::current_dir().expect("there is one");
+    assert_eq!(back.folder, fs::canonicalize(here).expect("there is one"));
+    assert_eq!(back.text, source("").text);
+    store::write(Path::new("target-of-a-bare-name"), b"x").expect("a bare name can be written");
+    fs::remove_file("target-of-a-bare-name").expect("it was written here");
+}
+
 #[test]
 fn a_folder_that_cannot_be_written_is_an_error_of_the_system() {
     let temp = temp();
@@ -193,7 +247,13 @@ fn weights_that_were_written_come_back() {
         let (cell, folder) = (plan(&text).cells.remove(0), temp());
         let kept = kept(&cell);
         let path = store::write_weights(folder.path(), &cell, &kept).expect("it can be written");
-        let back = store::read_weights(&path, &cell.problem().tensors).expect("it can be read");
+        let init = format!(
+            "init = {{ file = {:?} }}\n[descent]",
+            path.display().to_string()
+        );
+        let again = plan(&text.replace("[descent]", &init)).cells.remove(0);
+        let back = again.weights(0);
+        assert_eq!(again.weights(5), back);
         let round = |v: &f64| {
             if precision == "f32" {
                 f64::from(*v as f32)
@@ -205,7 +265,7 @@ fn weights_that_were_written_come_back() {
         let names: Vec<String> = store::read_tensors(&path)
             .expect("it can be read")
             .into_iter()
-            .map(|t| t.0)
+            .map(|t| t.name)
             .collect();
         assert_eq!(
             names,
@@ -213,12 +273,6 @@ fn weights_that_were_written_come_back() {
                 "0.weight", "0.bias", "2.weight", "2.bias", "4.weight", "4.bias"
             ]
         );
-        let init = format!(
-            "init = {{ file = {:?} }}\n[descent]",
-            path.display().to_string()
-        );
-        let again = plan(&text.replace("[descent]", &init)).cells.remove(0);
-        assert_eq!(again.weights(5), back);
     }
 }
 
@@ -247,9 +301,11 @@ fn file(folder: &Path, tensors: &[(&str, &[usize])]) -> std::path::PathBuf {
 #[test]
 fn weights_that_do_not_fit_are_named() {
     let folder = temp();
-    let tensors = plan("[data]\ndim = 2\n[net]\nhidden = [1]").cells[0]
-        .problem()
-        .tensors;
+    let read = |path: &Path| {
+        let path = path.display().to_string();
+        let text = format!("[data]\ndim = 2\n[net]\nhidden = [1]\ninit = {{ file = {path:?} }}");
+        store::plan(&source(&text)).map(|plan| plan.cells[0].weights(0))
+    };
     let right: [(&str, &[usize]); 4] = [
         ("0.weight", &[1, 2]),
         ("0.bias", &[1]),
@@ -257,12 +313,9 @@ fn weights_that_do_not_fit_are_named() {
         ("2.bias", &[1]),
     ];
     let path = file(folder.path(), &right);
-    assert_eq!(
-        store::read_weights(&path, &tensors).expect("it fits"),
-        [0.0; 5]
-    );
+    assert_eq!(read(&path).expect("it fits"), [0.0; 5]);
     let refuse = |path: &Path, words: &str, hint: &str| {
-        let Err(error) = store::read_weights(path, &tensors) else {
+        let Err(error) = read(path) else {
             panic!("{words}: it was read")
         };
         assert!(error.to_string().contains(words), "{error}");

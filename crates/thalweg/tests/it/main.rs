@@ -5,6 +5,7 @@ mod deciding;
 mod engines;
 mod expectations;
 mod infinite;
+mod inputs;
 mod keeping;
 mod laws;
 mod mean_field;
@@ -24,7 +25,7 @@ use thalweg::study::Source;
 
 /// A study from its text.
 fn plan(text: &str) -> Plan {
-    Plan::new(&source(text)).expect("the study of a test is right")
+    thalweg::store::plan(&source(text)).expect("the study of a test is right")
 }
 
 fn source(text: &str) -> Source {

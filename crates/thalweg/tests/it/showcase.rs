@@ -1,5 +1,6 @@
 //! The built-in studies at reduced size show what they were written to show.
 
+use thalweg::Inputs;
 use thalweg::analysis::Analysis;
 use thalweg::analysis::claims::crossing as crosses;
 use thalweg::analysis::findings::{Finding, Verdict};
@@ -25,7 +26,10 @@ fn reduced(name: &str, replicates: u64) -> (Plan, Vec<Record>) {
 }
 
 fn changed(name: &str, replicates: u64, change: &dyn Fn(&mut Cell)) -> (Plan, Vec<Record>) {
-    let mut plan = Plan::new(&Source::open(name).expect("it is built in")).expect("it is right");
+    let mut plan = Source::built_in(name)
+        .expect("it is built in")
+        .plan(&Inputs::default())
+        .expect("it is right");
     for cell in &mut plan.cells {
         cell.setting.replicates = Replicates::Fixed(replicates);
         cell.setting.look.replicates = replicates;
@@ -263,7 +267,7 @@ fn a_claim_that_does_not_hold_fails() {
         folder: ".".into(),
     };
     let judged = |value: f64| {
-        let plan = Plan::new(&study(value)).expect("it is right");
+        let plan = study(value).plan(&Inputs::default()).expect("it is right");
         let records = trained(&plan);
         let all = findings(&plan, &records);
         let found = all.iter().find(|f| f.published()).expect("it is claimed");
@@ -280,12 +284,7 @@ fn a_claim_that_does_not_hold_fails() {
 #[test]
 fn a_crossed_design_finds_the_source_of_the_variance() {
     let run = |text: &str| {
-        let plan = Plan::new(&Source {
-            name: "test.toml".into(),
-            text: text.into(),
-            folder: ".".into(),
-        });
-        let plan = plan.expect("it is right");
+        let plan = crate::plan(text);
         let records = trained(&plan);
         let confronted = Analysis::of(&plan, &records, 2);
         (confronted.cells[0].clone(), plan.cells[0].clone())
@@ -317,7 +316,7 @@ fn a_crossed_design_finds_the_source_of_the_variance() {
             text: format!("[data]\npoints = 4\n{draw}\n[net]\nhidden = [8]\n"),
             folder: ".".into(),
         };
-        Plan::new(&source).expect("it is right").cells[0].clone()
+        source.plan(&Inputs::default()).expect("it is right").cells[0].clone()
     };
     let (crossed, plain) = (cell(design), cell(""));
     assert_eq!(crossed.set(17), plain.set(5));

@@ -1,16 +1,20 @@
 //! Study files: what is wrong is told where it is, and equal words mean equal draws.
 
 use proptest::prelude::*;
+use thalweg::data::Set;
+use thalweg::descent::{Descent, Method};
 use thalweg::error::{Error, Place};
+use thalweg::inputs::{Array, Inputs, Names};
+use thalweg::net::Net;
 use thalweg::plan::Plan;
-use thalweg::study::schema;
+use thalweg::study::{Compare, Replicates, Setting, Study, schema};
 
 use crate::{plan, source};
 
 /// (the study, line, column, words of the message, words of the hint)
 type Wrong = (&'static str, usize, usize, &'static str, &'static str);
 
-const WRONG: [Wrong; 48] = [
+const WRONG: [Wrong; 54] = [
     // Names nobody knows.
     (
         "titel = \"a\"",
@@ -211,6 +215,49 @@ const WRONG: [Wrong; 48] = [
         "finite coefficients",
         "",
     ),
+    // Numbers that ask for more than a machine has, or that the number format cannot hold.
+    (
+        "[data]\npoints = 100001",
+        2,
+        10,
+        "100001 training points: between 1 and 100000",
+        "",
+    ),
+    (
+        "[data]\ntargets = { teacher = { hidden = [1000000000000000000], activation = \"tanh\" } }",
+        2,
+        11,
+        "at most 16384 units",
+        "",
+    ),
+    (
+        "[data]\ntargets = { chebyshev = 4294967295 }",
+        2,
+        11,
+        "the degree 4294967295 is above 100000",
+        "",
+    ),
+    (
+        "[success]\nloss_below = 1e-46",
+        2,
+        14,
+        "1e-46 is less than single precision can tell from 0",
+        "precision = \"f64\"",
+    ),
+    (
+        "[descent]\nmethod = { sgd = { batch = 0 } }",
+        2,
+        10,
+        "a batch of 0 points",
+        "between 1",
+    ),
+    (
+        "[[claim]]\nwhat = \"success\"\nvalue = 1.0\nbetween = [0.0, 1.0]\nsourc = \"a\"",
+        5,
+        1,
+        "unknown field `sourc`",
+        "`source`",
+    ),
     // Comparisons.
     (
         "[[compare]]\nname = \"nothing\"",
@@ -296,7 +343,7 @@ const WRONG: [Wrong; 48] = [
 ];
 
 fn refused(text: &str) -> (String, Option<String>, Option<Place>) {
-    match Plan::new(&source(text)) {
+    match source(text).plan(&Inputs::default()) {
         Err(Error::Study {
             message,
             hint,
@@ -424,7 +471,7 @@ proptest! {
             }
         }
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        match Plan::new(&source(&text)) {
+        match source(&text).plan(&Inputs::default()) {
             Ok(plan) => prop_assert!(!plan.cells.is_empty()),
             Err(error) => prop_assert!(!error.to_string().is_empty()),
         }
@@ -520,7 +567,11 @@ fn the_hash_of_a_cell_changes_with_every_setting_and_not_with_the_title() {
     let with = |assignment: &str| {
         let mut s = source("");
         s.set(assignment).expect("it is right");
-        Plan::new(&s).expect("it is right").cells.remove(0).hash
+        s.plan(&Inputs::default())
+            .expect("it is right")
+            .cells
+            .remove(0)
+            .hash
     };
     let base = plan("").cells.remove(0).hash;
     assert_eq!(base, with("title=another"));
@@ -561,6 +612,222 @@ fn the_hash_of_a_cell_changes_with_every_setting_and_not_with_the_title() {
         let hash = with(change);
         assert!(!all.contains(&hash), "{change}");
         all.push(hash);
+    }
+}
+
+/// A study is a value: written as a file and read again it is the same one.
+#[test]
+fn a_study_that_is_written_is_read_back() {
+    for text in ["", VALID] {
+        let study = source(text).study().expect("it is right");
+        let written = toml::to_string(&study).expect("it can be written");
+        let again = source(&written).study().expect(&written);
+        assert_eq!(study, again, "{written}");
+    }
+}
+
+/// A study is a value, and a file is one way to write it.
+#[test]
+fn a_study_as_a_value_is_the_plan_of_its_file() {
+    let text = "seed = 7\nreplicates = 50\n[net]\nhidden = [64]\n\
+                [descent]\nmethod = { momentum = { beta = 0.5 } }\n\
+                [[compare]]\nname = \"both\"\n\"descent.method.momentum.beta\" = [0.5, 0.9]\n\
+                \"descent.rate.of_limit\" = [0.5]\n\"net.activation\" = [\"relu\", \"tanh\"]\n";
+    let study = Study {
+        compare: vec![
+            Compare::new("both")
+                .vary("descent.method.momentum.beta", [0.5, 0.9])
+                .vary("descent.rate.of_limit", [0.5])
+                .vary("net.activation", ["relu", "tanh"]),
+        ],
+        ..Study::of(Setting {
+            seed: 7,
+            replicates: Replicates::Fixed(50),
+            net: Net {
+                hidden: vec![64],
+                ..Net::default()
+            },
+            descent: Descent {
+                method: Method::Momentum { beta: 0.5 },
+                ..Descent::default()
+            },
+            ..Setting::default()
+        })
+    };
+    assert_eq!(
+        Plan::new(&study, &Inputs::default()).expect("it is right"),
+        plan(text)
+    );
+}
+
+/// Without a text there is no line to point at, but the keys.
+#[test]
+fn a_mistake_in_a_value_is_told_by_its_keys() {
+    let mut study = Study::of(Setting::default());
+    study.compare = vec![Compare::new("size").vary("data.points", [20, 0])];
+    let mistake = Plan::new(&study, &Inputs::default()).expect_err("no points");
+    assert_eq!(mistake.path, ["compare", "0", "data.points", "1"]);
+    assert!(mistake.message.contains("0 training points"), "{mistake}");
+    study.compare.clear();
+    study.setting.look.replicates = u64::MAX;
+    let mistake = Plan::new(&study, &Inputs::default()).expect_err("TOML has no such number");
+    assert!(mistake.hint.is_some_and(|h| h.contains("2^63")));
+}
+
+/// The hash of a cell holds what was handed over; the text of a plan holds the hash.
+#[test]
+fn a_plan_in_text_names_its_data_by_their_hash() {
+    let study = source("[data]\nfile = \"mine\"\n[net]\ninit = { file = \"w\" }\nhidden = []")
+        .study()
+        .expect("it is right");
+    let inputs = |y: f64, bias: f64| {
+        let array = |name: &str, shape: &[usize], values: &[f64]| Array {
+            name: name.into(),
+            shape: shape.to_vec(),
+            values: values.to_vec(),
+        };
+        let set = Set {
+            x: vec![1.0, 2.0, 3.0, 4.0],
+            y: vec![5.0, y],
+        };
+        let weights = vec![
+            array("0.weight", &[1, 2], &[0.1, 0.2]),
+            array("0.bias", &[1], &[bias]),
+        ];
+        let with = Inputs::default().with_data("mine", set).expect("finite");
+        with.with_weights("w", weights).expect("finite")
+    };
+    let plan = |y, bias| Plan::new(&study, &inputs(y, bias)).expect("it is right");
+    let (one, other, third) = (plan(6.0, 0.0), plan(7.0, 0.0), plan(6.0, 1.0));
+    assert_eq!(one.cells[0].set(3).y, [5.0, 6.0]);
+    assert_eq!(one.cells[0].weights(3), [0.1, 0.2, 0.0]);
+    assert_eq!(
+        (one.cells[0].setting.data.points, one.cells[0].dim()),
+        (2, 2)
+    );
+    let text = serde_json::to_string(&one).expect("it is text");
+    assert!(text.contains(&one.cells[0].hash), "{text}");
+    let hashes = [&one, &other, &third].map(|p| p.cells[0].hash.clone());
+    assert!(hashes[0] != hashes[1] && hashes[0] != hashes[2] && hashes[1] != hashes[2]);
+}
+
+/// The limits of a study are those of its files.
+#[test]
+fn what_is_handed_over_is_checked_as_what_is_written() {
+    let set = |n: usize, d: usize| Set {
+        x: vec![0.5; n * d],
+        y: vec![1.0; n],
+    };
+    let plan = |text: &str, set: Set| {
+        let inputs = Inputs::default().with_data("mine", set).expect("finite");
+        source(text).plan(&inputs)
+    };
+    let refused = |text: &str, of: Set, words: &str, line: usize| match plan(text, of) {
+        Err(Error::Study { message, place, .. }) => {
+            assert!(message.contains(words), "{message}");
+            assert_eq!(place.map(|p| p.line), Some(line), "{message}");
+        }
+        other => panic!("{words}: {other:?}"),
+    };
+    let file = "[data]\nfile = \"mine\"\n";
+    refused(file, set(100_001, 1), "100001 training points", 2);
+    refused(file, set(1, 100_001), "input dimension 100001", 2);
+    let batch = format!("{file}[descent]\nmethod = {{ sgd = {{ batch = 4 }} }}");
+    refused(&batch, set(3, 2), "a batch of 4 from 3 points", 4);
+    assert!(plan(&batch, set(4, 2)).is_ok());
+    let other = file.replace("mine", "yours");
+    refused(&other, set(3, 2), "no training set `yours`", 2);
+    let compare = format!(
+        "{file}[[compare]]\nname = \"batch\"\n\
+         \"descent.method\" = [{{ sgd = {{ batch = 2 }} }}, {{ sgd = {{ batch = 9 }} }}]"
+    );
+    refused(&compare, set(3, 2), "a batch of 9 from 3 points", 5);
+    for (x, y, words) in [
+        (vec![], vec![], "no inputs"),
+        (vec![1.0], vec![], "no inputs"),
+        (vec![1.0, 2.0, 3.0], vec![1.0, 2.0], "no inputs"),
+        (vec![1.0, f64::NAN], vec![1.0, 2.0], "training point 2"),
+        (vec![1.0, 2.0], vec![f64::INFINITY, 2.0], "training point 1"),
+    ] {
+        let set = Set { x, y };
+        let mistake = Inputs::default().with_data("mine", set).expect_err(words);
+        assert!(mistake.to_string().contains(words), "{mistake}");
+        assert!(mistake.to_string().starts_with("mine: "), "{mistake}");
+    }
+    let array = |shape: Vec<usize>, values: Vec<f64>| Array {
+        name: "0.weight".into(),
+        shape,
+        values,
+    };
+    for bad in [
+        array(vec![2, 2], vec![0.0; 3]),
+        array(vec![usize::MAX, 2], vec![0.0; 3]),
+        array(vec![1], vec![f64::NAN]),
+    ] {
+        assert!(Inputs::default().with_weights("w", vec![bad]).is_err());
+    }
+}
+
+/// Names are found wherever a study says them.
+#[test]
+fn every_input_that_a_study_names_is_known_before_it_is_read() {
+    let study = source(
+        "[data]\nfile = \"a.csv\"\n[[compare]]\nname = \"data\"\n\
+         \"data.file\" = [\"b.csv\", \"c.csv\"]\n\"net.init\" = [\"pytorch\", { file = \"w\" }]\n\
+         \"net.init.file\" = [\"v\"]\n\
+         [space]\n\"net.hidden\" = [[4]]\n[space.each]\n\"data.file\" = [\"d.csv\"]\n",
+    );
+    let names = Names::of(&study.study().expect("it is right"));
+    assert_eq!(
+        Vec::from_iter(names.data),
+        ["a.csv", "b.csv", "c.csv", "d.csv"]
+    );
+    assert_eq!(Vec::from_iter(names.weights), ["v", "w"]);
+}
+
+/// A comparison along numbers knows them as numbers, not by what is shown of them.
+#[test]
+fn the_numbers_of_a_comparison_are_those_written() {
+    let along = |key: &str, values: &str| {
+        let text = format!("[[compare]]\nname = \"a\"\n\"{key}\" = {values}");
+        let numbers = plan(&text).comparisons[0].numbers();
+        numbers.map(|all| all.into_iter().map(|(v, _)| v).collect::<Vec<f64>>())
+    };
+    for (key, values, numbers) in [
+        ("data.dim", "[5, 2, 9]", Some(vec![2.0, 5.0, 9.0])),
+        ("descent.rate", "[1e-3, 1]", Some(vec![1e-3, 1.0])),
+        (
+            "descent.rate",
+            "[{ of_limit = 0.5 }, { of_limit = 0.25 }]",
+            Some(vec![0.25, 0.5]),
+        ),
+        ("descent.rate", "[{ of_limit = 0.5 }, 0.01]", None),
+        ("net.hidden", "[[8], [16, 16], [4]]", None),
+        ("net.hidden", "[[8], [16], [4]]", Some(vec![4.0, 8.0, 16.0])),
+        (
+            "net.hidden",
+            "[[8], [8, 8, 8, 8, 8, 8], [8, 8]]",
+            Some(vec![1.0, 2.0, 6.0]),
+        ),
+        (
+            "net.init",
+            "[{ normal = { variance = 2 } }, { normal = { variance = 1.5 } }]",
+            Some(vec![1.5, 2.0]),
+        ),
+        (
+            "net.init",
+            "[{ normal = { variance = 2 } }, { constant = 1.5 }]",
+            None,
+        ),
+        ("net.activation", "[\"relu\", \"tanh\"]", None),
+        ("net.bias", "[true, false]", None),
+        (
+            "data.targets",
+            "[{ chebyshev = 0 }, { chebyshev = 1 }]",
+            None,
+        ),
+    ] {
+        assert_eq!(along(key, values), numbers, "{key} = {values}");
     }
 }
 

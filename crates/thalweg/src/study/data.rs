@@ -2,11 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
-use std::path::Path;
 
+use super::check::{Mistake, mistake};
+use super::net::{self, Activation, Init, Net, WIDEST};
 use crate::engine::activation::value_and_slope;
-use crate::error::Error;
-use crate::net::{Activation, Init, Net};
 use crate::seed::{Purpose, stream};
 
 /// Where training sets come from; the `[data]` table.
@@ -18,13 +17,13 @@ pub struct Data {
     /// d, the dimension of the inputs.
     pub dim: usize,
     /// The law of the inputs.
-    pub inputs: Inputs,
+    pub inputs: InputLaw,
     /// The law of the targets.
     pub targets: Targets,
     /// How often a training set is drawn.
     pub draw: Draw,
     /// A file with columns `x0`, `x1`, …, `y` (csv, parquet, npz with arrays `x` and `y`, or npy
-    /// with y in the last column) instead of a law. Every replicate trains on it.
+    /// with y in the last column), or the name of a set in [`Inputs`](crate::Inputs), instead of a law. Every replicate trains on it.
     pub file: Option<String>,
 }
 
@@ -33,7 +32,7 @@ impl Default for Data {
         Data {
             points: 20,
             dim: 15,
-            inputs: Inputs::Gaussian,
+            inputs: InputLaw::Gaussian,
             targets: Targets::Gaussian,
             draw: Draw::Each,
             file: None,
@@ -44,7 +43,7 @@ impl Default for Data {
 /// The law of the inputs x [N, d].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Inputs {
+pub enum InputLaw {
     /// N(0, 1), independent.
     Gaussian,
     /// Uniform on the sphere of radius √d.
@@ -142,19 +141,128 @@ impl Draw {
     }
 }
 
+/// The largest number of training points, and of input dimensions.
+const MOST: usize = 100_000;
+
+/// The highest degree of a Chebyshev polynomial.
+const HIGHEST: u32 = 100_000;
+
 /// The part of a training set's stream that norms of inputs are drawn from.
 const NORMS: u64 = 1 << 33;
 
 /// A training set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Set {
-    /// Inputs [N, d], row-major.
+    /// InputLaw [N, d], row-major.
     pub x: Vec<f64>,
     /// Targets `[N]`.
     pub y: Vec<f64>,
 }
 
 impl Data {
+    /// Everything that types cannot say, but for the size.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Mistake`].
+    pub fn check(&self) -> Result<(), Mistake> {
+        if let Draw::Crossed(of) = self.draw {
+            let product = of.sets.checked_mul(of.weights);
+            if !product.is_some_and(|n| (1..=1_000_000_000).contains(&n)) {
+                return mistake(
+                    "data.draw",
+                    format!(
+                        "{} training sets with {} initial weights each: their product is the \
+                         number of replicates, between 1 and 1e9",
+                        of.sets, of.weights
+                    ),
+                    "for instance `{ sets = 40, weights = 40 }`",
+                );
+            }
+        }
+        self.check_inputs()?;
+        self.check_targets()
+    }
+
+    /// That the numbers of points and dimensions are ones that can be worked with.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Mistake`].
+    pub(super) fn check_size(&self) -> Result<(), Mistake> {
+        let key = |name: &str| match self.file {
+            Some(_) => "data.file".to_string(),
+            None => format!("data.{name}"),
+        };
+        if !(1..=MOST).contains(&self.points) {
+            let message = format!("{} training points: between 1 and {MOST}", self.points);
+            return mistake(&key("points"), message, "");
+        }
+        if !(1..=MOST).contains(&self.dim) {
+            let message = format!("input dimension {}: between 1 and {MOST}", self.dim);
+            return mistake(&key("dim"), message, "");
+        }
+        Ok(())
+    }
+
+    fn check_inputs(&self) -> Result<(), Mistake> {
+        let wrong = |message: String, hint: &str| mistake("data.inputs", message, hint);
+        let fixed = match &self.inputs {
+            InputLaw::Shell([from, to]) if !(*from > 0.0 && from <= to && to.is_finite()) => {
+                return wrong(
+                    format!("the norms {from} to {to} of a shell are not positive and increasing"),
+                    "for instance `{ shell = [1.0, 2.0] }`",
+                );
+            }
+            InputLaw::Grid(ends) if ends.iter().any(|e| !e.is_finite()) => {
+                return wrong("the ends of the grid must be finite".into(), "");
+            }
+            InputLaw::Gaussian | InputLaw::Sphere | InputLaw::Shell(_) => None,
+            InputLaw::Grid(_) => Some(("grid", 1)),
+            InputLaw::Chebyshev => Some(("chebyshev", 1)),
+            InputLaw::Circle => Some(("circle", 2)),
+        };
+        match fixed {
+            Some((name, dim)) if self.file.is_none() && self.dim != dim => wrong(
+                format!(
+                    "inputs on a {name} have dimension {dim}, but data.dim is {}",
+                    self.dim
+                ),
+                &format!("write `dim = {dim}`"),
+            ),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn check_targets(&self) -> Result<(), Mistake> {
+        let wrong = |message: String, hint: &str| mistake("data.targets", message, hint);
+        match &self.targets {
+            Targets::Teacher { hidden, .. } if hidden.contains(&0) => {
+                wrong("a teacher's layer needs at least one unit".into(), "")
+            }
+            Targets::Teacher { hidden, .. } if hidden.iter().any(|n| *n > WIDEST) => {
+                wrong(format!("a teacher's layer has at most {WIDEST} units"), "")
+            }
+            Targets::Polynomial(c) if c.is_empty() || c.iter().any(|c| !c.is_finite()) => {
+                wrong("a polynomial needs finite coefficients".into(), "")
+            }
+            Targets::Signs([from, to]) if !(*from >= 0.0 && from <= to && to.is_finite()) => wrong(
+                format!("the sizes {from} to {to} are negative or not increasing"),
+                "for instance `{ signs = [1.0, 2.0] }`",
+            ),
+            // Its recursion makes that many steps at every point.
+            Targets::Chebyshev(degree) if *degree > HIGHEST => {
+                wrong(format!("the degree {degree} is above {HIGHEST}"), "")
+            }
+            Targets::Gaussian
+            | Targets::Signs(_)
+            | Targets::Teacher { .. }
+            | Targets::Polynomial(_)
+            | Targets::Chebyshev(_)
+            | Targets::Cosine(_) => Ok(()),
+        }
+    }
+
     /// The training set of replicate `replicate`; `file` holds that of [`Data::file`].
     pub fn set(&self, seed: u64, replicate: u64, file: Option<&Set>) -> Set {
         if let Some(set) = file {
@@ -164,7 +272,7 @@ impl Data {
         let (n, d) = (self.points, self.dim);
         let mut x = vec![0.0; n * d];
         match self.inputs {
-            Inputs::Gaussian | Inputs::Sphere | Inputs::Shell(_) => {
+            InputLaw::Gaussian | InputLaw::Sphere | InputLaw::Shell(_) => {
                 for j in 0..d {
                     let mut random = stream(seed, index, Purpose::Data, 1 + j as u64);
                     (0..n).for_each(|i| x[i * d + j] = random.normal());
@@ -177,23 +285,26 @@ impl Data {
                     }
                 };
                 match self.inputs {
-                    Inputs::Sphere => scale(&mut || (d as f64).sqrt()),
-                    Inputs::Shell([from, to]) => {
+                    InputLaw::Sphere => scale(&mut || (d as f64).sqrt()),
+                    InputLaw::Shell([from, to]) => {
                         let mut random = stream(seed, index, Purpose::Data, NORMS);
                         scale(&mut || from + (to - from) * random.uniform());
                     }
-                    Inputs::Gaussian | Inputs::Grid(_) | Inputs::Chebyshev | Inputs::Circle => {}
+                    InputLaw::Gaussian
+                    | InputLaw::Grid(_)
+                    | InputLaw::Chebyshev
+                    | InputLaw::Circle => {}
                 }
             }
-            Inputs::Grid([from, to]) => {
+            InputLaw::Grid([from, to]) => {
                 let gaps = (n.max(2) - 1) as f64;
                 (0..n).for_each(|i| x[i] = from + (to - from) * i as f64 / gaps);
             }
-            Inputs::Chebyshev => {
+            InputLaw::Chebyshev => {
                 let step = std::f64::consts::PI / (2 * n) as f64;
                 (0..n).for_each(|i| x[i] = -libm::cos(step * (2 * i + 1) as f64));
             }
-            Inputs::Circle => {
+            InputLaw::Circle => {
                 for (i, row) in x.chunks_exact_mut(2).enumerate() {
                     let angle = std::f64::consts::TAU * i as f64 / n as f64;
                     row.copy_from_slice(&[libm::cos(angle), libm::sin(angle)]);
@@ -268,13 +379,13 @@ fn teacher(
         init: Init::LecunNormal,
         ..Net::default()
     };
-    let tensors = crate::net::tensors(&net, d);
+    let tensors = net::tensors(&net, d);
     let draws: Vec<Vec<f64>> = tensors
         .iter()
         .enumerate()
         .map(|(i, tensor)| {
             let mut random = stream(seed, index, Purpose::Data, (1 << 32) + i as u64);
-            let fan_in = crate::net::sizes(&net, d)[tensor.layer] as f64;
+            let fan_in = net::sizes(&net, d)[tensor.layer] as f64;
             let std = if tensor.is_bias {
                 0.1
             } else {
@@ -300,260 +411,6 @@ fn teacher(
             a[0]
         })
         .collect()
-}
-
-/// Reads a training set: csv, parquet, npy or npz, by the file's extension.
-///
-/// # Errors
-///
-/// [`Error::Io`] if it cannot be opened, [`Error::Damaged`] if a column is missing, a value is not a
-/// finite number, or there is no row.
-pub fn read(path: &Path) -> Result<Set, Error> {
-    let bad = |message: String| Error::Damaged {
-        path: path.to_path_buf(),
-        message,
-        hint: "a training set has the columns `x0`, `x1`, …, and `y`, all finite numbers".into(),
-    };
-    let extension = path
-        .extension()
-        .and_then(|e| e.to_str())
-        .unwrap_or_default()
-        .to_lowercase();
-    let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
-    let (names, rows) = match extension.as_str() {
-        "csv" => read_csv(file).map_err(bad)?,
-        "parquet" => read_parquet(file).map_err(bad)?,
-        "npy" => {
-            let (shape, values) = read_npy(std::io::BufReader::new(file)).map_err(bad)?;
-            let [_, columns] = shape[..] else {
-                return Err(bad(format!(
-                    "holds an array of {} axes, not 2",
-                    shape.len()
-                )));
-            };
-            (
-                default_names(columns),
-                values
-                    .chunks_exact(columns.max(1))
-                    .map(<[f64]>::to_vec)
-                    .collect(),
-            )
-        }
-        "npz" => {
-            let mut archive = npyz::npz::NpzArchive::new(std::io::BufReader::new(file))
-                .map_err(|e| bad(format!("is no npz archive: {e}")))?;
-            let mut get = |name: &str| -> Result<(Vec<usize>, Vec<f64>), Error> {
-                let entry = archive
-                    .by_name(name)
-                    .map_err(|e| bad(format!("cannot be read: {e}")))?
-                    .ok_or_else(|| bad(format!("has no array `{name}`")))?;
-                npy_values(entry).map_err(bad)
-            };
-            let (x_shape, x) = get("x")?;
-            let (_, y) = get("y")?;
-            let d = if x_shape.len() == 1 {
-                1
-            } else {
-                x_shape.get(1).copied().unwrap_or(1)
-            };
-            if x_shape.first() != Some(&y.len()) || x_shape.len() > 2 {
-                return Err(bad(format!(
-                    "has x of shape {x_shape:?} and {} targets",
-                    y.len()
-                )));
-            }
-            let rows = x
-                .chunks_exact(d.max(1))
-                .zip(&y)
-                .map(|(x, y)| [x, &[*y]].concat())
-                .collect();
-            (default_names(d + 1), rows)
-        }
-        other => return Err(bad(format!("has the unknown extension `{other}`"))),
-    };
-    let rows: Vec<Vec<f64>> = rows;
-    let column = |name: &str| names.iter().position(|n: &String| n == name);
-    let y_at = column("y").ok_or_else(|| bad(format!("has no column `y` but {names:?}")))?;
-    let x_at: Vec<usize> = (0..).map_while(|j| column(&format!("x{j}"))).collect();
-    if x_at.is_empty() || rows.is_empty() {
-        return Err(bad("has no column `x0` or no row".into()));
-    }
-    if x_at.len() + 1 != names.len() {
-        return Err(bad(format!(
-            "has other columns than x0, x1, … and y: {names:?}"
-        )));
-    }
-    if let Some(row) = rows
-        .iter()
-        .position(|row| row.iter().any(|v| !v.is_finite()))
-    {
-        return Err(bad(format!(
-            "holds a value that is not a finite number in row {}",
-            row + 1
-        )));
-    }
-    Ok(Set {
-        x: rows
-            .iter()
-            .flat_map(|row| x_at.iter().map(|&j| row[j]))
-            .collect(),
-        y: rows.iter().map(|row| row[y_at]).collect(),
-    })
-}
-
-/// Reads inputs without targets [N, d], and d: the columns `x0`, `x1`, … of a csv or parquet file (others
-/// are ignored), all columns of an npy array, or the array `x` of an npz file.
-///
-/// # Errors
-///
-/// [`Error::Io`] if it cannot be opened, [`Error::Damaged`] if there is no column or row, or a value is
-/// not a finite number.
-pub fn read_inputs(path: &Path) -> Result<(Vec<f64>, usize), Error> {
-    let bad = |message: String| {
-        Error::Damaged {
-        path: path.to_path_buf(),
-        message,
-        hint: "inputs are the columns `x0`, `x1`, … of a csv or parquet file, an npy array [N, d], or \
-               the array `x` of an npz file"
-            .into(),
-    }
-    };
-    let extension = path
-        .extension()
-        .and_then(|e| e.to_str())
-        .unwrap_or_default()
-        .to_lowercase();
-    let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
-    let (x, d) = match extension.as_str() {
-        "csv" | "parquet" => {
-            let (names, rows) = if extension == "csv" {
-                read_csv(file).map_err(bad)?
-            } else {
-                read_parquet(file).map_err(bad)?
-            };
-            let at: Vec<usize> = (0..)
-                .map_while(|j| names.iter().position(|n| *n == format!("x{j}")))
-                .collect();
-            if at.is_empty() {
-                return Err(bad(format!("has no column `x0` but {names:?}")));
-            }
-            let x: Vec<f64> = rows
-                .iter()
-                .flat_map(|row| at.iter().map(|&j| row[j]))
-                .collect();
-            (x, at.len())
-        }
-        "npy" | "npz" => {
-            let reader = std::io::BufReader::new(file);
-            let (shape, x) = if extension == "npy" {
-                read_npy(reader).map_err(bad)?
-            } else {
-                let mut archive = npyz::npz::NpzArchive::new(reader)
-                    .map_err(|e| bad(format!("is no npz archive: {e}")))?;
-                let entry = archive
-                    .by_name("x")
-                    .map_err(|e| bad(format!("cannot be read: {e}")))?
-                    .ok_or_else(|| bad("has no array `x`".into()))?;
-                npy_values(entry).map_err(bad)?
-            };
-            match shape[..] {
-                [_] => (x, 1),
-                [_, d] if d > 0 => (x, d),
-                _ => {
-                    return Err(bad(format!(
-                        "holds an array of shape {shape:?}, not [N, d]"
-                    )));
-                }
-            }
-        }
-        other => return Err(bad(format!("has the unknown extension `{other}`"))),
-    };
-    if x.is_empty() {
-        return Err(bad("has no row".into()));
-    }
-    if let Some(at) = x.iter().position(|v| !v.is_finite()) {
-        return Err(bad(format!(
-            "holds a value that is not a finite number in row {}",
-            at / d + 1
-        )));
-    }
-    Ok((x, d))
-}
-
-type Columns = (Vec<String>, Vec<Vec<f64>>);
-
-fn default_names(columns: usize) -> Vec<String> {
-    (0..columns.saturating_sub(1))
-        .map(|j| format!("x{j}"))
-        .chain(["y".to_string()])
-        .collect()
-}
-
-fn read_csv(file: std::fs::File) -> Result<Columns, String> {
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_reader(file);
-    let names = reader
-        .headers()
-        .map_err(|e| format!("is no csv file: {e}"))?;
-    let names = names.iter().map(str::to_string).collect();
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|e| format!("is damaged: {e}"))?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let row: Result<Vec<f64>, _> = record.iter().map(str::parse).collect();
-        rows.push(row.map_err(|_| format!("holds something that is not a number in line {line}"))?);
-    }
-    Ok((names, rows))
-}
-
-fn read_parquet(file: std::fs::File) -> Result<Columns, String> {
-    use parquet::file::reader::{FileReader, SerializedFileReader};
-    use parquet::record::Field;
-    let reader = SerializedFileReader::new(file).map_err(|e| format!("is no parquet file: {e}"))?;
-    let schema = reader.metadata().file_metadata().schema_descr();
-    let names = schema
-        .columns()
-        .iter()
-        .map(|c| c.name().to_string())
-        .collect();
-    let mut rows = Vec::new();
-    for row in reader
-        .get_row_iter(None)
-        .map_err(|e| format!("is damaged: {e}"))?
-    {
-        let row = row.map_err(|e| format!("is damaged: {e}"))?;
-        let values: Option<Vec<f64>> = row
-            .get_column_iter()
-            .map(|(_, field)| match field {
-                Field::Double(v) => Some(*v),
-                Field::Float(v) => Some(f64::from(*v)),
-                Field::Int(v) => Some(f64::from(*v)),
-                Field::Long(v) => Some(*v as f64),
-                _ => None,
-            })
-            .collect();
-        rows.push(values.ok_or("holds a column that is not numbers, or an empty value")?);
-    }
-    Ok((names, rows))
-}
-
-fn read_npy(reader: impl std::io::Read) -> Result<(Vec<usize>, Vec<f64>), String> {
-    npy_values(npyz::NpyFile::new(reader).map_err(|e| format!("is no npy file: {e}"))?)
-}
-
-fn npy_values<R: std::io::Read>(npy: npyz::NpyFile<R>) -> Result<(Vec<usize>, Vec<f64>), String> {
-    let shape: Vec<usize> = npy.shape().iter().map(|&n| n as usize).collect();
-    if npy.order() == npyz::Order::Fortran && shape.len() > 1 {
-        return Err("is in Fortran order: save `np.ascontiguousarray(a)`".into());
-    }
-    let type_name = format!("{:?}", npy.dtype());
-    let values: Result<Vec<f64>, std::io::Error> = if let Ok(data) = npy.try_data::<f64>() {
-        data.collect()
-    } else {
-        return Err(format!("holds {type_name}: save `a.astype(\"float64\")`"));
-    };
-    Ok((shape, values.map_err(|e| format!("is damaged: {e}"))?))
 }
 
 #[cfg(test)]
@@ -586,7 +443,7 @@ mod tests {
     #[test]
     fn points_on_the_sphere_have_radius_root_d() {
         let data = Data {
-            inputs: Inputs::Sphere,
+            inputs: InputLaw::Sphere,
             ..Data::default()
         };
         for row in data.set(1, 1, None).x.chunks_exact(15) {

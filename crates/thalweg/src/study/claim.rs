@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::check::{Mistake, mistake};
+
 /// A published number; a `[[claim]]` table. Of one cell (`at`, the base cell without), or of a comparison
 /// (`along`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -84,5 +86,47 @@ impl Quantity {
             Quantity::FlowDistance => "largest distance from gradient flow".into(),
             Quantity::Lyapunov => "Lyapunov exponent".into(),
         }
+    }
+}
+
+impl Claim {
+    /// Everything that types cannot say of the claim of this index.
+    pub(super) fn check(&self, index: usize) -> Result<(), Mistake> {
+        let here = |key: &str, message: String, hint: &str| {
+            mistake(&format!("claim.{index}.{key}"), message, hint)
+        };
+        let [low, high] = self.between;
+        if !(low <= high) {
+            return here(
+                "between",
+                format!("{low} to {high} is no range"),
+                "the smaller number first",
+            );
+        }
+        if !(low <= self.value && self.value <= high) {
+            return here(
+                "value",
+                format!("the value {} is not between {low} and {high}", self.value),
+                "`between` says which values of ours count as the same as `value`",
+            );
+        }
+        if self.along.is_some() && !self.at.is_empty() {
+            return here(
+                "at",
+                "a claim is of one cell (`at`) or of a comparison (`along`)".into(),
+                "leave one of them out",
+            );
+        }
+        if let Some(key) = self.at.keys().find(|key| !key.contains('.')) {
+            return here(
+                "at",
+                format!("`{key}` is no dotted key"),
+                "for instance `at = { \"data.dim\" = 5 }`, with quotes",
+            );
+        }
+        if self.what == Quantity::WeightsMoved(0) {
+            return here("what", "weight layers count from 1".into(), "");
+        }
+        Ok(())
     }
 }

@@ -4,6 +4,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::borrow::Cow;
 
+use super::check::{Mistake, mistake, positive};
+
 pub use thalweg_engine::{Loss, Method, Precision};
 
 /// The training rule; the `[descent]` table.
@@ -120,4 +122,70 @@ pub enum Stop {
     Below,
     /// After all steps; the final loss decides. The record also has the first step below.
     Never,
+}
+
+impl Descent {
+    /// Everything that types cannot say of a network with so many weight layers.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Mistake`].
+    pub fn check(&self, layers: usize) -> Result<(), Mistake> {
+        let (Rate::Absolute(rate) | Rate::OfLimit(rate)) = self.rate;
+        if !positive(rate) {
+            return mistake(
+                "descent.rate",
+                format!("the rate {rate} must be positive and finite"),
+                "`0.01`, or `{ of_limit = 0.5 }` for half the largest stable rate",
+            );
+        }
+        if let Some(rates) = &self.layer_rates {
+            if rates.len() != layers {
+                return mistake(
+                    "descent.layer_rates",
+                    format!("{} factors for {layers} weight layers", rates.len()),
+                    "one number for each hidden layer and one for the output",
+                );
+            }
+            if rates.iter().any(|r| !(*r >= 0.0 && r.is_finite())) {
+                let message = "a factor must be finite and not negative".into();
+                return mistake("descent.layer_rates", message, "");
+            }
+        }
+        if self.steps > 1_000_000_000_000 {
+            let message = format!("{} steps are more than 1e12", self.steps);
+            return mistake("descent.steps", message, "");
+        }
+        check_method(self.method)
+    }
+}
+
+fn check_method(method: Method) -> Result<(), Mistake> {
+    let decay = |b: f64| (0.0..1.0).contains(&b);
+    match method {
+        Method::Momentum { beta } | Method::Nesterov { beta } if !decay(beta) => mistake(
+            "descent.method",
+            format!("beta = {beta} is not in [0, 1)"),
+            "0.9 is customary",
+        ),
+        Method::Adam { betas, eps }
+            if !(betas.iter().all(|b| decay(*b)) && eps >= 0.0 && eps.is_finite()) =>
+        {
+            mistake(
+                "descent.method",
+                format!("betas = {betas:?}, eps = {eps}: betas are in [0, 1), eps is not negative"),
+                "PyTorch's are betas = [0.9, 0.999], eps = 1e-8",
+            )
+        }
+        Method::Sgd { batch: 0 } => mistake(
+            "descent.method",
+            "a batch of 0 points".into(),
+            "between 1 and data.points",
+        ),
+        Method::Gd
+        | Method::Momentum { .. }
+        | Method::Nesterov { .. }
+        | Method::Adam { .. }
+        | Method::Sgd { .. } => Ok(()),
+    }
 }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::check::{Mistake, mistake, positive};
 use crate::seed::{Purpose, normal_quantile, stream};
 
 pub use thalweg_engine::{Activation, Tensor};
@@ -103,6 +104,14 @@ pub enum BiasInit {
     },
 }
 
+/// Units of the widest layer.
+pub(super) const WIDEST: usize = 16_384;
+
+impl Parameterization {
+    /// All of them.
+    pub const ALL: [Parameterization; 2] = [Parameterization::Standard, Parameterization::Ntk];
+}
+
 /// Units of every layer from inputs to output.
 pub fn sizes(net: &Net, dim: usize) -> Vec<usize> {
     std::iter::once(dim)
@@ -145,8 +154,76 @@ impl Net {
     pub fn bias_law(&self) -> BiasInit {
         self.bias_init.unwrap_or(match self.init {
             Init::Pytorch => BiasInit::Pytorch,
-            _ => BiasInit::Zeros,
+            Init::XavierUniform
+            | Init::XavierNormal
+            | Init::KaimingUniform
+            | Init::KaimingNormal
+            | Init::LecunNormal
+            | Init::Orthogonal
+            | Init::Normal { .. }
+            | Init::Constant(_)
+            | Init::File(_) => BiasInit::Zeros,
         })
+    }
+
+    /// Everything that types cannot say.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Mistake`].
+    pub fn check(&self) -> Result<(), Mistake> {
+        if self.hidden.iter().any(|n| !(1..=WIDEST).contains(n)) {
+            let message = format!("a hidden layer has between 1 and {WIDEST} units");
+            return mistake("net.hidden", message, "");
+        }
+        let layers = self.hidden.len() + 1;
+        if let Some(gains) = &self.gains {
+            if gains.len() != layers {
+                return mistake(
+                    "net.gains",
+                    format!("{} gains for {layers} weight layers", gains.len()),
+                    "one number for each hidden layer and one for the output",
+                );
+            }
+            if gains.iter().any(|g| !g.is_finite()) {
+                return mistake("net.gains", "a gain must be finite".into(), "");
+            }
+        }
+        self.check_init()?;
+        match self.bias_init {
+            Some(BiasInit::Normal { std }) if !(std >= 0.0 && std.is_finite()) => mistake(
+                "net.bias_init",
+                format!("the standard deviation {std} must not be negative"),
+                "",
+            ),
+            Some(BiasInit::Normal { .. } | BiasInit::Pytorch | BiasInit::Zeros) | None => Ok(()),
+        }
+    }
+
+    fn check_init(&self) -> Result<(), Mistake> {
+        let wrong = |message: String, hint: &str| mistake("net.init", message, hint);
+        match self.init {
+            Init::Normal { variance } if !positive(variance) => {
+                wrong(format!("the variance {variance} must be positive"), "")
+            }
+            Init::Constant(value) if !value.is_finite() => {
+                wrong(format!("the constant {value} is not finite"), "")
+            }
+            Init::File(_) if self.parameterization == Parameterization::Ntk => wrong(
+                "weights from a file are in the standard parameterization".into(),
+                "write `parameterization = \"standard\"`",
+            ),
+            Init::Pytorch
+            | Init::XavierUniform
+            | Init::XavierNormal
+            | Init::KaimingUniform
+            | Init::KaimingNormal
+            | Init::LecunNormal
+            | Init::Orthogonal
+            | Init::Normal { .. }
+            | Init::Constant(_)
+            | Init::File(_) => Ok(()),
+        }
     }
 
     /// The initial weights of replicate `index` as flat parameters, in the *effective* form

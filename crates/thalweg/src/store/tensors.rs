@@ -1,0 +1,178 @@
+//! Weights as safetensors, with the names and shapes of PyTorch's `state_dict`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use super::{io, write};
+use crate::descent::Precision;
+use crate::error::Error;
+use crate::inputs::Array;
+use crate::plan::Cell;
+use crate::record::Kept;
+
+/// Writes the weights of a kept replicate in the names and shapes of PyTorch's `state_dict`, and
+/// beside them its training set and the network's outputs on it (`….data.safetensors`).
+///
+/// # Errors
+///
+/// [`Error::Io`].
+pub fn write_weights(folder: &Path, cell: &Cell, kept: &Kept) -> Result<PathBuf, Error> {
+    let stem = format!("cell-{:03}-replicate-{:03}", cell.number, kept.replicate);
+    let path = folder.join("weights").join(format!("{stem}.safetensors"));
+    let problem = cell.problem();
+    let precision = cell.setting.descent.precision;
+    let tensors = problem
+        .tensors
+        .iter()
+        .map(|t| Array {
+            name: t.name.clone(),
+            shape: t.shape.clone(),
+            values: kept.weights[t.range()].to_vec(),
+        })
+        .collect();
+    let about = [
+        ("step", kept.step.to_string()),
+        ("loss", format!("{:e}", kept.loss)),
+        ("cell", cell.number.to_string()),
+        ("replicate", kept.replicate.to_string()),
+        (
+            "net",
+            serde_json::to_string(&cell.setting.net).unwrap_or_default(),
+        ),
+    ];
+    write(&path, &encode_tensors(&path, tensors, precision, &about)?)?;
+    let data = folder
+        .join("weights")
+        .join(format!("{stem}.data.safetensors"));
+    let n = kept.y.len();
+    let array = |name: &str, shape: Vec<usize>, values: &[f64]| Array {
+        name: name.into(),
+        shape,
+        values: values.to_vec(),
+    };
+    let tensors = vec![
+        array("x", vec![n, kept.x.len() / n.max(1)], &kept.x),
+        array("y", vec![n], &kept.y),
+        array("outputs", vec![n], &kept.outputs),
+    ];
+    write(&data, &encode_tensors(&data, tensors, precision, &[])?)?;
+    Ok(path)
+}
+
+fn encode_tensors(
+    path: &Path,
+    tensors: Vec<Array>,
+    precision: Precision,
+    about: &[(&str, String)],
+) -> Result<Vec<u8>, Error> {
+    let bytes: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = tensors
+        .into_iter()
+        .map(
+            |Array {
+                 name,
+                 shape,
+                 values,
+             }| match precision {
+                Precision::F32 => {
+                    let bytes = values
+                        .iter()
+                        .flat_map(|v| (*v as f32).to_le_bytes())
+                        .collect();
+                    (name, Dtype::F32, shape, bytes)
+                }
+                Precision::F64 => (
+                    name,
+                    Dtype::F64,
+                    shape,
+                    values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+                ),
+            },
+        )
+        .collect();
+    let encode = || {
+        let views: Result<Vec<(String, TensorView<'_>)>, safetensors::SafeTensorError> = bytes
+            .iter()
+            .map(|(name, dtype, shape, bytes)| {
+                Ok((name.clone(), TensorView::new(*dtype, shape.clone(), bytes)?))
+            })
+            .collect();
+        let about = about
+            .iter()
+            .map(|(k, v)| (k.to_string(), v.clone()))
+            .collect();
+        safetensors::serialize(views?, Some(about))
+    };
+    encode().map_err(|e: safetensors::SafeTensorError| Error::Damaged {
+        path: path.to_path_buf(),
+        message: format!("could not be encoded: {e}"),
+        hint: "this is a mistake of the program: please report it".into(),
+    })
+}
+
+/// All tensors of a safetensors file, by name, as doubles; f32 and f64 are read.
+///
+/// # Errors
+///
+/// [`Error::Damaged`] for anything else, with a hint how to convert a PyTorch pickle.
+pub fn read_tensors(path: &Path) -> Result<Vec<Array>, Error> {
+    let bytes = fs::read(path).map_err(io("read", path))?;
+    let convert = "convert it in Python: `import torch, safetensors.torch as s; \
+                   s.save_file(torch.load(\"model.pth\", weights_only=True), \"model.safetensors\")`";
+    let damaged = |message: String, hint: &str| Error::Damaged {
+        path: path.to_path_buf(),
+        message,
+        hint: hint.into(),
+    };
+    let extension = path
+        .extension()
+        .and_then(|e| e.to_str())
+        .unwrap_or_default();
+    if bytes.starts_with(b"PK")
+        || bytes.starts_with(&[0x80])
+        || ["pth", "pt", "pkl"].contains(&extension)
+    {
+        return Err(damaged(
+            "is a Python pickle, which can run code and is not read".into(),
+            convert,
+        ));
+    }
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|e| damaged(format!("is no safetensors file: {e}"), convert))?;
+    let mut all = Vec::new();
+    for (name, view) in file.tensors() {
+        let data = view.data();
+        let values = match view.dtype() {
+            Dtype::F32 => data
+                .chunks_exact(4)
+                .map(|b| f64::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]])))
+                .collect(),
+            Dtype::F64 => data
+                .chunks_exact(8)
+                .map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]))
+                .collect(),
+            other => {
+                return Err(damaged(
+                    format!("holds `{name}` as {other:?}"),
+                    "save it as float32 or float64: `tensor.double()`",
+                ));
+            }
+        };
+        all.push(Array {
+            name,
+            shape: view.shape().to_vec(),
+            values,
+        });
+    }
+    // 0.weight before 0.bias before 2.weight before 10.weight, as PyTorch lists them.
+    all.sort_by_key(|Array { name, .. }| {
+        let (module, kind) = name.split_once('.').unwrap_or(("", name));
+        (
+            module.parse::<u64>().unwrap_or(u64::MAX),
+            kind != "weight",
+            name.clone(),
+        )
+    });
+    Ok(all)
+}

@@ -1,0 +1,167 @@
+//! The study as text: read with the place of every mistake, changed with its comments kept.
+
+use super::Study;
+use super::check::Mistake;
+use crate::error::{Error, Place, nearest};
+use crate::inputs::Inputs;
+use crate::plan::Plan;
+
+/// A study with the text it was read from.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// File name, or the name of a built-in study.
+    pub name: String,
+    /// The text, with any `--set` applied.
+    pub text: String,
+    /// The folder that files named in it are relative to.
+    pub folder: std::path::PathBuf,
+}
+
+impl Source {
+    /// The text with `key = value` put in place of what it says; comments and order are kept.
+    /// `value` is TOML; a bare word is taken as a string.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Study`] if `assignment` is not `key=value` or the text is no TOML.
+    pub fn set(&mut self, assignment: &str) -> Result<(), Error> {
+        let usage = || Error::Study {
+            message: format!("`{assignment}` is not `key=value`"),
+            hint: Some("for instance `--set data.dim=5`".into()),
+            place: None,
+        };
+        let (key, value) = assignment.split_once('=').ok_or_else(usage)?;
+        let value: toml_edit::Value = value
+            .trim()
+            .parse()
+            .unwrap_or_else(|_| toml_edit::Value::from(value.trim()));
+        let mut document: toml_edit::DocumentMut = self
+            .text
+            .parse()
+            .map_err(|e: toml_edit::TomlError| self.toml_error(e.message(), e.span()))?;
+        let keys: Vec<&str> = key.trim().split('.').collect();
+        let (last, tables) = keys.split_last().ok_or_else(usage)?;
+        if keys.iter().any(|k| k.is_empty()) {
+            return Err(usage());
+        }
+        let mut at: &mut dyn toml_edit::TableLike = document.as_table_mut();
+        for (depth, name) in tables.iter().enumerate() {
+            let item = at.entry(name).or_insert_with(|| {
+                // A header for a table of the study, braces for what is inside one.
+                if depth == 0 {
+                    toml_edit::table()
+                } else {
+                    toml_edit::value(toml_edit::InlineTable::new())
+                }
+            });
+            if !item.is_table_like() {
+                *item = toml_edit::value(toml_edit::InlineTable::new());
+            }
+            at = item.as_table_like_mut().ok_or_else(usage)?;
+        }
+        match at.get_mut(last) {
+            // What stands around the old value stays: spaces and comments.
+            Some(toml_edit::Item::Value(old)) => {
+                let around = old.decor().clone();
+                *old = value;
+                *old.decor_mut() = around;
+            }
+            _ => {
+                at.insert(last, toml_edit::Item::Value(value));
+            }
+        }
+        self.text = document.to_string();
+        Ok(())
+    }
+
+    /// Parses and checks the study.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Study`] with line and column.
+    pub fn study(&self) -> Result<Study, Error> {
+        let study: Study =
+            toml::from_str(&self.text).map_err(|e| self.toml_error(e.message(), e.span()))?;
+        study.check().map_err(|mistake| self.mistake(mistake))?;
+        Ok(study)
+    }
+
+    /// The plan of the study.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Study`] with line and column.
+    pub fn plan(&self, inputs: &Inputs) -> Result<Plan, Error> {
+        Plan::new(&self.study()?, inputs).map_err(|mistake| self.mistake(mistake))
+    }
+
+    /// The candidates of the study's `[space]`, as [`Plan::choices`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Study`] with line and column.
+    pub fn choices(&self, inputs: &Inputs) -> Result<Vec<(String, Plan)>, Error> {
+        Plan::choices(&self.study()?, inputs).map_err(|mistake| self.mistake(mistake))
+    }
+
+    /// The error for a mistake, pointing at the deepest key of its path that is written.
+    pub(crate) fn mistake(&self, mistake: Mistake) -> Error {
+        let place = span_of(&self.text, &mistake.path)
+            .map(|span| Box::new(Place::new(&self.name, &self.text, span)));
+        Error::Study {
+            message: mistake.message,
+            hint: mistake.hint,
+            place,
+        }
+    }
+
+    fn toml_error(&self, message: &str, span: Option<std::ops::Range<usize>>) -> Error {
+        let place = span.map(|span| Box::new(Place::new(&self.name, &self.text, span)));
+        Error::Study {
+            message: message.replace('\n', ", "),
+            hint: hint_for(message),
+            place,
+        }
+    }
+}
+
+/// What to write instead of what serde did not know.
+pub(crate) fn hint_for(message: &str) -> Option<String> {
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    if message.contains("unit variant") && message.contains("struct variant") {
+        return Some(
+            "this choice takes settings, if only an empty table: `method = { adam = {} }`".into(),
+        );
+    }
+    let (wrong, known) = quoted.split_first()?;
+    if !message.starts_with("unknown") {
+        return None;
+    }
+    nearest(wrong, known.iter().copied()).map(|k| format!("did you mean `{k}`?"))
+}
+
+/// The bytes of the deepest item on `path` that is in the text.
+fn span_of(text: &str, path: &[String]) -> Option<std::ops::Range<usize>> {
+    use toml::de::{DeTable, DeValue};
+    let table = DeTable::parse(text).ok()?;
+    let mut span = None;
+    let mut at: Option<&DeValue<'_>> = None;
+    for (depth, key) in path.iter().enumerate() {
+        let next = match (depth, at) {
+            (0, _) => table.get_ref().get(key.as_str()),
+            (_, Some(DeValue::Table(inner))) => inner.get(key.as_str()),
+            (_, Some(DeValue::Array(items))) => {
+                key.parse::<usize>().ok().and_then(|i| items.get(i))
+            }
+            _ => None,
+        };
+        match next {
+            Some(value) => {
+                span = Some(value.span());
+                at = Some(value.get_ref());
+            }
+            None => break,
+        }
+    }
+    span
+}
