@@ -83,6 +83,8 @@ pub struct Comparison {
     pub keys: Vec<String>,
     /// Its cells, in the order written.
     pub members: Vec<Member>,
+    /// The cells that the answer tells one by one; empty if the study does not say.
+    pub highlight: Vec<usize>,
 }
 
 /// A cell in a comparison.
@@ -111,6 +113,7 @@ impl Plan {
                 what: format!("comparison `{}`", compare.name),
                 path: vec!["compare".into(), index.to_string()],
                 grid: &compare.grid,
+                highlight: &compare.highlight,
             };
             builder.compare(compare.name.clone(), &product)?;
         }
@@ -166,6 +169,7 @@ impl Plan {
                 what: "space".into(),
                 path: vec!["space".into()],
                 grid: &space.grid,
+                highlight: &[],
             };
             builder.compare("space".into(), &product)?;
             all.push((condition, builder.plan));
@@ -235,6 +239,10 @@ impl<'a> Builder<'a> {
         self.plan.comparisons.push(Comparison {
             name,
             keys: of.grid.iter().map(|(key, _)| key.clone()).collect(),
+            highlight: (of.highlight.iter())
+                .filter_map(|v| members.iter().find(|m| m.written.first() == Some(v)))
+                .map(|m| m.cell)
+                .collect(),
             members,
         });
         Ok(())
@@ -450,6 +458,7 @@ struct Product<'a> {
     /// The keys that lead to its lists.
     path: Vec<String>,
     grid: &'a [(String, Vec<Value>)],
+    highlight: &'a [Value],
 }
 
 impl Product<'_> {

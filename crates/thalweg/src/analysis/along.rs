@@ -108,7 +108,7 @@ pub(super) fn along(plan: &Plan, cells: &[Summary]) -> Option<Along> {
     let comparison = &plan.comparisons[at];
     let members = comparison.numbers()?;
     let base = members.iter().find(|(_, cell)| *cell == 0)?.0;
-    let told: Vec<Told> = told(&members, base, &[])
+    let told: Vec<Told> = told(&members, base, &comparison.highlight)
         .into_iter()
         .map(|(number, cell)| {
             let (a, b) = (cells[0].success, cells[cell].success);
@@ -138,10 +138,11 @@ pub(super) fn along(plan: &Plan, cells: &[Summary]) -> Option<Along> {
 
 /// The cells that are told: those asked for, else the farthest from the base cell and the one between
 /// that is nearest to the geometric middle.
-fn told(members: &[(f64, usize)], base: f64, asked: &[f64]) -> Vec<(f64, usize)> {
-    let others = || members.iter().copied().filter(|(v, _)| *v != base);
+fn told(members: &[(f64, usize)], base: f64, asked: &[usize]) -> Vec<(f64, usize)> {
+    let apart = |v: f64| v.to_bits() != base.to_bits();
+    let others = || members.iter().copied().filter(move |(v, _)| apart(*v));
     let named: Vec<(f64, usize)> = (asked.iter())
-        .filter_map(|number| others().find(|(v, _)| v == number))
+        .filter_map(|asked| others().find(|(_, cell)| cell == asked))
         .collect();
     if !named.is_empty() {
         return named;
@@ -226,7 +227,7 @@ mod tests {
         all.iter().copied().zip(0..).collect()
     }
 
-    fn of(all: &[f64], base: f64, asked: &[f64]) -> Vec<f64> {
+    fn of(all: &[f64], base: f64, asked: &[usize]) -> Vec<f64> {
         let told = told(&numbers(all), base, asked);
         told.into_iter().map(|(v, _)| v).collect()
     }
@@ -242,7 +243,7 @@ mod tests {
     #[test]
     fn a_study_may_name_the_cells_that_are_told() {
         let all = [1.0, 2.0, 3.0, 5.0, 8.0, 15.0, 30.0];
-        assert_eq!(of(&all, 15.0, &[15.0, 5.0, 2.0]), [5.0, 2.0]);
-        assert_eq!(of(&all, 15.0, &[7.0]).last(), Some(&1.0));
+        assert_eq!(of(&all, 15.0, &[5, 3, 1]), [5.0, 2.0]);
+        assert_eq!(of(&all, 15.0, &[]).last(), Some(&1.0));
     }
 }

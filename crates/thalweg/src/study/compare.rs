@@ -16,18 +16,21 @@ pub struct Compare {
     pub name: String,
     /// Dotted keys of the study and the values they take, in the order written.
     pub grid: Vec<(String, Vec<Value>)>,
+    /// Values of its one key that the answer tells one by one, in this order; empty to let the program
+    /// choose the farthest from the base cell and one between.
+    pub highlight: Vec<Value>,
 }
 
 impl Serialize for Compare {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let name = Value::String(self.name.clone());
-        serializer.collect_map(
-            std::iter::once(("name".to_string(), name)).chain(
-                self.grid
-                    .iter()
-                    .map(|(k, v)| (k.clone(), Value::Array(v.clone()))),
-            ),
-        )
+        let name = ("name".to_string(), Value::String(self.name.clone()));
+        let grid = self.grid.iter();
+        let grid = grid.map(|(k, v)| (k.clone(), Value::Array(v.clone())));
+        let highlight = (!self.highlight.is_empty()).then(|| {
+            let values = Value::Array(self.highlight.clone());
+            (HIGHLIGHT.to_string(), values)
+        });
+        serializer.collect_map(std::iter::once(name).chain(highlight).chain(grid))
     }
 }
 
@@ -42,10 +45,12 @@ impl<'de> Deserialize<'de> for Compare {
                 )
             }
             fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Compare, A::Error> {
-                let (mut name, mut grid) = (None, Vec::new());
+                let (mut name, mut grid, mut highlight) = (None, Vec::new(), Vec::new());
                 while let Some(key) = map.next_key::<String>()? {
                     if key == "name" {
                         name = Some(map.next_value()?);
+                    } else if key == HIGHLIGHT {
+                        highlight = map.next_value()?;
                     } else {
                         grid.push((key, map.next_value()?));
                     }
@@ -53,6 +58,7 @@ impl<'de> Deserialize<'de> for Compare {
                 Ok(Compare {
                     name: name.ok_or_else(|| de::Error::missing_field("name"))?,
                     grid,
+                    highlight,
                 })
             }
         }
@@ -70,7 +76,13 @@ impl JsonSchema for Compare {
                             study (\"net.activation\" = [\"relu\", \"tanh\"]); their product is \
                             run around the base cell.",
             "type": "object",
-            "properties": { "name": { "type": "string" } },
+            "properties": {
+                "name": { "type": "string" },
+                "highlight": {
+                    "type": "array",
+                    "description": "Values of its one key that the answer tells one by one."
+                }
+            },
             "required": ["name"],
             "additionalProperties": { "type": "array", "minItems": 1 }
         })
@@ -83,6 +95,7 @@ impl Compare {
         Compare {
             name: name.into(),
             grid: Vec::new(),
+            highlight: Vec::new(),
         }
     }
 
@@ -128,9 +141,32 @@ impl Compare {
                 return Err(blame(format!("`{key}` has no values to compare"), None));
             }
         }
-        Ok(())
+        self.check_highlight(index)
+    }
+
+    /// What is highlighted are values of the one key.
+    fn check_highlight(&self, index: usize) -> Result<(), Mistake> {
+        let path = format!("compare.{index}.{HIGHLIGHT}");
+        let [(key, values), ..] = &self.grid[..] else {
+            return Ok(());
+        };
+        if !self.highlight.is_empty() && self.grid.len() > 1 {
+            let message = "only a comparison over one key has values to highlight";
+            return mistake(&path, message.into(), "leave it out, or the other keys");
+        }
+        match self.highlight.iter().find(|v| !values.contains(v)) {
+            Some(other) => mistake(
+                &path,
+                format!("{other} is not among the values of `{key}`"),
+                "highlight values that are compared",
+            ),
+            None => Ok(()),
+        }
     }
 }
+
+/// The key of a comparison that is no key of a study.
+const HIGHLIGHT: &str = "highlight";
 
 /// What may differ between the cells of a comparison.
 const COMPARED: [&str; 6] = ["data", "net", "descent", "success", "replicates", "look"];
