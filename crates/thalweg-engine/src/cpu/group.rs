@@ -122,7 +122,7 @@ fn layer<'a, V>(
     (weights.as_chunks_mut().0, bias)
 }
 
-/// What a layer trains, its gradient and its step_size.
+/// What a layer trains, its gradient and its step size.
 #[inline(always)]
 fn stepped<'a, V: Copy>(
     w: &'a mut [V],

@@ -65,7 +65,8 @@ impl Numbers<'_> {
     }
 }
 
-/// Called when a replicate ended, on the thread that trained it, and when a cell is complete.
+/// Called when a replicate ended, on the thread that trained it, and when a cell is complete. Another
+/// thread for it would have to take its processor from training: as many are busy as were asked for.
 pub(crate) struct Hooks<'a, J: Judge> {
     /// What is kept of a replicate. Not asked of those that ran past a decision.
     pub(crate) take: &'a (dyn Fn(&Cell, Trained) -> J::Ended + Sync),
