@@ -8,6 +8,7 @@ mod arrays;
 mod sets;
 mod table;
 mod tensors;
+mod thrift;
 
 use std::fs;
 use std::io::Write;

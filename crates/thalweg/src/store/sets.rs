@@ -1,15 +1,18 @@
 //! Training sets and inputs from files: csv, parquet, npy and npz, by the file's extension.
 
 use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use parquet::column::page::Page;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 
 use super::arrays::{read_npy, read_npz};
 use super::io;
+use super::thrift::walk;
 use crate::data::Set;
 use crate::error::Error;
 
@@ -237,7 +240,11 @@ fn read_parquet(file: File) -> Result<Columns, String> {
         .unwrap_or_else(|_| Err("is damaged: its parquet reader gave up".into()))
 }
 
-fn read_parquet_rows(file: File) -> Result<Columns, String> {
+fn read_parquet_rows(mut file: File) -> Result<Columns, String> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)
+        .map_err(|e| format!("cannot be read: {e}"))?;
+    check_footer(&bytes)?;
     let damaged = |e: ParquetError| format!("is damaged: {e}");
     let reader = SerializedFileReader::new(file).map_err(|e| format!("is no parquet file: {e}"))?;
     let metadata = reader.metadata();
@@ -252,6 +259,7 @@ fn read_parquet_rows(file: File) -> Result<Columns, String> {
     if !(0..=MOST_ROWS).contains(&rows) {
         return Err(format!("has {rows} rows, more than {MOST_ROWS}"));
     }
+    check_headers(&bytes, metadata)?;
     check_pages(&reader).map_err(damaged)??;
     let mut all = Vec::new();
     for row in reader.get_row_iter(None).map_err(damaged)? {
@@ -299,4 +307,30 @@ fn check_pages(reader: &SerializedFileReader<File>) -> Result<Result<(), String>
         }
     }
     Ok(Ok(()))
+}
+
+/// That the description of the file, before its last eight bytes, claims no more than it holds.
+fn check_footer(bytes: &[u8]) -> Result<(), String> {
+    let wrong = || "is no parquet file, or damaged: its end does not describe it".to_string();
+    let rest = bytes.strip_suffix(b"PAR1").ok_or_else(wrong)?;
+    let (rest, length) = rest.split_last_chunk::<4>().ok_or_else(wrong)?;
+    let start = rest.len().checked_sub(u32::from_le_bytes(*length) as usize);
+    walk(&rest[start.ok_or_else(wrong)?..]).ok_or_else(wrong)?;
+    Ok(())
+}
+
+/// That the header of every page claims no more than the file holds.
+fn check_headers(bytes: &[u8], metadata: &ParquetMetaData) -> Result<(), String> {
+    let wrong = || "is damaged: the header of a page does not describe it".to_string();
+    for column in metadata.row_groups().iter().flat_map(|g| g.columns()) {
+        let (start, length) = column.byte_range();
+        let end = start.checked_add(length).ok_or_else(wrong)?;
+        let mut rest = (bytes.get(start as usize..end as usize)).ok_or_else(wrong)?;
+        while !rest.is_empty() {
+            let (header, size) = walk(rest).ok_or_else(wrong)?;
+            let page = size.and_then(|size| header.checked_add(size));
+            rest = page.and_then(|page| rest.get(page..)).ok_or_else(wrong)?;
+        }
+    }
+    Ok(())
 }
