@@ -5,8 +5,8 @@
 //! optimised away.
 
 use std::error::Error;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
@@ -24,20 +24,20 @@ struct Batch {
     rate: f64,
     networks: u64,
     next: AtomicU64,
-    ends: std::sync::Mutex<Vec<Trained>>,
+    trained: Mutex<Vec<Trained>>,
 }
 
 impl Batch {
     /// Draws a training set and weights of variance 2/fan_in, all normal.
-    fn start(&self, replicate: u64) -> Job {
+    fn job(&self, replicate: u64) -> Job {
         let normals = |purpose, part, count: usize, std: f64| {
             let mut random = stream(SEED, replicate, purpose, part);
             (0..count).map(move |_| std * random.normal())
         };
         let parts = self.problem.tensors.iter().zip(0..);
         Job {
-            tag: 0,
             replicate,
+            tag: 0,
             x: normals(Purpose::Data, 1, POINTS * DIM, 1.0).collect(),
             y: normals(Purpose::Data, 0, POINTS, 1.0).collect(),
             weights: parts
@@ -61,11 +61,14 @@ impl Batch {
 impl Queue for Batch {
     fn next(&self) -> Option<Job> {
         let replicate = self.next.fetch_add(1, Ordering::Relaxed);
-        (replicate < self.networks).then(|| self.start(replicate))
+        (replicate < self.networks).then(|| self.job(replicate))
     }
 
-    fn finish(&self, end: Trained) {
-        self.ends.lock().expect("no thread panicked").push(end);
+    fn finish(&self, trained: Trained) {
+        self.trained
+            .lock()
+            .expect("no thread panicked")
+            .push(trained);
     }
 
     fn remaining(&self) -> u64 {
@@ -135,11 +138,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         rate: next("0.001").parse()?,
         networks,
         next: AtomicU64::new(0),
-        ends: Default::default(),
+        trained: Mutex::default(),
     };
     Cpu::detect().train(&batch.problem, &batch, 1)?;
-    let ends = batch.ends.into_inner()?;
-    let losses: Vec<f64> = ends.iter().map(|end| end.last.loss).collect();
+    let trained = batch.trained.into_inner()?;
+    let losses: Vec<f64> = trained.iter().map(|one| one.last.loss).collect();
     println!("{} replicate-steps, {losses:?}", networks * steps);
     Ok(())
 }
