@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use thalweg::Error;
-use thalweg::certify::{Certificate, Terms};
+use thalweg::certify::Terms;
 use thalweg::engine::by_name;
 use thalweg::lab::Event;
 use thalweg::study::Replicates;
@@ -46,7 +46,7 @@ pub(crate) fn certify(args: args::Certify) -> Result<ExitCode> {
     let path = args
         .out
         .unwrap_or_else(|| folder(&source).join("certificate.toml"));
-    certificate.write(&path)?;
+    thalweg_store::write_certificate(&path, &certificate)?;
     if args.json {
         print(&serde_json::to_string_pretty(&certificate)?)?;
     } else {
@@ -62,10 +62,11 @@ pub(crate) fn certify(args: args::Certify) -> Result<ExitCode> {
 }
 
 pub(crate) fn verify(args: args::Verify) -> Result<ExitCode> {
-    let certificate = Certificate::read(&args.file)?;
+    let certificate = thalweg_store::read_certificate(&args.file)?;
     let engine = by_name(&certificate.engine).map_err(Error::from)?;
     let home = args.file.parent().unwrap_or(std::path::Path::new("."));
     let home = args.folder.as_deref().unwrap_or(home);
+    let inputs = thalweg_store::read_inputs(&certificate.study, home)?;
     // From the system's randomness: nobody can know which replicates will be looked at.
     let unknown = || std::hash::RandomState::new().build_hasher().finish() >> 1;
     let choice = args.choice.unwrap_or_else(unknown);
@@ -74,8 +75,8 @@ pub(crate) fn verify(args: args::Verify) -> Result<ExitCode> {
     let tell = |event: Event<'_>| spinner.tell(event);
     let control = control(&tell);
     let found = thalweg::certify::verify(
-        &args.file,
-        home,
+        certificate,
+        &inputs,
         engine.as_ref(),
         args.threads.count(),
         (count, choice),

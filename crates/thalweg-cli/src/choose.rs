@@ -13,7 +13,7 @@ use thalweg_report::{front_figure, plot};
 use crate::args;
 use crate::interrupt::control;
 use crate::progress::Spinner;
-use crate::source::{folder, open};
+use crate::source::{folder, open, spaces};
 use crate::terminal::{print, wrap};
 use thalweg_report::words::numbers::si;
 
@@ -22,12 +22,14 @@ const TOLD: usize = 20;
 
 pub(crate) fn choose(args: args::Choose) -> Result<ExitCode> {
     let source = open(&args.study)?;
+    let (space, plans) = spaces(&source)?;
     let engine = args.engine.engine()?;
     let spinner = Spinner::new("choosing");
     let tell = |event: Event<'_>| spinner.tell(event);
     let control = control(&tell);
     let found = thalweg::choose::choose(
-        &source,
+        &space,
+        &plans,
         engine.as_ref(),
         args.engine.threads.count(),
         &control,
@@ -38,7 +40,7 @@ pub(crate) fn choose(args: args::Choose) -> Result<ExitCode> {
     for (i, choice) in choices.iter().enumerate() {
         write(&out, i, choice)?;
     }
-    thalweg::choose::write(&out, &choices)?;
+    thalweg_store::write_choices(&out, &choices)?;
     if args.json {
         print(&serde_json::to_string_pretty(&choices)?)?;
     } else {
@@ -61,11 +63,12 @@ fn certificate_name(i: usize) -> String {
 /// The certificate and the picture of one condition.
 fn write(out: &Path, i: usize, choice: &Choice) -> Result<()> {
     if let (Some(_), Some(last)) = (choice.winner, choice.attempts.last()) {
-        last.certificate.write(&out.join(certificate_name(i)))?;
+        let path = out.join(certificate_name(i));
+        thalweg_store::write_certificate(&path, &last.certificate)?;
     }
     let svg = plot::svg_file(&front_figure(choice).plot);
     let path = out.join("figures").join(format!("choice-{i}.svg"));
-    Ok(thalweg::store::write(&path, svg.as_bytes())?)
+    Ok(thalweg_store::write(&path, svg.as_bytes())?)
 }
 
 fn tell_one(out: &Path, i: usize, choice: &Choice) -> Result<()> {

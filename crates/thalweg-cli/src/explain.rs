@@ -13,7 +13,7 @@ use crate::terminal::{print, wrap};
 
 /// Replays a replicate of a run and says why it ended as it did.
 pub(crate) fn explain(args: args::Explain) -> Result<ExitCode> {
-    let plan = plan(&thalweg::store::load_source(&args.run)?)?;
+    let plan = plan(&thalweg_store::load_source(&args.run)?)?;
     let engine = args.engine.engine()?;
     let cell = plan.cells.get(args.cell).ok_or_else(|| Error::Unknown {
         message: format!("there is no cell {}", args.cell),
@@ -30,7 +30,7 @@ pub(crate) fn explain(args: args::Explain) -> Result<ExitCode> {
         }
         .into());
     }
-    let record = thalweg::store::load(&args.run, cell, engine.name())?;
+    let record = thalweg_store::load(&args.run, cell, engine.name())?;
     // A replay leaves nothing behind, so that it may be ended at once.
     let told = thalweg::explain::explain(
         cell,

@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     // The parquet reader panics on some damaged files: it ends its thread, and is told as an error.
     let tell = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if std::thread::current().name() != Some(thalweg::store::PARQUET_THREAD) {
+        if std::thread::current().name() != Some(thalweg_store::PARQUET_THREAD) {
             tell(panic);
         }
     }));
@@ -64,9 +64,13 @@ fn main() -> ExitCode {
             let mistaken = match known {
                 Some(Error::Study { .. } | Error::Unknown { .. }) => true,
                 Some(Error::Engine(e)) => matches!(e, engine::Error::NoSuchEngine(_)),
-                Some(Error::Io { .. } | Error::Damaged { .. } | Error::Stopped { .. }) | None => {
-                    false
-                }
+                Some(
+                    Error::Io { .. }
+                    | Error::Damaged { .. }
+                    | Error::Certificate { .. }
+                    | Error::Stopped { .. },
+                )
+                | None => false,
             };
             ExitCode::from(if study.is_some() || mistaken { 2 } else { 1 })
         }
@@ -126,7 +130,7 @@ fn studies(what: Option<args::Studies>) -> Result<ExitCode> {
 }
 
 fn weights(args: args::Weights) -> Result<ExitCode> {
-    let tensors = thalweg::store::read_tensors(&args.file)?;
+    let tensors = thalweg_store::read_tensors(&args.file)?;
     if args.json {
         let all: serde_json::Map<String, serde_json::Value> = tensors
             .iter()

@@ -132,7 +132,7 @@ impl Progress {
         latest.status.seconds = self.begun.elapsed().as_secs_f64();
         latest.status.steps = self.steps.load(Ordering::Relaxed);
         let json = serde_json::to_string_pretty(&latest.status).unwrap_or_default();
-        let _ = thalweg::store::write(&self.file, json.as_bytes());
+        let _ = thalweg_store::write(&self.file, json.as_bytes());
     }
 
     pub(crate) fn finish(&self, finished: bool) {

@@ -30,7 +30,7 @@ fn provenance(folder: &Path, engine: &str) -> Vec<String> {
 
 /// The page of a run, with what `thalweg choose` decided in the same folder.
 pub(crate) fn page(folder: &Path, plan: &Plan, analysis: &Analysis, engine: &str) -> Result<Page> {
-    let choices = thalweg::choose::read(folder, &plan.cells[0])?;
+    let choices = thalweg_store::read_choices(folder, &plan.cells[0])?;
     let name = folder.display().to_string();
     let provenance = provenance(folder, engine);
     Ok(thalweg_report::page(&name, analysis, &choices, &provenance))
@@ -38,7 +38,7 @@ pub(crate) fn page(folder: &Path, plan: &Plan, analysis: &Analysis, engine: &str
 
 fn write_files(folder: &Path, files: &[File]) -> Result<()> {
     for file in files {
-        thalweg::store::write(&folder.join(&file.path), &file.bytes)?;
+        thalweg_store::write(&folder.join(&file.path), &file.bytes)?;
     }
     Ok(())
 }
@@ -57,7 +57,7 @@ pub(crate) fn write_tables(
 ) -> Result<()> {
     for (name, columns) in thalweg::analysis::columns::tables(analysis, plan, records) {
         let path = folder.join(name).with_extension("parquet");
-        thalweg::store::write_table(&path, &columns)?;
+        thalweg_store::write_table(&path, &columns)?;
     }
     Ok(())
 }
@@ -66,7 +66,7 @@ pub(crate) fn write_tables(
 pub(crate) fn write_weights(folder: &Path, plan: &Plan, records: &[Record]) -> Result<()> {
     for (cell, record) in plan.cells.iter().zip(records) {
         for kept in &record.kept {
-            thalweg::store::write_weights(folder, cell, kept)?;
+            thalweg_store::write_weights(folder, cell, kept)?;
         }
     }
     Ok(())
@@ -96,7 +96,7 @@ pub(crate) fn report(args: &args::Report) -> Result<ExitCode> {
     }
     let mut pages = Vec::new();
     for run in &args.runs {
-        let plan = plan(&thalweg::store::load_source(run)?)?;
+        let plan = plan(&thalweg_store::load_source(run)?)?;
         let records = finished(run, &plan, &args.engine)?;
         let analysis = Analysis::of(&plan, &records, args.threads.count());
         let page = page(run, &plan, &analysis, &args.engine)?;
@@ -144,7 +144,7 @@ pub(crate) fn report(args: &args::Report) -> Result<ExitCode> {
 fn finished(run: &Path, plan: &Plan, engine: &str) -> Result<Vec<Record>> {
     let mut records = Vec::new();
     for cell in &plan.cells {
-        let record = thalweg::store::load(run, cell, engine)?;
+        let record = thalweg_store::load(run, cell, engine)?;
         records.push(record.ok_or_else(|| Error::Unknown {
             message: format!("cell {} ({}) is not finished", cell.number, cell.describe()),
             hint: format!(

@@ -22,13 +22,13 @@ pub(crate) fn run(args: args::Run) -> Result<ExitCode> {
     let engine = args.engine.engine()?;
     let threads = args.engine.threads.count();
     let out = args.out.clone().unwrap_or_else(|| folder(&source));
-    thalweg::store::begin(&out, &source, &plan)?;
+    thalweg_store::begin(&out, &source, &plan)?;
     if args.fresh {
-        thalweg::store::forget(&out, &plan, engine.name())?;
+        thalweg_store::forget(&out, &plan, engine.name())?;
     }
     let progress = Progress::new(&plan, &out);
     let tell = |event: Event<'_>| progress.tell(event);
-    let keeper = thalweg::store::Folder {
+    let keeper = thalweg_store::Folder {
         path: &out,
         engine: engine.name(),
     };

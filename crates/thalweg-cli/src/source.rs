@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use thalweg::study::Space;
 use thalweg::{Error, Plan, Source};
 
 use crate::args::StudyArgs;
@@ -31,7 +32,7 @@ impl std::error::Error for BadStudy {
 /// [`BadStudy`] if there is none, or it cannot be changed so.
 pub(crate) fn open(args: &StudyArgs) -> Result<Source> {
     let opened = || -> std::result::Result<Source, Error> {
-        let mut source = thalweg::store::open(&args.study)?;
+        let mut source = thalweg_store::open(&args.study)?;
         for assignment in &args.set {
             source.set(assignment)?;
         }
@@ -49,7 +50,24 @@ pub(crate) fn open(args: &StudyArgs) -> Result<Source> {
 ///
 /// [`BadStudy`] if it says something impossible, or names a file that is missing or wrong.
 pub(crate) fn plan(source: &Source) -> Result<Plan> {
-    Ok(thalweg::store::plan(source).map_err(BadStudy)?)
+    Ok(thalweg_store::plan(source).map_err(BadStudy)?)
+}
+
+/// What a study may choose from, and its plans for each condition.
+///
+/// # Errors
+///
+/// [`BadStudy`] if it has no space, or says something impossible.
+pub(crate) fn spaces(source: &Source) -> Result<(Space, Vec<(String, Plan)>)> {
+    let all = || {
+        let study = source.study()?;
+        let inputs = thalweg_store::read_inputs(&study, &source.folder)?;
+        // Without a space this says so.
+        let plans = source.choices(&inputs)?;
+        Ok(study.space.map(|space| (space, plans)))
+    };
+    let found = all().map_err(BadStudy)?;
+    found.ok_or_else(|| anyhow::anyhow!("the study has no `[space]` to choose from"))
 }
 
 /// The study that the arguments name, and its plan.

@@ -56,12 +56,12 @@ fn mistaken(message: String, hint: &str) -> Error {
 fn kernel(args: &Kernel) -> Result<()> {
     let cell = base(&args.study)?;
     let (x, dim) = match &args.inputs {
-        Some(path) => thalweg::store::read_points(path)?,
+        Some(path) => thalweg_store::read_points(path)?,
         None => (cell.set(args.replicate).x, cell.dim()),
     };
     let second = match &args.with {
         Some(path) => {
-            let (z, other) = thalweg::store::read_points(path)?;
+            let (z, other) = thalweg_store::read_points(path)?;
             if other != dim {
                 return Err(mistaken(
                     format!(
@@ -201,7 +201,7 @@ fn write_kernels(
             if let Some(z) = z {
                 arrays.push(("z", &columns, z));
             }
-            thalweg::store::write_arrays(path, &arrays)?;
+            thalweg_store::write_arrays(path, &arrays)?;
         }
         "csv" => {
             let mut text = String::from("i,j,nngp,ntk\n");
@@ -210,11 +210,11 @@ fn write_kernels(
                 // The shortest digits that give the same number back.
                 let _ = writeln!(text, "{i},{j},{nngp},{ntk}");
             }
-            thalweg::store::write(path, text.as_bytes())?;
+            thalweg_store::write(path, text.as_bytes())?;
         }
         "json" => {
             let value = kernel_json(cell, net, kernels, None);
-            thalweg::store::write(path, serde_json::to_string_pretty(&value)?.as_bytes())?;
+            thalweg_store::write(path, serde_json::to_string_pretty(&value)?.as_bytes())?;
         }
         other => {
             return Err(Error::Unknown {
@@ -252,7 +252,7 @@ fn phase(args: &Phase) -> Result<()> {
     let threads = args.threads.count();
     let map = PhaseMap::new(&net, &cell.set(0).x, window, threads)?;
     if let Some(path) = &args.out {
-        thalweg::store::write(path, phase_svg(&map).as_bytes())?;
+        thalweg_store::write(path, phase_svg(&map).as_bytes())?;
     }
     if args.json {
         return print(&serde_json::to_string_pretty(&map)?);

@@ -1,12 +1,12 @@
 //! What the report says follows from the numbers: a made-up run and its opposite.
 
-use thalweg::Source;
 use thalweg::analysis::Analysis;
 use thalweg::choose::{Choice, choose};
 use thalweg::engine::cpu::Cpu;
 use thalweg::lab::{Control, train};
 use thalweg::plan::Plan;
 use thalweg::record::{Look, Outcome, Record, Row, Tally};
+use thalweg::{Inputs, Source};
 use thalweg_report::page::{Block, Page};
 
 fn source(text: &str) -> Source {
@@ -19,7 +19,7 @@ fn source(text: &str) -> Source {
 
 fn plan(text: &str) -> Plan {
     source(text)
-        .plan(&thalweg::Inputs::default())
+        .plan(&Inputs::default())
         .expect("the study of a test is right")
 }
 
@@ -476,7 +476,14 @@ race = 200
 #[test]
 fn the_report_tells_what_was_chosen() {
     let control = Control::default();
-    let made = choose(&source(SPACE), &Cpu::detect(), 2, &control);
+    let asked = source(SPACE);
+    let plans = asked.choices(&Inputs::default()).expect("it is right");
+    let space = asked
+        .study()
+        .expect("it is right")
+        .space
+        .expect("it has one");
+    let made = choose(&space, &plans, &Cpu::detect(), 2, &control);
     let mut made = made.expect("it is right");
     let plan = plan(SPACE);
     let records = [train(&plan.cells[0], &Cpu::detect(), 2, &control).expect("nothing stops it")];

@@ -7,7 +7,6 @@
 //! hash, draws the decision again from the outcomes, and trains a random few of the replicates again.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::Draw;
 use crate::engine::{Engine, Trained};
 use crate::error::Error;
+use crate::inputs::Inputs;
 use crate::lab::{Control, Hooks, Judge, Numbers, Wanted, row, train_wanted};
 use crate::plan::{Cell, Plan};
 use crate::record::Row;
@@ -319,10 +319,9 @@ impl Certificate {
     ///
     /// # Errors
     ///
-    /// [`Error::Damaged`] if it cannot be encoded.
+    /// [`Error::Certificate`] if it cannot be encoded.
     pub fn text(&self) -> Result<String, Error> {
-        let body = toml::to_string(self).map_err(|e| Error::Damaged {
-            path: "certificate".into(),
+        let body = toml::to_string(self).map_err(|e| Error::Certificate {
             message: format!("could not be encoded: {e}"),
             hint: "this is a mistake of the program: please report it".into(),
         })?;
@@ -330,30 +329,17 @@ impl Certificate {
         Ok(format!("{CONTENT}{hash}\"\n{body}"))
     }
 
-    /// Writes the file.
+    /// A certificate from its text, if its content is what its first line says.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`].
-    pub fn write(&self, path: &Path) -> Result<(), Error> {
-        crate::store::write(path, self.text()?.as_bytes())
-    }
-
-    /// Reads a file and checks that its content is what its first line says.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`]; [`Error::Damaged`] if it was changed or is no certificate.
-    pub fn read(path: &Path) -> Result<Certificate, Error> {
-        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-        let damaged = |message: &str, hint: &str| Error::Damaged {
-            path: path.to_path_buf(),
+    /// [`Error::Certificate`] if it was changed or is no certificate.
+    pub fn parse(text: &str) -> Result<Certificate, Error> {
+        let damaged = |message: &str, hint: &str| Error::Certificate {
             message: message.into(),
             hint: hint.into(),
         };
         let none = "`thalweg certify STUDY` writes one";
-        let text =
-            String::from_utf8(bytes).map_err(|_| damaged("is no certificate: not text", none))?;
         let split = text.split_once('\n').and_then(|(first, body)| {
             let hash = first.trim_end().strip_prefix(CONTENT)?.strip_suffix('"')?;
             Some((hash, body))
@@ -388,30 +374,27 @@ pub struct Verified {
     pub would_find: f64,
 }
 
-/// Checks a certificate: its hash, its decision, and `count` replicates, chosen by `choice`, bit by bit.
-/// Files that the study names are looked for in `folder`.
+/// Checks a certificate: its cell, its decision, and `count` replicates, chosen by `choice`, bit by bit;
+/// `inputs` are the data sets and weights that its study names.
 ///
 /// # Errors
 ///
-/// [`Error::Damaged`] if anything does not hold, naming it; [`Error::Stopped`]; [`Error::Io`].
+/// [`Error::Certificate`] if anything does not hold, naming it; [`Error::Stopped`].
 pub fn verify(
-    path: &Path,
-    folder: &Path,
+    certificate: Certificate,
+    inputs: &Inputs,
     engine: &dyn Engine,
     threads: usize,
     (count, choice): (u64, u64),
     control: &Control<'_>,
 ) -> Result<Verified, Error> {
-    let certificate = Certificate::read(path)?;
-    let false_claim = |message: String| Error::Damaged {
-        path: path.to_path_buf(),
+    let false_claim = |message: String| Error::Certificate {
         message,
         hint: "the certificate does not hold; `thalweg certify` on its study says what does".into(),
     };
     let c = &certificate;
     if c.format != FORMAT {
-        return Err(Error::Damaged {
-            path: path.to_path_buf(),
+        return Err(Error::Certificate {
             message: format!("has the format `{}`, not `{FORMAT}`", c.format),
             hint: "use the version of the program that wrote it".into(),
         });
@@ -427,7 +410,7 @@ pub fn verify(
         at_most: c.at_most,
     })
     .check()?;
-    let cell = cell(c, path, folder)?;
+    let cell = cell(c, inputs)?;
     let (share, loss) = (cell.setting.success.share, cell.setting.success.loss_below);
     let same = |a: f64, b: f64| a.to_bits() == b.to_bits();
     if !same(share, c.share) || !same(loss, c.loss_below) || cell.setting.seed != c.seed {
@@ -466,12 +449,10 @@ pub fn verify(
 }
 
 /// The cell of a certificate.
-fn cell(c: &Certificate, path: &Path, folder: &Path) -> Result<Cell, Error> {
-    let inputs = crate::store::read_inputs(&c.study, folder)?;
-    let cell = Plan::new(&c.study, &inputs)?.cells.swap_remove(0);
+fn cell(c: &Certificate, inputs: &Inputs) -> Result<Cell, Error> {
+    let cell = Plan::new(&c.study, inputs)?.cells.swap_remove(0);
     if cell.hash != c.cell {
-        return Err(Error::Damaged {
-            path: path.to_path_buf(),
+        return Err(Error::Certificate {
             message: format!(
                 "was written for the cell {}, but its study is now the cell {}",
                 c.cell, cell.hash

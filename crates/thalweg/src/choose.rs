@@ -10,7 +10,6 @@
 //! since the certificate rests on draws that the race never saw, it owes nothing to the winner's luck.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
@@ -27,8 +26,7 @@ use crate::observe;
 use crate::plan::{Cell, Plan};
 use crate::record::{Outcome, Row};
 use crate::stats::{Interval, SequentialTest, Side, median, paired_ratio, spearman, wilson};
-use crate::store;
-use crate::study::{Cost, Observable, Source, Space};
+use crate::study::{Cost, Observable, Space};
 
 /// Draws on which theory's prediction of a candidate rests.
 const PREDICTED: u64 = 6;
@@ -68,44 +66,14 @@ pub struct Choice {
     pub work: Work,
 }
 
-/// The file of a run folder that [`write`] makes and [`read`] finds.
-const FILE: &str = "choice.json";
-
-/// Writes the choices into a run folder, as `choice.json`.
-///
-/// # Errors
-///
-/// [`Error::Io`].
-pub fn write(folder: &Path, choices: &[Choice]) -> Result<(), Error> {
-    let json = serde_json::to_string_pretty(choices).unwrap_or_default();
-    store::write(&folder.join(FILE), json.as_bytes())
-}
-
-/// The choices that were written into a run folder for the question that `cell` asks, that is for its
-/// seed, loss and share; none if there are none.
-///
-/// # Errors
-///
-/// [`Error::Io`] if the file is there and cannot be read, [`Error::Damaged`] if it is not what was written.
-pub fn read(folder: &Path, cell: &Cell) -> Result<Vec<Choice>, Error> {
-    let file = folder.join(FILE);
-    let text = match std::fs::read_to_string(&file) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(Error::io("read", &file)(e)),
-    };
-    let all: Vec<Choice> = serde_json::from_str(&text).map_err(|e| Error::Damaged {
-        path: file.clone(),
-        message: e.to_string(),
-        hint: "delete it, or let `thalweg choose` write it again".into(),
-    })?;
-    let success = cell.setting.success;
-    let same = |c: &Choice| {
-        c.seed == cell.setting.seed
-            && c.share.to_bits() == success.share.to_bits()
-            && c.loss_below.to_bits() == success.loss_below.to_bits()
-    };
-    Ok(all.into_iter().filter(same).collect())
+impl Choice {
+    /// Whether it answers the question that `cell` asks: with its seed, loss and share.
+    pub fn answers(&self, cell: &Cell) -> bool {
+        let success = cell.setting.success;
+        self.seed == cell.setting.seed
+            && self.share.to_bits() == success.share.to_bits()
+            && self.loss_below.to_bits() == success.loss_below.to_bits()
+    }
 }
 
 /// One setting of the space.
@@ -238,25 +206,22 @@ impl Runner<'_> {
     }
 }
 
-/// Chooses for every condition of the study's space.
+/// Chooses from a space for each of its conditions, whose plans are those of [`Plan::choices`].
 ///
 /// # Errors
 ///
-/// [`Error::Study`] for a study without a space or with a mistake in it, or one that counts seconds
-/// where there is no clock; [`Error::Stopped`]; [`Error::Engine`].
+/// [`Error::Study`] if the space counts seconds where there is no clock; [`Error::Stopped`];
+/// [`Error::Engine`].
 pub fn choose(
-    source: &Source,
+    space: &Space,
+    plans: &[(String, Plan)],
     engine: &dyn Engine,
     threads: usize,
     control: &Control<'_>,
 ) -> Result<Vec<Choice>, Error> {
-    let plans = source.choices(&store::read_inputs(&source.study()?, &source.folder)?)?;
-    let Some(space) = source.study()?.space else {
-        return Ok(Vec::new());
-    };
     let mut all = Vec::new();
-    for (condition, plan) in &plans {
-        let one = choose_one(condition, plan, &space, engine, threads, control);
+    for (condition, plan) in plans {
+        let one = choose_one(condition, plan, space, engine, threads, control);
         all.push(one.map_err(|error| match error {
             Error::Stopped { .. } => Error::Stopped {
                 done: all.len(),

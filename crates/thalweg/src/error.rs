@@ -99,6 +99,14 @@ pub enum Error {
         /// What there is.
         hint: String,
     },
+    /// A certificate that does not hold, or is none.
+    #[error("the certificate {message}")]
+    Certificate {
+        /// What is wrong with it.
+        message: String,
+        /// What to do about it.
+        hint: String,
+    },
     /// An engine that does not train.
     #[error(transparent)]
     Engine(#[from] crate::engine::Error),
@@ -128,21 +136,11 @@ impl Error {
                 }
                 _ => None,
             },
-            Error::Damaged { hint, .. } | Error::Unknown { hint, .. } => Some(hint.clone()),
+            Error::Damaged { hint, .. }
+            | Error::Unknown { hint, .. }
+            | Error::Certificate { hint, .. } => Some(hint.clone()),
             Error::Engine(error) => Some(error.hint().into()),
             Error::Stopped { .. } => Some("the same command goes on from here".into()),
-        }
-    }
-
-    pub(crate) fn io(
-        action: &'static str,
-        path: impl Into<PathBuf>,
-    ) -> impl FnOnce(std::io::Error) -> Error {
-        let path = path.into();
-        move |source| Error::Io {
-            action,
-            path,
-            source,
         }
     }
 }

@@ -15,7 +15,6 @@ pub mod plan;
 pub mod price;
 pub mod record;
 pub mod stats;
-pub mod store;
 pub mod study;
 pub mod theory;
 pub mod threads;

@@ -10,7 +10,7 @@ const SAY: [&str; 8] = [
 
 /// What each room may name besides itself and (but for `stats`, `linalg` and `record`) SAY. An
 /// entry with an item allows that item alone.
-const ARROWS: [(&str, &[&str]); 22] = [
+const ARROWS: [(&str, &[&str]); 21] = [
     (
         "study",
         &[
@@ -37,10 +37,6 @@ const ARROWS: [(&str, &[&str]); 22] = [
         "observe",
         &["engine", "linalg", "stats", "record", "theory::linear"],
     ),
-    (
-        "store",
-        &["engine", "stats", "record", "analysis::columns", "lab"],
-    ),
     ("lab", &["engine", "linalg", "stats", "record", "observe"]),
     ("theory", &["linalg", "stats", "threads"]),
     (
@@ -57,11 +53,11 @@ const ARROWS: [(&str, &[&str]); 22] = [
             "engine", "linalg", "stats", "record", "observe", "lab", "analysis",
         ],
     ),
-    ("certify", &["engine", "stats", "record", "lab", "store"]),
+    ("certify", &["engine", "stats", "record", "lab"]),
     (
         "choose",
         &[
-            "engine", "stats", "record", "observe", "lab", "analysis", "certify", "store",
+            "engine", "stats", "record", "observe", "lab", "analysis", "certify",
         ],
     ),
     ("stats", &["engine::seed"]),
@@ -242,7 +238,7 @@ fn a_forbidden_arrow_is_seen_however_it_is_written() {
             "plan.rs",
             "use crate::engine::{\n    Problem,\n    Job,\n};",
         ),
-        ("plan.rs", "use crate::store::save;"),
+        ("plan.rs", "use crate::lab::run;"),
         ("study/net.rs", "use crate::analysis::LEVEL;"),
         ("study/data.rs", "use crate::analysis;"),
         ("stats/mod.rs", "use crate::study::Study;"),

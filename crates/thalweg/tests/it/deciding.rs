@@ -2,9 +2,8 @@
 
 #![allow(clippy::float_cmp, reason = "what is written is read again to the bit")]
 
-use std::path::Path;
-
 use serde_json::Value;
+use thalweg::Inputs;
 use thalweg::certify::{Certificate, Decision, Terms, certify, fresh_seed, verify};
 use thalweg::choose::{Choice, Fate, choose};
 use thalweg::engine::Engine;
@@ -213,11 +212,10 @@ fn certified(
     .expect("nothing stops it")
 }
 
-fn checked(path: &Path, count: u64) -> Result<thalweg::certify::Verified, thalweg::Error> {
-    let folder = path.parent().expect("it is in a folder");
+fn checked(text: &str, count: u64) -> Result<thalweg::certify::Verified, thalweg::Error> {
     verify(
-        path,
-        folder,
+        Certificate::parse(text)?,
+        &Inputs::default(),
         &Cpu::detect(),
         1,
         (count, 5),
@@ -250,16 +248,12 @@ fn a_certificate_says_what_a_run_until_decided_says() {
 
 #[test]
 fn a_certificate_survives_its_file_and_is_verified() {
-    let work = tempfile::tempdir().expect("a temporary folder");
-    let path = work.path().join("certificate.toml");
     // So high a level takes a dozen replicates at least.
     let certificate = certified("0.1", 0.999_999_999_999, 500, &Cpu::detect(), 1);
-    certificate.write(&path).expect("there is room");
-    assert_eq!(
-        Certificate::read(&path).expect("it was written"),
-        certificate
-    );
-    let found = checked(&path, 5).expect("it holds");
+    let text = certificate.text().expect("it can be written");
+    let read = Certificate::parse(&text).expect("it was written");
+    assert_eq!(read, certificate);
+    let found = checked(&text, 5).expect("it holds");
     assert_eq!(found.again.len(), 5);
     // Five of n: what would be missed with 5 % is 1 − 0.05^(1/5).
     assert!(
@@ -267,7 +261,7 @@ fn a_certificate_survives_its_file_and_is_verified() {
         "{}",
         found.would_find
     );
-    let all = checked(&path, u64::MAX).expect("it holds");
+    let all = checked(&text, u64::MAX).expect("it holds");
     assert_eq!(all.again.len() as u64, certificate.replicates);
     assert_eq!(all.would_find, 0.0);
 }
@@ -275,15 +269,10 @@ fn a_certificate_survives_its_file_and_is_verified() {
 /// Every false statement is found: without the hash, and with a hash that was made to fit.
 #[test]
 fn a_certificate_that_was_changed_is_refused() {
-    let work = tempfile::tempdir().expect("a temporary folder");
-    let path = work.path().join("certificate.toml");
     let honest = certified("0.1", 0.95, 500, &Cpu::detect(), 1);
-    let refused = |text: &str, count: u64| {
-        std::fs::write(&path, text).expect("there is room");
-        match checked(&path, count) {
-            Err(error) => error.to_string(),
-            Ok(_) => panic!("it was accepted:\n{text}"),
-        }
+    let refused = |text: &str, count: u64| match checked(text, count) {
+        Err(error) => error.to_string(),
+        Ok(_) => panic!("it was accepted:\n{text}"),
     };
     let text = honest.text().expect("it can be written");
     assert!(refused(&text.replace("seed = 11", "seed = 12"), 5).contains("was changed after"));
@@ -364,7 +353,10 @@ race = 200
 "#;
 
 fn choices(text: &str) -> Result<Vec<Choice>, thalweg::Error> {
-    choose(&crate::source(text), &Cpu::detect(), 2, &crate::control())
+    let source = crate::source(text);
+    let plans = source.choices(&Inputs::default())?;
+    let space = source.study()?.space.expect("it has one");
+    choose(&space, &plans, &Cpu::detect(), 2, &crate::control())
 }
 
 /// The winner is the one that running every candidate at full size finds, it is certified on draws that
@@ -405,10 +397,8 @@ fn a_race_finds_what_trying_everything_finds_with_less_work() {
     assert_eq!(attempt.certificate.decision, Decision::Yes);
     assert_eq!(attempt.certificate.seed, fresh_seed(3, 0));
     assert!(attempt.level > choice.level);
-    let work = tempfile::tempdir().expect("a temporary folder");
-    let path = work.path().join("certificate.toml");
-    attempt.certificate.write(&path).expect("there is room");
-    checked(&path, 3).expect("it holds");
+    let text = attempt.certificate.text().expect("it can be written");
+    checked(&text, 3).expect("it holds");
 
     assert!(choice.work.saved > 1.5, "{}", choice.work.saved);
     let mut seldom = 0;
@@ -504,27 +494,6 @@ fn a_space_that_makes_no_sense_is_refused() {
         .expect_err("no space")
         .to_string();
     assert!(none.contains("no `[space]`"), "{none}");
-}
-
-/// What was chosen is read back as it was written.
-#[test]
-fn a_choice_is_read_back_as_it_was_written() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let made = choices(SPACE).expect("the space is right");
-    thalweg::choose::write(folder.path(), &made).expect("it can be written");
-    let plan = crate::plan(SPACE);
-    let cell = &plan.cells[0];
-    let back = thalweg::choose::read(folder.path(), cell).expect("it can be read");
-    let as_json = |c: &[Choice]| serde_json::to_string(c).expect("it is plain data");
-    assert_eq!(as_json(&back), as_json(&made));
-
-    // Another question's choice is not this one's answer, and a damaged file is told of.
-    let other = crate::plan(&SPACE.replace("seed = 3", "seed = 4"));
-    let none = thalweg::choose::read(folder.path(), &other.cells[0]).expect("it can be read");
-    assert!(none.is_empty());
-    std::fs::write(folder.path().join("choice.json"), "[{}]").expect("it can be written");
-    let e = thalweg::choose::read(folder.path(), cell).expect_err("it is damaged");
-    assert!(e.to_string().contains("choice.json"), "{e}");
 }
 
 /// Seconds are measured, so they differ from run to run, but each step of a candidate costs the same time.

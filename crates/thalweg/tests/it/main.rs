@@ -5,8 +5,6 @@ mod deciding;
 mod engines;
 mod expectations;
 mod infinite;
-mod inputs;
-mod keeping;
 mod laws;
 mod mean_field;
 mod parity;
@@ -17,6 +15,7 @@ mod verdicts;
 use std::sync::{LazyLock, Mutex};
 use std::time::Instant;
 
+use thalweg::Inputs;
 use thalweg::engine::{Engine, Job, Problem, Queue, Trained};
 use thalweg::lab::{self, Control};
 use thalweg::plan::{Cell, Plan};
@@ -25,7 +24,8 @@ use thalweg::study::Source;
 
 /// A study from its text.
 fn plan(text: &str) -> Plan {
-    thalweg::store::plan(&source(text)).expect("the study of a test is right")
+    let plan = source(text).plan(&Inputs::default());
+    plan.expect("the study of a test is right")
 }
 
 fn source(text: &str) -> Source {

@@ -14,12 +14,14 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::error::Error;
-use crate::inputs::{Inputs, Names};
-use crate::lab::Keeper;
-use crate::plan::{Cell, Plan};
-use crate::record::Record;
-use crate::study::{Source, Study};
+use thalweg::certify::Certificate;
+use thalweg::choose::Choice;
+use thalweg::error::Error;
+use thalweg::inputs::{Inputs, Names};
+use thalweg::lab::Keeper;
+use thalweg::plan::{Cell, Plan};
+use thalweg::record::Record;
+use thalweg::study::{Source, Study};
 
 pub use arrays::write_arrays;
 pub use sets::{PARQUET_THREAD, read_points, read_set};
@@ -268,4 +270,66 @@ pub fn read_inputs(study: &Study, folder: &Path) -> Result<Inputs, Error> {
         inputs = inputs.with_weights(&name, read_tensors(&folder.join(&name))?)?;
     }
     Ok(inputs)
+}
+
+// ---------------------------------------------------------------------------------------------
+// Decisions
+
+/// Writes a certificate.
+///
+/// # Errors
+///
+/// [`Error::Io`].
+pub fn write_certificate(path: &Path, certificate: &Certificate) -> Result<(), Error> {
+    write(path, certificate.text()?.as_bytes())
+}
+
+/// Reads a certificate, if its content is what its first line says.
+///
+/// # Errors
+///
+/// [`Error::Io`]; [`Error::Certificate`] if it was changed or is none.
+pub fn read_certificate(path: &Path) -> Result<Certificate, Error> {
+    let bytes = fs::read(path).map_err(io("read", path))?;
+    let text = String::from_utf8(bytes).map_err(|_| Error::Certificate {
+        message: "is none: not text".into(),
+        hint: "`thalweg certify STUDY` writes one".into(),
+    })?;
+    Certificate::parse(&text)
+}
+
+/// The file of a run folder that [`write_choices`] makes and [`read_choices`] finds.
+const CHOICES: &str = "choice.json";
+
+/// Writes the choices into a run folder, as `choice.json`.
+///
+/// # Errors
+///
+/// [`Error::Io`].
+pub fn write_choices(folder: &Path, choices: &[Choice]) -> Result<(), Error> {
+    let json = serde_json::to_string_pretty(choices).unwrap_or_default();
+    write(&folder.join(CHOICES), json.as_bytes())
+}
+
+/// The choices that were written into a run folder for the question that `cell` asks; none if there are
+/// none.
+///
+/// # Errors
+///
+/// [`Error::Io`] if the file is there and cannot be read, [`Error::Damaged`] if it is not what was
+/// written.
+pub fn read_choices(folder: &Path, cell: &Cell) -> Result<Vec<Choice>, Error> {
+    let file = folder.join(CHOICES);
+    let text = match fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(io("read", &file)(e)),
+    };
+    let mut all: Vec<Choice> = serde_json::from_str(&text).map_err(|e| Error::Damaged {
+        path: file.clone(),
+        message: e.to_string(),
+        hint: "delete it, or let `thalweg choose` write it again".into(),
+    })?;
+    all.retain(|choice| choice.answers(cell));
+    Ok(all)
 }

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::{io, write};
-use crate::descent::Precision;
-use crate::error::Error;
-use crate::inputs::Array;
-use crate::plan::Cell;
-use crate::record::Kept;
+use thalweg::descent::Precision;
+use thalweg::error::Error;
+use thalweg::inputs::Array;
+use thalweg::plan::Cell;
+use thalweg::record::Kept;
 
 /// Writes the weights of a kept replicate in the names and shapes of PyTorch's `state_dict`, and
 /// beside them its training set and the network's outputs on it (`….data.safetensors`).

@@ -8,7 +8,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::{io, write};
-use crate::error::Error;
+use thalweg::error::Error;
 
 /// NumPy's own headers have some hundred bytes.
 const LONGEST_HEADER: usize = 1 << 16;

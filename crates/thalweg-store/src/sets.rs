@@ -13,8 +13,8 @@ use parquet::record::Field;
 use super::arrays::{read_npy, read_npz};
 use super::io;
 use super::thrift::walk;
-use crate::data::Set;
-use crate::error::Error;
+use thalweg::data::Set;
+use thalweg::error::Error;
 
 /// Rows of a parquet file that are read; a study has no more training points.
 const MOST_ROWS: i64 = 100_000;

@@ -14,8 +14,9 @@ use thalweg::error::Error;
 use thalweg::lab::{self, Control, Event, InMemory};
 use thalweg::plan::{Cell, Plan};
 use thalweg::record::{Kept, ROWS, Record};
-use thalweg::store::{self, Folder};
 use thalweg::study::Source;
+use thalweg_store as store;
+use thalweg_store::Folder;
 
 use crate::{plan, record, source};
 

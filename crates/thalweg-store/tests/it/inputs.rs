@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use thalweg::analysis::columns::Column;
 use thalweg::error::Error;
-use thalweg::store;
+use thalweg_store as store;
 
 fn temp() -> tempfile::TempDir {
     tempfile::tempdir().expect("there is room for a folder")

@@ -9,8 +9,8 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 
 use super::write;
-use crate::analysis::columns::Column;
-use crate::error::Error;
+use thalweg::analysis::columns::Column;
+use thalweg::error::Error;
 
 /// Writes columns of equal length as a parquet file.
 ///
