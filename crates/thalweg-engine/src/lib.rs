@@ -7,7 +7,7 @@ mod method;
 mod outcome;
 pub mod reference;
 pub mod seed;
-mod threads;
+pub mod threads;
 
 pub use activation::Activation;
 pub use layout::Tensor;

@@ -3,7 +3,7 @@
 /// Does `work` on so many threads, of which the caller's is one: with one, none is started, so that
 /// this also runs where there are none. A thread that the system refuses is done without, so the
 /// parts of the work must not belong to a thread.
-pub(crate) fn on_threads(threads: usize, work: &(dyn Fn() + Sync)) {
+pub fn on_threads(threads: usize, work: &(dyn Fn() + Sync)) {
     if threads <= 1 {
         return work();
     }

@@ -3,13 +3,11 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Most threads that are started, whatever is asked for.
-const MOST: usize = 256;
+use crate::engine::threads::on_threads;
 
 /// `of(0), of(1), …, of(count − 1)`, computed on so many threads, the caller's among them.
 ///
-/// With one thread none is started, so this also runs where there are none. A thread that the system
-/// refuses is done without.
+/// With one thread none is started, so this also runs where there are none.
 pub fn map<T: Send>(threads: usize, count: usize, of: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(count));
@@ -27,21 +25,7 @@ pub fn map<T: Send>(threads: usize, count: usize, of: impl Fn(usize) -> T + Sync
             done.append(&mut mine);
         }
     };
-    if threads > 1 && count > 1 {
-        std::thread::scope(|scope| {
-            for _ in 1..threads.min(count).min(MOST) {
-                if std::thread::Builder::new()
-                    .spawn_scoped(scope, work)
-                    .is_err()
-                {
-                    break;
-                }
-            }
-            work();
-        });
-    } else {
-        work();
-    }
+    on_threads(threads.min(count), &work);
     let mut done = done.into_inner().unwrap_or_else(|e| e.into_inner());
     done.sort_unstable_by_key(|(at, _)| *at);
     done.into_iter().map(|(_, value)| value).collect()

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::dual::{Kind, dual, kind, moments};
 use super::hermite::Expansion;
 use crate::net::Activation;
+use crate::threads;
 
 /// What depth does to a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -326,24 +327,10 @@ pub fn map(
     start: f64,
     threads: usize,
 ) -> Vec<MeanField> {
-    let row = |b: &f64| -> Vec<MeanField> {
-        let of = |w: &f64| mean_field(activation, *w, *b, start);
+    let row = |b: usize| -> Vec<MeanField> {
+        let of = |w: &f64| mean_field(activation, *w, sb2[b], start);
         sw2.iter().map(of).collect()
     };
-    if threads <= 1 || sb2.len() <= 1 {
-        return sb2.iter().flat_map(row).collect();
-    }
-    let share = sb2.len().div_ceil(threads);
-    let rows = |part: &[f64]| part.iter().flat_map(row).collect::<Vec<MeanField>>();
-    std::thread::scope(|scope| {
-        let parts: Vec<_> = sb2
-            .chunks(share)
-            .map(|part| (part, scope.spawn(move || rows(part))))
-            .collect();
-        // A part whose thread panicked would panic here too.
-        let joined = parts
-            .into_iter()
-            .map(|(part, thread)| thread.join().unwrap_or_else(|_| rows(part)));
-        joined.flatten().collect()
-    })
+    let rows = threads::map(threads, sb2.len(), row);
+    rows.into_iter().flatten().collect()
 }

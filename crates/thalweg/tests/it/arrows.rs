@@ -62,7 +62,7 @@ const ARROWS: [(&str, &[&str]); 21] = [
     ),
     ("stats", &["engine::seed"]),
     ("linalg", &[]),
-    ("threads", &[]),
+    ("threads", &["engine::threads"]),
 ];
 
 /// These know nothing of the program.
