@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use parquet::basic::Compression;
 use parquet::column::page::Page;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
@@ -259,6 +260,7 @@ fn read_parquet_rows(mut file: File) -> Result<Columns, String> {
     if !(0..=MOST_ROWS).contains(&rows) {
         return Err(format!("has {rows} rows, more than {MOST_ROWS}"));
     }
+    check_compression(metadata)?;
     check_headers(&bytes, metadata)?;
     check_pages(&reader).map_err(damaged)??;
     let mut all = Vec::new();
@@ -278,6 +280,25 @@ fn read_parquet_rows(mut file: File) -> Result<Columns, String> {
         all.push(values.ok_or("holds a column that is not numbers, or an empty value")?);
     }
     Ok(Columns { names, rows: all })
+}
+
+/// That its columns are compressed with snappy, or not.
+fn check_compression(metadata: &ParquetMetaData) -> Result<(), String> {
+    let groups = metadata.row_groups().iter();
+    for column in groups.flat_map(|group| group.columns()) {
+        match column.compression() {
+            Compression::UNCOMPRESSED | Compression::SNAPPY => {}
+            other => {
+                let name = format!("{other}");
+                let name = name.split('(').next().unwrap_or_default().to_lowercase();
+                return Err(format!(
+                    "is compressed with {name}, which is not read: write it with \
+                     `compression=\"snappy\"`"
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// That no page claims more values than its column has rows, or than it has bytes: the reader makes

@@ -109,3 +109,17 @@ fn arrays_without_points_are_refused() {
         assert!(error.to_string().contains(words), "{shape}: {error}");
     }
 }
+
+/// What polars writes by itself is told how to be written instead, not called damaged.
+#[test]
+fn a_compression_that_is_not_read_is_named_with_its_cure() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/damaged/zstd.parquet");
+    let Err(error) = store::read_set(&path) else {
+        panic!("it was read");
+    };
+    let said = error.to_string();
+    assert!(
+        said.contains("compressed with zstd") && said.contains("snappy"),
+        "{said}"
+    );
+}
