@@ -76,8 +76,8 @@ impl Status {
         }
     }
 
-    /// A cell that was running ended, with so many replicates, of which so many got below the loss. It
-    /// may have stopped early, or have been found on disk.
+    /// A cell that was running ended, with so many replicates, of which so many got below the loss.
+    /// It may have stopped early, or have been found on disk.
     pub(crate) fn finish_cell(&mut self, running: Option<Part>, replicates: u64, successes: u64) {
         self.done += 1;
         if let Some(mut part) = running {

@@ -303,8 +303,8 @@ fn phase_table(map: &PhaseMap) -> Result<()> {
         })?;
     }
     let legend = "q*, c*: where variance and correlation of preactivations go with depth; χ₁ below \
-                  1: gradients vanish (order), above 1: they explode (chaos); ξ: layers in which the \
-                  way there falls by e.";
+                  1: gradients vanish (order), above 1: they explode (chaos); ξ: layers in which \
+                  the way there falls by e.";
     print(&format!("\n{}", wrap(legend, 100)))
 }
 
@@ -407,8 +407,8 @@ fn steps_table(rows: &[Row<'_>]) -> Result<()> {
         }
     }
     let legend = "Medians over training sets, and 80 % and 90 % quantiles of the steps. This is \
-                  the infinitely wide network, whose kernel stays as it starts; where steps are many, \
-                  finite networks move their kernel and are often faster.";
+                  the infinitely wide network, whose kernel stays as it starts; where steps are \
+                  many, finite networks move their kernel and are often faster.";
     print(&format!("\n{}", wrap(legend, 100)))
 }
 

@@ -1,7 +1,7 @@
 //! φ, its slope and its curvature, plain: what the reference engine computes with.
 //!
-//! Functions of the engine, not of the word [`Activation`]: a theory that was to predict what they do
-//! must write its own, or a wrong derivative would agree with itself.
+//! Functions of the engine, not of the word [`Activation`]: a theory that was to predict what they
+//! do must write its own, or a wrong derivative would agree with itself.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -104,8 +104,8 @@ impl Problem {
     }
 }
 
-/// Loss above which a replicate has diverged, as a multiple of max(initial loss, 1). Catapults climb
-/// high and come back.
+/// Loss above which a replicate has diverged, as a multiple of max(initial loss, 1). Catapults
+/// climb high and come back.
 pub(crate) const DIVERGED: f64 = 1e12;
 
 /// A replicate about to be trained.
@@ -186,8 +186,8 @@ pub trait Queue: Sync {
     fn finish(&self, trained: Trained);
     /// How many are left to hand out, at most.
     fn remaining(&self) -> u64;
-    /// Called now and then with how many replicate-steps were made, and for how many there was room;
-    /// false to stop at once.
+    /// Called now and then with how many replicate-steps were made, and for how many there was
+    /// room; false to stop at once.
     fn progress(&self, steps: u64, room: u64) -> bool;
     /// Called by a thread that has nothing to train: waits until there may be another replicate;
     /// false if there will be none.
@@ -208,7 +208,8 @@ pub trait Engine: Sync {
     fn in_flight(&self, problem: &Problem, threads: usize) -> u64;
 
     /// Trains until the queue is empty, on that many threads, the caller's among them; with one
-    /// thread none is started. The bits of a replicate depend on the problem and the replicate alone.
+    /// thread none is started. The bits of a replicate depend on the problem and the replicate
+    /// alone.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! The reference engine: plain double-precision loops, one network at a time, obviously right.
 //!
-//! It ignores `precision` and shares no arithmetic with the fast engine; every other engine is tested
-//! against it.
+//! It ignores `precision` and shares no arithmetic with the fast engine; every other engine is
+//! tested against it.
 
 #![allow(
     clippy::needless_range_loop,

@@ -3,7 +3,8 @@
 use super::svg::{Canvas, escape, power, shorten, text_width};
 use super::words::numbers::percent;
 
-/// An axis. Values are *placed* once (`log10` on a logarithmic axis); range and pixels are of places.
+/// An axis. Values are *placed* once (`log10` on a logarithmic axis); range and pixels are of
+/// places.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Axis {
     scale: Scale,

@@ -86,8 +86,8 @@ fn table(
 
 fn outcomes(run: &Analysis, compared: &Compared) -> Table {
     let caption = format!(
-        "{}: success within the budget, quantiles of the hitting time over all replicates (`>` where \
-         censored) and what the median costs.",
+        "{}: success within the budget, quantiles of the hitting time over all replicates (`>` \
+         where censored) and what the median costs.",
         compared.name
     );
     let heads = [
@@ -124,9 +124,9 @@ fn outcomes(run: &Analysis, compared: &Compared) -> Table {
 
 fn paired(run: &Analysis, compared: &Compared) -> Table {
     let caption = format!(
-        "{}: the paired ratio of hitting times and Holm-corrected exact McNemar tests of equal success \
-         against {}; the median that the initial kernels predict, and the infinitely wide network; the \
-         main cause among the failures.",
+        "{}: the paired ratio of hitting times and Holm-corrected exact McNemar tests of equal \
+         success against {}; the median that the initial kernels predict, and the infinitely wide \
+         network; the main cause among the failures.",
         compared.name,
         reference(compared).replace('`', "")
     );
@@ -221,8 +221,8 @@ fn against_number(run: &Analysis, compared: &Compared) -> Option<Figure> {
     }
     lines.retain(|l| l.points.iter().any(|(_, y)| y.is_finite()));
     let predicted = if lines.iter().any(|l| l.dashed) {
-        "; dashed, the median that the networks' own initial kernels predict; at infinite width, the \
-         median that the theory of infinitely wide networks predicts for the same training sets"
+        "; dashed, the median that the networks' own initial kernels predict; at infinite width, \
+         the median that the theory of infinitely wide networks predicts for the same training sets"
     } else {
         "; these rules have no prediction, or it is never"
     };
@@ -261,8 +261,8 @@ fn bifurcation(run: &Analysis, compared: &Compared) -> Option<Figure> {
     Some(Figure {
         name: format!("{}-last-losses", slug(&compared.name)),
         caption: format!(
-            "{}: the losses of the last {} steps of one replicate. One dot is a loss that stands still, \
-             two a cycle of two steps, a smear a loss that does not repeat.",
+            "{}: the losses of the last {} steps of one replicate. One dot is a loss that stands \
+             still, two a cycle of two steps, a smear a loss that does not repeat.",
             compared.name,
             count(most as u64)
         ),
@@ -367,11 +367,13 @@ pub(super) fn spectra(run: &Analysis, cells: &[usize], names: &[String]) -> Tabl
     ];
     Table {
         name: "why".into(),
-        caption: "Medians over the replicates looked at. The nearest pair is the smallest distance \
+        caption:
+            "Medians over the replicates looked at. The nearest pair is the smallest distance \
                   between two inputs; λ are eigenvalues of the tangent kernel Θ; η·sharpness is \
-                  given in units of the edge of stability (2 for gradient descent); the last column \
-                  is what the kernel of the end, known only afterwards, says of the whole run."
-            .into(),
+                  given in units of the edge of stability (2 for gradient descent); the last \
+                  column is what the kernel of the end, known only afterwards, says of the whole \
+                  run."
+                .into(),
         columns: heads.map(|(n, numeric)| column(n, numeric)).to_vec(),
         rows: cells.iter().zip(names).map(row).collect(),
         base: None,

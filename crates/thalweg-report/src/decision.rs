@@ -1,5 +1,5 @@
-//! What `thalweg choose` decided, as part of a report: the winner and its certificate, the front, why each
-//! other candidate lost.
+//! What `thalweg choose` decided, as part of a report: the winner and its certificate, the front,
+//! why each other candidate lost.
 
 use super::page::{Block, Figure, FrontPoint, IntervalRow, Part, Plot, Table};
 use thalweg::choose::{Candidate, Choice};
@@ -76,7 +76,8 @@ fn evidence(choice: &Choice) -> Vec<Block> {
     }
     blocks.push(Block::Figure(Figure {
         name: format!("{stem}-success"),
-        caption: "How often the candidates on the front reach the loss, named by their median cost; the race stops a candidate as soon as it is decided."
+        caption: "How often the candidates on the front reach the loss, named by their median \
+                  cost; the race stops a candidate as soon as it is decided."
             .into(),
         plot: Plot::Intervals {
             rows: front
@@ -102,8 +103,8 @@ fn evidence(choice: &Choice) -> Vec<Block> {
     blocks.push(Block::Table(Table {
         name: format!("{stem}-candidates"),
         caption: format!(
-            "Why each candidate won or lost, the cheapest first{}. Shares and costs are those of the race, whose length depended on them: only \
-             the certificate is to be quoted.",
+            "Why each candidate won or lost, the cheapest first{}. Shares and costs are those of \
+             the race, whose length depended on them: only the certificate is to be quoted.",
             if rest > 0 {
                 format!("; {} dearer ones are in choice.json", count(rest as u64))
             } else {

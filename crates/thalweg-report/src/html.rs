@@ -87,8 +87,8 @@ pub(super) fn prose(text: &str) -> String {
     out
 }
 
-/// Text whose numbers stay on one line: with their per cent sign, exponent, and the other end of their
-/// interval.
+/// Text whose numbers stay on one line: with their per cent sign, exponent, and the other end of
+/// their interval.
 fn unbroken(text: &str) -> String {
     let text = text.replace(" %", "\u{a0}%");
     let all: Vec<char> = text.chars().collect();
@@ -409,7 +409,8 @@ mod tests {
             x_label: "step".to_owned(),
         });
         assert_picture(&svg);
-        // Three curves beyond the seven colours: one ring in the legend and two or more on the line.
+        // Three curves beyond the seven colours: one ring in the legend and two or more on the
+        // line.
         assert!(svg.matches("<circle").count() >= 9);
     }
 

@@ -43,8 +43,8 @@ pub struct File {
     pub bytes: Vec<u8>,
 }
 
-/// The whole report of a run that commands name `run`; `choices` is what `thalweg choose` decided for its
-/// study, if it was asked, and `provenance` the footer.
+/// The whole report of a run that commands name `run`; `choices` is what `thalweg choose` decided
+/// for its study, if it was asked, and `provenance` the footer.
 pub fn page(run: &str, analysis: &Analysis, choices: &[Choice], provenance: &[String]) -> Page {
     let base = analysis.base();
     let success = base.setting.success;

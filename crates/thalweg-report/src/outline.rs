@@ -33,7 +33,8 @@ impl Glyphs {
         self.used.extend(more);
     }
 
-    /// A line of text, markup as [`super::svg::Canvas::text`] takes it; none if the font lacks a letter.
+    /// A line of text, markup as [`super::svg::Canvas::text`] takes it; none if the font lacks a
+    /// letter.
     pub(super) fn line(
         &mut self,
         (x, y): (f64, f64),
@@ -69,7 +70,8 @@ impl Glyphs {
         for (c, at, lift, scale) in placed {
             let _ = write!(
                 out,
-                "<use href=\"#u{:x}\" transform=\"translate({} {}) scale({scale:.5} -{scale:.5})\"/>",
+                "<use href=\"#u{:x}\" \
+                 transform=\"translate({} {}) scale({scale:.5} -{scale:.5})\"/>",
                 c as u32,
                 number(left + at),
                 number(y + lift),

@@ -196,8 +196,8 @@ pub enum Plot {
         /// What the shares are of.
         x_label: String,
     },
-    /// Candidates of a choice, their success against their cost (logarithmic), and the front that nothing
-    /// beats in both.
+    /// Candidates of a choice, their success against their cost (logarithmic), and the front that
+    /// nothing beats in both.
     Front {
         /// The candidates.
         points: Vec<FrontPoint>,
@@ -255,8 +255,8 @@ pub struct IntervalRow {
 
 /// A named line of [`Plot::Curves`].
 ///
-/// A dashed line takes the colour of the solid line just before it, so a prediction listed after its
-/// measurement is seen to belong to it.
+/// A dashed line takes the colour of the solid line just before it, so a prediction listed after
+/// its measurement is seen to belong to it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Line {
     /// Name in the legend.

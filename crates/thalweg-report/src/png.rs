@@ -72,7 +72,8 @@ mod tests {
         Pixmap::decode_png(&png).expect("it is a PNG")
     }
 
-    /// Ink: coloured pixels of the series, in the left and in the right third, by their mean height.
+    /// Ink: coloured pixels of the series, in the left and in the right third, by their mean
+    /// height.
     fn heights(of: &Pixmap) -> [f64; 2] {
         let third = of.width() / 3;
         let mean = |from: u32, to: u32| {

@@ -81,10 +81,10 @@ fn calibration(run: &Analysis) -> Option<Figure> {
     // One point is no calibration.
     (groups.iter().any(|(_, points)| points.len() > 1)).then(|| Figure {
         name: "calibration".into(),
-        caption: "Calibration: the share of replicates that theory expects below the loss within the \
-                  budget (by the networks' own initial kernels, and by those of infinitely wide networks \
-                  on the same data) against the share observed, a point for each cell; on the line the \
-                  prediction is right."
+        caption: "Calibration: the share of replicates that theory expects below the loss within \
+                  the budget (by the networks' own initial kernels, and by those of infinitely \
+                  wide networks on the same data) against the share observed, a point for each \
+                  cell; on the line the prediction is right."
             .into(),
         plot: Plot::Scatter {
             groups,
@@ -151,8 +151,8 @@ fn published(run: &Analysis) -> Option<Table> {
     let claims: Vec<&Finding> = run.findings.iter().filter(|f| f.published()).collect();
     (!claims.is_empty()).then(|| Table {
         name: "published".into(),
-        caption: "Published numbers and ours. A number is found again if ours lies in the accepted range, \
-                  not found if our whole 95 % interval lies outside."
+        caption: "Published numbers and ours. A number is found again if ours lies in the \
+                  accepted range, not found if our whole 95 % interval lies outside."
             .into(),
         ..table(run, &claims, ["ours", "95 % interval", "published"])
     })

@@ -1,5 +1,5 @@
-//! The order of the report: the choice, what others do, what the leading number does and why, what helps
-//! elsewhere, surprises.
+//! The order of the report: the choice, what others do, what the leading number does and why, what
+//! helps elsewhere, surprises.
 
 use thalweg::analysis::Analysis;
 use thalweg::analysis::comparison::{Compared, Topic};
@@ -207,7 +207,8 @@ fn why(run: &Analysis) -> Option<Section> {
     })
 }
 
-/// Median eigenvalues at the start and at the end; none where there are few, which are in the table.
+/// Median eigenvalues at the start and at the end; none where there are few, which are in the
+/// table.
 fn spectrum(run: &Analysis) -> Option<Figure> {
     let line = |name: String, dashed: bool, values: &[f64]| Line {
         name,
@@ -228,9 +229,9 @@ fn spectrum(run: &Analysis) -> Option<Figure> {
         .collect();
     lines.iter().any(|l| l.points.len() > 2).then(|| Figure {
         name: "spectra".into(),
-        caption: "Eigenvalues of the tangent kernel, largest first, medians over the replicates looked \
-                  at: at the start, and dashed at the end. The last ones set the pace, the first one caps \
-                  the rate."
+        caption: "Eigenvalues of the tangent kernel, largest first, medians over the replicates \
+                  looked at: at the start, and dashed at the end. The last ones set the pace, the \
+                  first one caps the rate."
             .into(),
         plot: Plot::Curves {
             lines,
@@ -243,8 +244,8 @@ fn spectrum(run: &Analysis) -> Option<Figure> {
     })
 }
 
-/// The loss of the base cell, and of the cells that are told along the leading number, beside what their
-/// initial kernels predict.
+/// The loss of the base cell, and of the cells that are told along the leading number, beside what
+/// their initial kernels predict.
 pub(super) fn picture(run: &Analysis) -> Figure {
     let base = run.base();
     let mut lines: Vec<Line> = if run.along.is_some() {
@@ -285,7 +286,8 @@ pub(super) fn picture(run: &Analysis) -> Figure {
     }
 }
 
-/// What the spread of the steps comes from: a sentence for the first crossed cell, and a table of all.
+/// What the spread of the steps comes from: a sentence for the first crossed cell, and a table of
+/// all.
 fn splits(run: &Analysis) -> Vec<Block> {
     let crossed: Vec<(&Summary, &Split)> = (run.cells.iter())
         .filter_map(|s| Some((s, s.split.as_ref()?)))
@@ -323,8 +325,8 @@ fn split_table(crossed: &[(&Summary, &Split)]) -> Table {
     ];
     Table {
         name: "split".into(),
-        caption: "Components of the variance of the logarithm of the steps, with jackknife 95 % intervals \
-                  (steps cut at the budget where the loss was not reached)."
+        caption: "Components of the variance of the logarithm of the steps, with jackknife 95 % \
+                  intervals (steps cut at the budget where the loss was not reached)."
             .into(),
         columns: heads.map(|(n, numeric)| column(n, numeric)).to_vec(),
         rows: rows.collect(),
@@ -341,8 +343,9 @@ pub(super) fn method(run: &Analysis) -> Section {
     let base = &run.base().setting;
     let said = [
         format!(
-            "{} cells, {} replicates, {} steps in {} s of training time (seed {}). Replicate r of every \
-             cell uses the same random draws wherever shapes allow, so comparisons are paired.",
+            "{} cells, {} replicates, {} steps in {} s of training time (seed {}). Replicate r of \
+             every cell uses the same random draws wherever shapes allow, so comparisons are \
+             paired.",
             run.cells.len(),
             count(replicates),
             number(total as f64),
@@ -350,15 +353,17 @@ pub(super) fn method(run: &Analysis) -> Section {
             base.seed
         ),
         "The loss is L = s Σ r² with r = f − y. Linearised at the start, gradient descent is \
-         r ← (1 − 2sηΘ) r with the tangent kernel Θ = J Jᵀ; it is stable for η below 1/(s λmax(Θ)), the \
-         limit. The predicted step is the first t with s Σ c² (1 − 2sηλ)^(2t) below the threshold, \
-         exactly. Hitting times are censored at the budget; quantiles are over all replicates. Causes \
-         are computed from the kernel at the last step of each replicate looked at."
-            .into(),
-        "Conventions: s is 1 for the loss `sum`, 1/N for `mean`, half of these for the halved ones; \
-         λmax(Θ) bounds the rate through η < 1/(s λmax), which for gradient descent is η · sharpness < 2 \
-         at an interpolating solution (2 (1 + β) for heavy ball, 2 (1 + β)/(1 + 2β) for Nesterov): the \
-         edge of stability. Multiply-adds count the three matrix products of a step."
+         r ← (1 − 2sηΘ) r with the tangent kernel Θ = J Jᵀ; it is stable for η below 1/(s \
+         λmax(Θ)), the limit. The predicted step is the first t with s Σ c² (1 − 2sηλ)^(2t) below \
+         the threshold, exactly. Hitting times are censored at the budget; quantiles are over all \
+         replicates. Causes are computed from the kernel at the last step of each replicate looked \
+         at."
+        .into(),
+        "Conventions: s is 1 for the loss `sum`, 1/N for `mean`, half of these for the halved \
+         ones; λmax(Θ) bounds the rate through η < 1/(s λmax), which for gradient descent is η · \
+         sharpness < 2 at an interpolating solution (2 (1 + β) for heavy ball, 2 (1 + β)/(1 + 2β) \
+         for Nesterov): the edge of stability. Multiply-adds count the three matrix products of a \
+         step."
             .into(),
         format!(
             "The base cell, whole: `{}`",
@@ -393,12 +398,13 @@ fn references(run: &Analysis) -> Vec<String> {
     all.push("Interval of a probability: Wilson 1927, J. Am. Stat. Assoc. 22, 209.".into());
     if !run.comparisons.is_empty() {
         all.push(
-            "Share not yet below, with censored times: Kaplan, Meier 1958, J. Am. Stat. Assoc. 53, 457."
+            "Share not yet below, with censored times: Kaplan, Meier 1958, J. Am. Stat. Assoc. 53, \
+             457."
                 .into(),
         );
         all.push(
-            "Paired success, exact: McNemar 1947, Psychometrika 12, 153; corrected for their number: \
-             Holm 1979, Scand. J. Stat. 6, 65."
+            "Paired success, exact: McNemar 1947, Psychometrika 12, 153; corrected for their \
+             number: Holm 1979, Scand. J. Stat. 6, 65."
                 .into(),
         );
     }

@@ -91,13 +91,16 @@ impl Canvas {
         match self.medium {
             Medium::Page => format!(
                 "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {w} {h}\" width=\"{w}\" \
-                 height=\"{h}\" font-family=\"{FONTS}\" font-size=\"{TEXT}\" fill=\"currentColor\">\n{body}</svg>\n"
+                 height=\"{h}\" font-family=\"{FONTS}\" font-size=\"{TEXT}\" \
+                 fill=\"currentColor\">\n{body}</svg>\n"
             ),
             Medium::Column => format!(
-                "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"-4 -4 {} {}\" width=\"{COLUMN}mm\" \
-                 height=\"{:.2}mm\" font-family=\"{FONTS}\" font-size=\"{TEXT}\" fill=\"currentColor\" \
-                 color=\"#1a1a1a\" role=\"img\">\n<title>{}</title>\n<defs>\n{}</defs>\n\
-                 <rect x=\"-4\" y=\"-4\" width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n{body}</svg>\n",
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"-4 -4 {} {}\" \
+                 width=\"{COLUMN}mm\" height=\"{:.2}mm\" font-family=\"{FONTS}\" \
+                 font-size=\"{TEXT}\" fill=\"currentColor\" color=\"#1a1a1a\" role=\"img\">\n\
+                 <title>{}</title>\n<defs>\n{}</defs>\n\
+                 <rect x=\"-4\" y=\"-4\" width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n\
+                 {body}</svg>\n",
                 // A little air around, as nothing else keeps the frame of a file from its text.
                 number(self.width + 8.0),
                 number(height.ceil() + 8.0),
@@ -209,8 +212,8 @@ impl Canvas {
                 .collect();
             let _ = writeln!(
                 self.body,
-                "<path d=\"{d}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"5\" stroke-opacity=\"0.75\" \
-                 stroke-linecap=\"round\"><title>{title}</title></path>"
+                "<path d=\"{d}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"5\" \
+                 stroke-opacity=\"0.75\" stroke-linecap=\"round\"><title>{title}</title></path>"
             );
             return;
         }
@@ -222,8 +225,8 @@ impl Canvas {
         };
         let _ = writeln!(
             self.body,
-            "<path d=\"{d}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" stroke-linejoin=\"round\"{dash}>\
-             <title>{title}</title></path>"
+            "<path d=\"{d}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" \
+             stroke-linejoin=\"round\"{dash}><title>{title}</title></path>"
         );
         let mut next = f64::NEG_INFINITY;
         for &p in points.iter().filter(|_| style.ringed()) {

@@ -110,7 +110,8 @@ fn record(does: Does, hash: &str) -> Record {
     }
 }
 
-/// The page of a run in which the cells at d = 15, 5, 2 do this, ReLU does that, and width 8 at d = 2 that.
+/// The page of a run in which the cells at d = 15, 5, 2 do this, ReLU does that, and width 8 at d =
+/// 2 that.
 fn report(dims: [Does; 3], relu: Does, wide: Does) -> Page {
     let plan = plan(STUDY);
     let of = |cell: &thalweg::plan::Cell| {
@@ -257,7 +258,8 @@ fn of_the_opposite_it_says_the_opposite() {
     says(
         &others,
         &[
-            "none succeeds significantly less often than the reference; more often: `relu` (Activation)",
+            "none succeeds significantly less often than the reference; more often: `relu` \
+             (Activation)",
             "`relu` reaches 80 % with the whole interval; `tanh` does not.",
             "more often: `relu`",
         ],
@@ -381,8 +383,8 @@ fn restarting_is_advised_where_it_is_cheaper() {
     );
 }
 
-/// Success that rises with the dimension crosses the share on the way up, success that falls on the way down,
-/// and success that does neither crosses nothing.
+/// Success that rises with the dimension crosses the share on the way up, success that falls on the
+/// way down, and success that does neither crosses nothing.
 #[test]
 fn a_threshold_is_told_with_its_direction() {
     let at = |far: u64, middle: u64, near: u64| {
@@ -411,7 +413,8 @@ fn a_threshold_is_told_with_its_direction() {
 #[test]
 fn the_page_says_what_the_spread_comes_from() {
     let plan = plan(
-        "title = \"Crossed\"\n[data]\ndim = 15\npoints = 4\ndraw = { sets = 10, weights = 10 }\n[descent]\nsteps = 1000\n",
+        "title = \"Crossed\"\n[data]\ndim = 15\npoints = 4\ndraw = { sets = 10, weights = 10 }\n\
+         [descent]\nsteps = 1000\n",
     );
     let why = |of: &dyn Fn(u64, u64) -> u64| {
         let mut record = record(does(100, 100, 0.1), &plan.cells[0].hash);
@@ -447,7 +450,8 @@ fn the_page_says_on_which_side_predictions_err() {
         let all = does(reach, 100, lambda);
         section(&report([all; 3], all, all), "Prediction and observation")
     };
-    // Rate 0.01, loss Σ r²: a smallest eigenvalue of 0.5 takes 1000 steps and more, one of 10 takes few.
+    // Rate 0.01, loss Σ r²: a smallest eigenvalue of 0.5 takes 1000 steps and more, one of 10 takes
+    // few.
     says(
         &text(100, 1e-4),
         &[
@@ -516,7 +520,8 @@ fn the_report_tells_what_was_chosen() {
 fn any_number_is_explained_as_the_dimension_is() {
     let change = |key: &str, values: &str| {
         let text = format!(
-            "title = \"t\"\n[data]\npoints = 4\ndim = 12\n[net]\nhidden = [4]\n[descent]\nrate = 0.01\nsteps = 1000\n[[compare]]\nname = \"x\"\n\"{key}\" = {values}\n"
+            "title = \"t\"\n[data]\npoints = 4\ndim = 12\n[net]\nhidden = [4]\n[descent]\n\
+             rate = 0.01\nsteps = 1000\n[[compare]]\nname = \"x\"\n\"{key}\" = {values}\n"
         );
         let plan = plan(&text);
         let last = plan.cells.len() - 1;

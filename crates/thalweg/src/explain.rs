@@ -1,5 +1,5 @@
-//! One replicate, replayed bit for bit and analysed: its loss, its slowest mode and the points that carry
-//! it, its curvature, and why it ended as it did.
+//! One replicate, replayed bit for bit and analysed: its loss, its slowest mode and the points that
+//! carry it, its curvature, and why it ended as it did.
 
 use serde::Serialize;
 

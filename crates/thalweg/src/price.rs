@@ -37,8 +37,8 @@ pub struct Price {
     pub over_limit: Option<f64>,
 }
 
-/// Prices every cell: kernels of the first `draws` replicates, and a short calibration of the engine
-/// for every different amount of work, by a clock in seconds.
+/// Prices every cell: kernels of the first `draws` replicates, and a short calibration of the
+/// engine for every different amount of work, by a clock in seconds.
 ///
 /// # Errors
 ///

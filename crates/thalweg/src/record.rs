@@ -137,8 +137,8 @@ pub struct Look {
     pub gradient_norm: Option<f64>,
     /// Share of the trace of Θ that each weight layer with its bias has; they add up to 1.
     pub layer_shares: Option<Vec<f64>>,
-    /// Squared entries of the eigenvector of λmin `[N]`, which add up to 1: the points that carry the
-    /// slowest mode.
+    /// Squared entries of the eigenvector of λmin `[N]`, which add up to 1: the points that carry
+    /// the slowest mode.
     pub slow_points: Option<Vec<f64>>,
     /// Θ without the point that carries most of the slowest mode; at the last look only.
     pub without: Option<Without>,
@@ -147,8 +147,8 @@ pub struct Look {
     /// Hidden units with |φ'| below a thousandth of its largest value on every training point, dead
     /// ones included.
     pub saturated_units: Option<u64>,
-    /// Share of the parameters with a gradient that a step of gradient descent would not change: the
-    /// update is lost to rounding in the cell's precision.
+    /// Share of the parameters with a gradient that a step of gradient descent would not change:
+    /// the update is lost to rounding in the cell's precision.
     pub lost_updates: Option<f64>,
 }
 
@@ -160,8 +160,9 @@ impl Look {
         Some(values.iter().filter(|l| **l > noise).count())
     }
 
-    /// rᵀΘr/rᵀr, between λmin and λmax: with L = s Σ r², ‖∇L‖² = 4 s · this · L, so it is the constant
-    /// of the Polyak–Łojasiewicz inequality along the path (Liu, Zhu, Belkin 2020, arXiv:2003.00307).
+    /// rᵀΘr/rᵀr, between λmin and λmax: with L = s Σ r², ‖∇L‖² = 4 s · this · L, so it is the
+    /// constant of the Polyak–Łojasiewicz inequality along the path (Liu, Zhu, Belkin 2020,
+    /// arXiv:2003.00307).
     pub fn polyak_lojasiewicz(&self) -> Option<f64> {
         let (values, r) = (self.eigenvalues.as_ref()?, self.coefficients.as_ref()?);
         let moved: f64 = values.iter().zip(r).map(|(l, c)| l * c * c).sum();
@@ -216,8 +217,8 @@ pub struct Record {
     pub looks: Vec<Look>,
     /// Steps of the loss quantiles.
     pub grid: Vec<u64>,
-    /// 10, 50 and 90 % quantiles of the loss over the first [`BANDS`] replicates at each step of the
-    /// grid; ended replicates count with their last loss, diverged ones as infinite.
+    /// 10, 50 and 90 % quantiles of the loss over the first [`BANDS`] replicates at each step of
+    /// the grid; ended replicates count with their last loss, diverged ones as infinite.
     pub quantiles: Vec<[f64; 3]>,
     /// Loss curves of the kept replicates.
     pub curves: Vec<Curve>,

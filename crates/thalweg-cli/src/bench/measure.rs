@@ -58,8 +58,8 @@ pub(crate) struct Speed {
     pub(crate) rate: f64,
     /// GFLOP/s, activations not counted: 4N(dH + H² + H) + 2N(H² + H) a step.
     pub(crate) gflops: f64,
-    /// Share of the median peak measured next to it, round by round. Not the median of the shares: a share is as noisy
-    /// as its peak.
+    /// Share of the median peak measured next to it, round by round. Not the median of the shares:
+    /// a share is as noisy as its peak.
     pub(crate) of_peak: f64,
     /// The share that the measured cost of the activation leaves; 1 for ReLU.
     pub(crate) ceiling: f64,
@@ -185,8 +185,10 @@ impl Lap {
         seconds: f64,
     ) -> Result<Lap, Error> {
         let text = format!(
-            "replicates = {replicates}\n[data]\npoints = {POINTS}\ndim = {DIM}\n[net]\nhidden = [{hidden}, {hidden}]\n\
-             activation = \"{}\"\ninit = \"kaiming_normal\"\n[descent]\nrate = 1e-6\nprecision = \"{}\"\n",
+            "replicates = {replicates}\n[data]\npoints = {POINTS}\ndim = {DIM}\n[net]\n\
+             hidden = [{hidden}, {hidden}]\n\
+             activation = \"{}\"\ninit = \"kaiming_normal\"\n[descent]\nrate = 1e-6\n\
+             precision = \"{}\"\n",
             activation.name(),
             precision.name(),
         );
@@ -302,9 +304,11 @@ pub(crate) fn bench(rounds: usize, seconds: f64, tell: &dyn Fn(&str)) -> Result<
     }
     let rows: Vec<Speed> = laps.iter().map(Lap::speed).collect();
     tell("refilled lanes");
-    let spread = "[data]\npoints = 20\ndim = 2\n[net]\nhidden = [16, 16]\nactivation = \"sin\"\ninit = \"kaiming_normal\"\n\
+    let spread = "[data]\npoints = 20\ndim = 2\n[net]\nhidden = [16, 16]\nactivation = \"sin\"\n\
+                  init = \"kaiming_normal\"\n\
                   [descent]\nrate = 0.005\nsteps = 20_000\nprecision = \"f64\"\n";
-    let mixed = "[data]\npoints = 20\ndim = 15\n[net]\nhidden = [16, 16]\nactivation = \"relu\"\ninit = \"kaiming_normal\"\n\
+    let mixed = "[data]\npoints = 20\ndim = 15\n[net]\nhidden = [16, 16]\nactivation = \"relu\"\n\
+                 init = \"kaiming_normal\"\n\
                  [descent]\nrate = 0.012\nsteps = 20_000\nprecision = \"f64\"\n";
     let refill = vec![
         refill(&cpu, "d = 2: hitting times spread over decades", spread, 96)?,

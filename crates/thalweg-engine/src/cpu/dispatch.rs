@@ -54,7 +54,8 @@ impl Cpu {
         self.on(precision, LaneCount)
     }
 
-    /// Floating-point operations a second of fused multiply-adds in registers, by a clock in seconds.
+    /// Floating-point operations a second of fused multiply-adds in registers, by a clock in
+    /// seconds.
     pub fn peak(&self, precision: Precision, clock: fn() -> f64) -> f64 {
         let begun = clock();
         let (flops, all) = self.on(precision, MultiplyAdd { rounds: 1 << 22 });
@@ -150,8 +151,9 @@ struct Train<'a> {
     share: u64,
 }
 
-/// Bytes of weights and activations up to which replicates are trained as a group. A group wider than the second
-/// cache runs from the third, of which a processor has some megabytes; one network at a time beyond.
+/// Bytes of weights and activations up to which replicates are trained as a group. A group wider
+/// than the second cache runs from the third, of which a processor has some megabytes; one network
+/// at a time beyond.
 const CACHE: usize = 8 << 20;
 
 /// Whether a group of so many lanes stays within [`CACHE`].

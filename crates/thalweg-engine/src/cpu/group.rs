@@ -17,7 +17,8 @@ use crate::Method;
 use crate::Tensor;
 use crate::{Job, Problem};
 
-/// The numbers of a group of replicates. Matrices are in panels (see [`super::tiles`]), the lane innermost.
+/// The numbers of a group of replicates. Matrices are in panels (see [`super::tiles`]), the lane
+/// innermost.
 pub(super) struct Group<S: Simd, V: Lane<S>> {
     simd: S,
     spans: Vec<Span>,
@@ -27,8 +28,8 @@ pub(super) struct Group<S: Simd, V: Lane<S>> {
     /// [N, d] and `[N]`.
     x: Vec<Row<V>>,
     y: Vec<V>,
-    /// Activations of each hidden layer [N, h], on the way back replaced by ∂L/∂z over 2 s; φ' where the
-    /// activation does not tell it.
+    /// Activations of each hidden layer [N, h], on the way back replaced by ∂L/∂z over 2 s; φ'
+    /// where the activation does not tell it.
     a: Vec<Vec<Row<V>>>,
     slope: Vec<Vec<Row<V>>>,
     slope_from: Slope,
@@ -70,7 +71,8 @@ impl Span {
     }
 }
 
-/// The places of a matrix's entries, row-major and in panels of so many columns, `stride` rows apart.
+/// The places of a matrix's entries, row-major and in panels of so many columns, `stride` rows
+/// apart.
 fn places(
     rows: usize,
     columns: usize,

@@ -1,4 +1,5 @@
-//! Which replicate has which lane, how long, and what its losses mean; the arithmetic is a [`Kernel`]'s.
+//! Which replicate has which lane, how long, and what its losses mean; the arithmetic is a
+//! [`Kernel`]'s.
 //!
 //! When a replicate ends, the next one takes its slot at once.
 
@@ -195,8 +196,8 @@ impl<V, K> Lanes<V, K> {
         }
     }
 
-    /// Puts the next replicates of the queue in the empty slots. The lanes that are taken, and those
-    /// of them that want to be looked at after every step.
+    /// Puts the next replicates of the queue in the empty slots. The lanes that are taken, and
+    /// those of them that want to be looked at after every step.
     #[inline(never)]
     fn fill<S: Simd>(
         &mut self,

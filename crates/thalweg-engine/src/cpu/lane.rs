@@ -788,7 +788,8 @@ mod tests {
         worst
     }
 
-    /// Holds `value` to `bound` in f32 and f64; f64 may have one ulp more, the reference's own error.
+    /// Holds `value` to `bound` in f32 and f64; f64 may have one ulp more, the reference's own
+    /// error.
     fn check<A: Activate>(name: &str, range: f64, bound: [f64; 2], exact: fn(f64) -> f64) {
         let single = [
             f32::every_magnitude(1_000_000),

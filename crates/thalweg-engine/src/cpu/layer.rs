@@ -37,8 +37,8 @@ pub(super) struct Forward<'a, S: Simd, V: Lane<S>> {
 }
 
 impl<S: Simd, V: Lane<S>> Forward<'_, S, V> {
-    /// The whole product, as a function of its own: registers are assigned better, and sooner, than in one
-    /// large function.
+    /// The whole product, as a function of its own: registers are assigned better, and sooner, than
+    /// in one large function.
     #[inline(always)]
     pub(super) fn run(self) {
         let simd = self.simd;
@@ -190,7 +190,8 @@ pub(super) struct Backward<'a, S: Simd, V: Lane<S>> {
 }
 
 impl<S: Simd, V: Lane<S>> Backward<'_, S, V> {
-    /// Both products. Where ∂L/∂z is one block, panel by panel: the weights are read, and stepped while still near.
+    /// Both products. Where ∂L/∂z is one block, panel by panel: the weights are read, and stepped
+    /// while still near.
     #[inline(always)]
     pub(super) fn run<const STEP: bool>(mut self) {
         let simd = self.simd;
@@ -316,8 +317,8 @@ impl<S: Simd, V: Lane<S>> Tiles for InputGradient<'_, S, V> {
     }
 }
 
-/// g[j, k] = Σ_n delta[n, j] input[n, k]; w[j, k] += step_size · g[j, k] if `STEP`. A bias is a column whose input
-/// is one: its sum runs along with the first panel.
+/// g[j, k] = Σ_n delta[n, j] input[n, k]; w[j, k] += step_size · g[j, k] if `STEP`. A bias is a
+/// column whose input is one: its sum runs along with the first panel.
 struct Gradient<'a, S: Simd, V: Lane<S>, const STEP: bool> {
     simd: S,
     points: usize,

@@ -4,8 +4,8 @@ use fearless_simd::Simd;
 
 use super::lane::Lane;
 
-/// `rounds` × 20 (10 with 16 registers) fused multiply-adds of whole vectors, in registers; the number of
-/// floating-point operations, and something that depends on all of them.
+/// `rounds` × 20 (10 with 16 registers) fused multiply-adds of whole vectors, in registers; the
+/// number of floating-point operations, and something that depends on all of them.
 #[inline(always)]
 pub(super) fn multiply_add<S: Simd, V: Lane<S>>(simd: S, rounds: u64) -> (f64, f64) {
     let flops = if V::LEN * size_of::<V::Element>() == 64 {

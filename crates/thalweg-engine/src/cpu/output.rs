@@ -72,8 +72,8 @@ fn dots<S: Simd, V: Lane<S>, const P: usize>(
     P
 }
 
-/// The output on the way back, from the residuals r [N]: the gradient of its weights, and the last hidden
-/// layer's ∂L/∂z in the place of its activations.
+/// The output on the way back, from the residuals r [N]: the gradient of its weights, and the last
+/// hidden layer's ∂L/∂z in the place of its activations.
 pub(super) struct Outputs<'a, S: Simd, V: Lane<S>> {
     pub(super) simd: S,
     pub(super) fan_in: usize,
@@ -157,7 +157,8 @@ impl<S: Simd, V: Lane<S>> Outputs<'_, S, V> {
     }
 }
 
-/// Σ_n r[n] a[n, q] of the first `Q` columns of a panel; a[n, q] becomes f(r[n] w[q], a[n, q] or what was kept).
+/// Σ_n r[n] a[n, q] of the first `Q` columns of a panel; a[n, q] becomes f(r[n] w[q], a[n, q] or
+/// what was kept).
 #[inline(always)]
 fn output_rows<S: Simd, V: Lane<S>, const Q: usize>(
     simd: S,

@@ -10,8 +10,8 @@ use crate::{Job, Problem};
 
 /// What a rule remembers of the gradients, and its step_size.
 pub(super) struct Rule<V> {
-    /// The lanes of each vector that hold a weight, as bits; the others are padding, of which no sum
-    /// takes anything and which may hold what it likes.
+    /// The lanes of each vector that hold a weight, as bits; the others are padding, of which no
+    /// sum takes anything and which may hold what it likes.
     real: Vec<u64>,
     /// Gradient over 2 s; unused where the step is fused into the backward pass.
     pub(super) g: Vec<V>,
@@ -75,8 +75,8 @@ impl<V: Copy> Rule<V> {
         }
     }
 
-    /// The step of gradient descent from `g`; the lanes in which a weight changed. Padding that moves
-    /// is no weight: there an infinite rate makes NaN, which differs from itself for ever.
+    /// The step of gradient descent from `g`; the lanes in which a weight changed. Padding that
+    /// moves is no weight: there an infinite rate makes NaN, which differs from itself for ever.
     #[inline(always)]
     pub(super) fn descend<S: Simd>(
         &self,

@@ -1,8 +1,8 @@
 //! One network at a time: a lane is a unit of a layer.
 //!
-//! For fewer replicates than half the lanes, and for networks of which a whole group would be too large for the
-//! processor's caches. Every sum runs over the same terms in the same order as in a group, so
-//! the bits are the same. The price is padding to whole vectors, and a transposed copy of
+//! For fewer replicates than half the lanes, and for networks of which a whole group would be too
+//! large for the processor's caches. Every sum runs over the same terms in the same order as in a
+//! group, so the bits are the same. The price is padding to whole vectors, and a transposed copy of
 //! every inner weight matrix: the forward pass wants units of the layer above side by side, the
 //! backward pass units of the layer below.
 
@@ -28,9 +28,9 @@ fn vectors<S: Simd, V: Lane<S>>(numbers: usize) -> usize {
     numbers.div_ceil(V::LEN)
 }
 
-/// Vectors side by side that a tile of a product takes; weights are kept in panels of so many, each with its
-/// rows one after the other, because rows of a wide matrix that lie a power of two apart would fall into the
-/// same few sets of the nearest cache.
+/// Vectors side by side that a tile of a product takes; weights are kept in panels of so many, each
+/// with its rows one after the other, because rows of a wide matrix that lie a power of two apart
+/// would fall into the same few sets of the nearest cache.
 #[inline(always)]
 fn panel<S: Simd, V: Lane<S>>() -> usize {
     if V::LEN * size_of::<V::Element>() == 64 {
@@ -53,18 +53,20 @@ fn panel_of<S: Simd, V: Lane<S>>(
     (first * rows + row * step + column - first, step)
 }
 
-/// Terms of a product that are summed before the next ones: the panel of their rows fits the nearest cache
-/// and serves all rows of the left side.
+/// Terms of a product that are summed before the next ones: the panel of their rows fits the
+/// nearest cache and serves all rows of the left side.
 const TERMS: usize = 96;
 
-/// One network. Rows are padded with zeros to whole vectors; activations are row-major, weights in panels.
+/// One network. Rows are padded with zeros to whole vectors; activations are row-major, weights in
+/// panels.
 pub(super) struct Single<S: Simd, V: Lane<S>> {
     simd: S,
     blocks: Vec<Block>,
     /// Effective weights, block after block.
     w: Vec<V>,
     rule: Rule<V>,
-    /// Transposed copies [fan_in, fan_out] of the inner weight matrices; empty for the first and last.
+    /// Transposed copies [fan_in, fan_out] of the inner weight matrices; empty for the first and
+    /// last.
     transposed_weights: Vec<Vec<V>>,
     /// [N, d], and `[N]` in the first lane.
     x: Vec<V>,
@@ -80,7 +82,8 @@ pub(super) struct Single<S: Simd, V: Lane<S>> {
     in_batch: Vec<V>,
 }
 
-/// Where a tensor lies. The first weight matrix is kept transposed: nothing but its forward pass is needed.
+/// Where a tensor lies. The first weight matrix is kept transposed: nothing but its forward pass is
+/// needed.
 struct Block {
     start: usize,
     rows: usize,
@@ -141,8 +144,8 @@ struct Product<'a, S: Simd, V: Lane<S>> {
     terms: usize,
     right: &'a [V],
     start: &'a [V],
-    /// Vectors a row of the right side and of `out`: the one of weights is in panels, that of activations
-    /// row-major.
+    /// Vectors a row of the right side and of `out`: the one of weights is in panels, that of
+    /// activations row-major.
     width: usize,
     /// Of the rows of `out`, where it is the one in panels.
     panels: Option<usize>,

@@ -70,8 +70,8 @@ impl Slope {
     }
 }
 
-/// Replaces z by φ(z), and writes φ'(z) where there is room for it. A function of its own: its many constants
-/// would take the products' registers.
+/// Replaces z by φ(z), and writes φ'(z) where there is room for it. A function of its own: its many
+/// constants would take the products' registers.
 #[inline(always)]
 pub(super) fn activate<S: Simd, V: Lane<S>>(
     simd: S,

@@ -1,12 +1,13 @@
-//! Products of the matrices of a group of replicates, tile by tile: panels, blocks, and the tiles that cover them.
+//! Products of the matrices of a group of replicates, tile by tile: panels, blocks, and the tiles
+//! that cover them.
 //!
 //! A vector holds the same number of every replicate in the group, so all three products are the
 //! same loop with the roles of rows, columns and the summed index exchanged. Each sum runs in
 //! increasing order of its index with one rounding a term, whatever the tile: the bits do not
 //! depend on tile or lane count.
 //!
-//! A matrix is kept in *panels* of four columns, each with its rows one after the other: then all that a
-//! tile reads and writes lies side by side, whichever of the three roles the matrix plays.
+//! A matrix is kept in *panels* of four columns, each with its rows one after the other: then all
+//! that a tile reads and writes lies side by side, whichever of the three roles the matrix plays.
 
 #![allow(
     clippy::needless_range_loop,
@@ -32,8 +33,8 @@ pub(super) fn panels(columns: usize) -> usize {
     columns.div_ceil(WIDTH)
 }
 
-/// Rows from one panel to the next. Panels that are a multiple of 2 KiB apart would share a few sets of the
-/// nearest cache, and push each other out.
+/// Rows from one panel to the next. Panels that are a multiple of 2 KiB apart would share a few
+/// sets of the nearest cache, and push each other out.
 #[inline(always)]
 pub(super) fn stride(rows: usize) -> usize {
     if rows.is_multiple_of(8) {
@@ -59,8 +60,8 @@ pub(super) trait Tiles {
     }
 }
 
-/// Covers rows × panels with tiles, a panel after the other: each in two series of tiles of one height, so that
-/// the choice of a shape is made outside the loop over tiles.
+/// Covers rows × panels with tiles, a panel after the other: each in two series of tiles of one
+/// height, so that the choice of a shape is made outside the loop over tiles.
 #[inline(always)]
 pub(super) fn cover<T: Tiles>(
     tiles: &mut T,
@@ -140,8 +141,9 @@ pub(super) const fn columns_of_tile<S: Simd, V: Lane<S>>() -> usize {
 /// Bytes of one side of a product that stay in the nearest cache while the other side passes by.
 const NEAR: usize = 28 << 10;
 
-/// Cuts the left side of a product, so many rows and panels, in blocks that stay near: rows and panels of a block.
-/// Rows are cut until four panels fit: shorter blocks would leave their sums in memory too often.
+/// Cuts the left side of a product, so many rows and panels, in blocks that stay near: rows and
+/// panels of a block. Rows are cut until four panels fit: shorter blocks would leave their sums in
+/// memory too often.
 #[inline(always)]
 pub(super) fn block<V>(rows: usize, panels: usize) -> (usize, usize) {
     let most_rows = (NEAR / size_of::<[Row<V>; 4]>()).max(1);
@@ -182,8 +184,8 @@ pub(super) fn rows_at_mut<V, const P: usize>(matrix: &mut [Row<V>], at: usize) -
         .expect("a tile lies inside its matrix")
 }
 
-/// Some panels of a matrix, those of full width and the last if it is narrow. All slices of a kind are equally
-/// long, so whether a tile lies inside is asked once and not for every panel.
+/// Some panels of a matrix, those of full width and the last if it is narrow. All slices of a kind
+/// are equally long, so whether a tile lies inside is asked once and not for every panel.
 #[derive(Clone)]
 pub(super) struct Panels<'a, V> {
     pub(super) full: ChunksExact<'a, Row<V>>,
@@ -208,8 +210,9 @@ impl<'a, V> Panels<'a, V> {
     }
 }
 
-/// The place of the `i`-th of `n`: every other term goes over its tile from the end. Terms that go over it in
-/// the same order leave the processor idle between one tile and the next, for some thirty cycles.
+/// The place of the `i`-th of `n`: every other term goes over its tile from the end. Terms that go
+/// over it in the same order leave the processor idle between one tile and the next, for some
+/// thirty cycles.
 #[inline(always)]
 pub(super) const fn zigzag(term: usize, i: usize, n: usize) -> usize {
     if term.is_multiple_of(2) { i } else { n - 1 - i }

@@ -83,10 +83,10 @@ pub fn why(run: &Analysis, along: &Along) -> Vec<String> {
         let edge = if b.edge > 0.95 { "at" } else { "below" };
         let (base, end) = (at(&along.key, along.base), at(&along.key, last.number));
         all.push(format!(
-            "The initial kernel is not the whole story: it moves by {} ({base}) and {} ({end}) of its \
-             norm, and λmin is multiplied by {} and {} on the way. At {end} the slow part of training \
-             runs {edge} the edge of stability (η·sharpness is {} times that of the edge, in the \
-             median).",
+            "The initial kernel is not the whole story: it moves by {} ({base}) and {} ({end}) of \
+             its norm, and λmin is multiplied by {} and {} on the way. At {end} the slow part of \
+             training runs {edge} the edge of stability (η·sharpness is {} times that of the \
+             edge, in the median).",
             number(a.kernel_moved),
             number(b.kernel_moved),
             factor(a.end.smallest / a.start.smallest),
@@ -128,8 +128,8 @@ fn explained(run: &Analysis, along: &Along, kernels: &Kernels, last: &Told) -> S
     let falls = kernels.smallest_falls_by > 1.0;
     let points = kernels.crowds.map_or(String::new(), |crowds| {
         format!(
-            "the points {} (median distance of the nearest pair {}), and the tangent kernel tells near \
-             points apart {}: ",
+            "the points {} (median distance of the nearest pair {}), and the tangent kernel tells \
+             near points apart {}: ",
             if crowds { "crowd" } else { "do not crowd" },
             list(&pairs),
             if falls { "less well" } else { "better" },

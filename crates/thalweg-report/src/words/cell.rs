@@ -15,7 +15,8 @@ pub fn verdict(s: &Summary) -> String {
         Reaches::Undecided => "Undecided at this number of replicates",
     };
     format!(
-        "{lead}: {} of {} replicates get below the loss ({}, 95 % interval {}); the study asks for {}.",
+        "{lead}: {} of {} replicates get below the loss ({}, 95 % interval {}); the study asks for \
+         {}.",
         count(s.successes),
         count(s.replicates),
         percent(s.share),
@@ -30,7 +31,8 @@ pub fn times(s: &Summary) -> String {
     let median = s.steps.median;
     if let Some(half) = median.step {
         return format!(
-            "Half of the replicates are there by step {} (95 % interval {}–{}), 80 % by {}, 90 % by {}.",
+            "Half of the replicates are there by step {} (95 % interval {}–{}), 80 % by {}, 90 % \
+             by {}.",
             count(half),
             steps(median.low, budget),
             steps(median.high, budget),
@@ -50,14 +52,15 @@ pub fn times(s: &Summary) -> String {
     )
 }
 
-/// That giving a try up and beginning again is cheaper than going on; none where the interval leaves it
-/// open, or where every try is short.
+/// That giving a try up and beginning again is cheaper than going on; none where the interval
+/// leaves it open, or where every try is short.
 pub fn restarts(s: &Summary) -> Option<String> {
     let restart = s.restart.filter(|_| restart_pays(s))?;
     let (gain, band) = restart.gain;
     Some(format!(
-        "Restarting is cheaper than going on: given up after {} steps and begun again with new draws, \
-         success takes {} steps in the mean instead of {}, {} times less (95 % interval {}–{}).",
+        "Restarting is cheaper than going on: given up after {} steps and begun again with new \
+         draws, success takes {} steps in the mean instead of {}, {} times less (95 % interval \
+         {}–{}).",
         number(restart.cutoff),
         number(restart.expected),
         number(restart.whole),
@@ -139,24 +142,24 @@ pub fn standing(run: &Analysis) -> Vec<String> {
     let cost = |s: &Summary| number(s.cost());
     let (reliable, failing) = (standing.reliable.len(), standing.failing);
     let mut all = vec![format!(
-        "Of the {} settings tried on such training sets, {reliable} are reliable (the whole interval \
-         above {}), {failing} are not, {} are undecided.",
+        "Of the {} settings tried on such training sets, {reliable} are reliable (the whole \
+         interval above {}), {failing} are not, {} are undecided.",
         standing.settings,
         percent(base.setting.success.share),
         standing.settings - reliable - failing
     )];
     all.push(match (standing.rank, standing.reliable.first()) {
         (Some(0), _) => format!(
-            "The base cell is the cheapest of the reliable ones: {} multiply-adds bring 80 % of the \
-             replicates below the loss.",
+            "The base cell is the cheapest of the reliable ones: {} multiply-adds bring 80 % of \
+             the replicates below the loss.",
             cost(base)
         ),
         (Some(rank), Some(&cheapest)) => {
             let cheapest = &run.cells[cheapest];
             format!(
-                "By the multiply-adds that bring 80 % of the replicates below the loss, the base cell \
-                 is number {} of the {reliable} reliable settings ({}); the cheapest is `{}` with {}, \
-                 {} of the base cell's.",
+                "By the multiply-adds that bring 80 % of the replicates below the loss, the base \
+                 cell is number {} of the {reliable} reliable settings ({}); the cheapest is `{}` \
+                 with {}, {} of the base cell's.",
                 rank + 1,
                 cost(base),
                 cheapest.describe(),
@@ -194,8 +197,8 @@ pub fn split(name: &str, split: &Split) -> String {
     );
     let Some(steps) = &split.steps else {
         return format!(
-            "{design}: in the cell `{name}` every pair takes the same number of steps, so there is no \
-             spread to explain."
+            "{design}: in the cell `{name}` every pair takes the same number of steps, so there \
+             is no spread to explain."
         );
     };
     let [set, weights, rest] = steps.shares;
@@ -206,8 +209,8 @@ pub fn split(name: &str, split: &Split) -> String {
     } else if above(weights, set) && above(weights, rest) {
         "Mostly the initial weights decide how long training takes."
     } else if above(rest, set) && above(rest, weights) {
-        "Neither the data nor the initial weights decide on their own how long training takes: it is \
-         the combination."
+        "Neither the data nor the initial weights decide on their own how long training takes: it \
+         is the combination."
     } else {
         "No source is clearly larger than the others."
     };
@@ -221,8 +224,8 @@ pub fn split(name: &str, split: &Split) -> String {
         )
     };
     format!(
-        "{design}. In the cell `{name}` {} of the variance of the logarithm of the steps is due to the \
-         training set, {} to the initial weights, {} to their combination (95 % intervals). \
+        "{design}. In the cell `{name}` {} of the variance of the logarithm of the steps is due \
+         to the training set, {} to the initial weights, {} to their combination (95 % intervals). \
          {verdict}{cut} For the success probability the design is worth {} independent replicates; \
          other intervals treat its replicates as independent, and are too narrow.",
         part(set),

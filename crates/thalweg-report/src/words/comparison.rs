@@ -89,8 +89,8 @@ fn fastest_and_slowest(run: &Analysis, compared: &Compared) -> Option<String> {
     let slowest = timed().max_by_key(|(_, step)| *step)?;
     (fastest.0.cell != slowest.0.cell).then(|| {
         format!(
-            "Fastest in the median is `{}` with {} steps; slowest of those that have one `{}` with {} \
-             ({} times).",
+            "Fastest in the median is `{}` with {} steps; slowest of those that have one `{}` \
+             with {} ({} times).",
             member(compared, fastest.0),
             count(fastest.1),
             member(compared, slowest.0),
@@ -165,8 +165,8 @@ pub fn threshold(run: &Analysis, compared: &Compared) -> Option<String> {
     let Interval { low, high } = found.interval;
     Some(match found.at {
         Some(at) => format!(
-            "Success {direction} with `{key}`: by a logistic fit it crosses {} at {} (95 % interval {} \
-             to {}).",
+            "Success {direction} with `{key}`: by a logistic fit it crosses {} at {} (95 % \
+             interval {} to {}).",
             percent(run.base().setting.success.share),
             number(at),
             end(low),
@@ -197,8 +197,8 @@ pub fn lost(run: &Analysis, all: &[&Compared]) -> Vec<String> {
     others.retain(|s| s.cell != 0);
     let of = |wanted: Reaches| others.iter().filter(|s| s.reaches == wanted).count() as u64;
     let mut text = vec![format!(
-        "{} in {} were tried beside the base cell: {} reach {share} with the whole interval, {} miss \
-         it, {} are undecided.",
+        "{} in {} were tried beside the base cell: {} reach {share} with the whole interval, {} \
+         miss it, {} are undecided.",
         many(others.len(), "other setting", "other settings"),
         many(all.len(), "comparison", "comparisons"),
         count(of(Reaches::Yes)),
@@ -258,13 +258,13 @@ pub fn helped(run: &Analysis, place: &str, all: &[&Compared]) -> Vec<String> {
     let (better, worse) = (named(|c| &c.better), named(|c| &c.worse));
     let mut text = vec![if better.is_empty() {
         format!(
-            "At {place} nothing that was tried succeeds significantly more often than its reference on \
-             the same draws."
+            "At {place} nothing that was tried succeeds significantly more often than its \
+             reference on the same draws."
         )
     } else {
         format!(
-            "At {place} these succeed significantly more often than their reference on the same draws: \
-             {}.",
+            "At {place} these succeed significantly more often than their reference on the same \
+             draws: {}.",
             few(&better)
         )
     }];

@@ -120,7 +120,8 @@ pub fn certified(choice: &Choice) -> String {
 pub fn work(choice: &Choice) -> String {
     let theory = choice.theory.map_or(String::new(), |r| {
         format!(
-            "; the order that theory predicted and the measured one correlate with {r:.2} (Spearman)"
+            "; the order that theory predicted and the measured one correlate with {r:.2} \
+             (Spearman)"
         )
     });
     format!(

@@ -1,5 +1,5 @@
-//! The sentences: each says what the analysis says, and the opposite when it does. Nothing is computed
-//! here but the form of a number.
+//! The sentences: each says what the analysis says, and the opposite when it does. Nothing is
+//! computed here but the form of a number.
 
 pub mod along;
 pub mod cell;

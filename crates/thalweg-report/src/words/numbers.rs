@@ -2,8 +2,8 @@
 
 use thalweg::stats::Interval;
 
-/// Three significant digits, powers of ten where they help; `never` for infinity, `–` where there is
-/// none.
+/// Three significant digits, powers of ten where they help; `never` for infinity, `–` where there
+/// is none.
 pub fn number(v: f64) -> String {
     let size = v.abs();
     if v.is_nan() {

@@ -24,7 +24,8 @@ pub fn outcome(r: &Replicate) -> String {
     }
 }
 
-/// Everything that its looks say, a sentence each: the cause first, then what would have been otherwise.
+/// Everything that its looks say, a sentence each: the cause first, then what would have been
+/// otherwise.
 pub fn sentences(r: &Replicate) -> Vec<String> {
     let mut all = vec![evidence(r)];
     all.extend(counterfactual(r));
@@ -110,8 +111,8 @@ pub fn evidence(r: &Replicate) -> String {
             over_limit_start,
             over_limit_last,
         } if over_limit_last > over_limit_start => format!(
-            "It diverged at step {}: the rate was {} times the largest stable rate of the kernel at \
-             the start and {} times it when it was last looked at.",
+            "It diverged at step {}: the rate was {} times the largest stable rate of the kernel \
+             at the start and {} times it when it was last looked at.",
             count(r.steps),
             factor(*over_limit_start),
             factor(*over_limit_last)
@@ -153,8 +154,8 @@ pub fn evidence(r: &Replicate) -> String {
             )
         ),
         Cause::Undecided => format!(
-            "Undecided: it ended at a loss of {loss}, and its rule has no linear theory here, or its \
-             kernels were not looked at."
+            "Undecided: it ended at a loss of {loss}, and its rule has no linear theory here, or \
+             its kernels were not looked at."
         ),
     }
 }
@@ -185,7 +186,8 @@ pub fn counterfactual(r: &Replicate) -> Option<String> {
         Cause::Diverged {
             over_limit_start, ..
         } => {
-            // Of the kernel at the start: at the last look before it diverged there is little left of it.
+            // Of the kernel at the start: at the last look before it diverged there is little left
+            // of it.
             (*over_limit_start > 1.0).then(|| {
                 format!(
                     "At a rate below {} the network linearised at its start is stable.",
@@ -204,7 +206,8 @@ pub fn counterfactual(r: &Replicate) -> Option<String> {
             over_limit,
         } => at_half_limit.map(|steps| {
             format!(
-                "At a rate of {}, half the limit of that kernel, it would need about {} more steps.",
+                "At a rate of {}, half the limit of that kernel, it would need about {} more \
+                 steps.",
                 number(0.5 * r.rate / over_limit),
                 count(steps)
             )

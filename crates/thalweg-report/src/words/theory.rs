@@ -46,8 +46,8 @@ pub fn published(run: &Analysis) -> Option<String> {
 pub fn predictions(run: &Analysis) -> Vec<String> {
     let of = |v: Verdict| run.findings.iter().filter(|f| f.verdict == v).count();
     let mut all = vec![format!(
-        "{} predictions were confronted: {} hold, {} fail, {} are out of the theory's domain, {} have \
-         too few measurements.",
+        "{} predictions were confronted: {} hold, {} fail, {} are out of the theory's domain, {} \
+         have too few measurements.",
         run.findings.len(),
         of(Verdict::Holds),
         of(Verdict::Fails),
@@ -56,8 +56,8 @@ pub fn predictions(run: &Analysis) -> Vec<String> {
     )];
     if let Some(r) = &run.carried.regimes {
         all.push(format!(
-            "Where the kernel moves by less than half of its norm ({}) the initial kernel's step is off \
-             by a factor of {} in the median cell; where it moves more ({}), by {}.",
+            "Where the kernel moves by less than half of its norm ({}) the initial kernel's step \
+             is off by a factor of {} in the median cell; where it moves more ({}), by {}.",
             many(r.lazy, "cell", "cells"),
             factor(r.lazy_off),
             many(r.rich, "cell", "cells"),
@@ -101,8 +101,8 @@ fn initial_kernel(f: &Forecast, budget: u64) -> String {
         )
     });
     format!(
-        "For the base cell the initial kernel predicts a median of {} steps and {} success within {}; \
-         observed and predicted {regime}{ratio}.",
+        "For the base cell the initial kernel predicts a median of {} steps and {} success within \
+         {}; observed and predicted {regime}{ratio}.",
         number(f.median),
         percent(f.success),
         count(budget)
@@ -130,8 +130,8 @@ fn calibration(run: &Analysis) -> Option<String> {
         )
     });
     Some(format!(
-        "The share of replicates that the networks' own initial kernels expect within the budget is off \
-         by {} over {} ({}){infinite}.",
+        "The share of replicates that the networks' own initial kernels expect within the budget \
+         is off by {} over {} ({}){infinite}.",
         percent(own.off),
         many(own.cells, "cell", "cells"),
         side(&own)
@@ -167,19 +167,20 @@ pub fn surprises(run: &Analysis) -> Vec<String> {
         let names = few(&names);
         match surprise {
             Surprise::ReliableAboveLimit(_) => all.push(format!(
-                "Above the largest stable rate of their initial kernels, and yet reliable: {names}. The \
-                 kernel comes down to the rate instead."
+                "Above the largest stable rate of their initial kernels, and yet reliable: \
+                 {names}. The kernel comes down to the rate instead."
             )),
             Surprise::BetterThanPredicted(_) => all.push(format!(
                 "Better than their initial kernels predict (below {share} predicted, above it \
                  observed): {names}."
             )),
             Surprise::Restart(_) => all.push(format!(
-                "Cheaper to give up and begin again than to go on, with the whole interval: {names}."
+                "Cheaper to give up and begin again than to go on, with the whole interval: \
+                 {names}."
             )),
             Surprise::WorseThanPredicted(_) => all.push(format!(
-                "Worse than their initial kernels predict (above {share} predicted, below it observed): \
-                 {names}."
+                "Worse than their initial kernels predict (above {share} predicted, below it \
+                 observed): {names}."
             )),
             Surprise::Reversals(which) => {
                 let leading = run.along.iter();

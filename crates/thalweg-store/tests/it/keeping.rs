@@ -394,8 +394,10 @@ fn a_decided_cell_is_the_beginning_of_the_fixed_one() {
 fn replicates_beyond_the_rows_are_counted() {
     let text = |n: u64| {
         format!(
-            "replicates = {n}\n[data]\npoints = 2\ndim = 1\n[net]\nhidden = [1]\n[descent]\nrate = 0.1\nsteps = 3\n\
-             precision = \"f64\"\n[success]\nloss_below = 0.3\n[look]\nreplicates = 2\n[keep]\nreplicates = 1"
+            "replicates = {n}\n[data]\npoints = 2\ndim = 1\n[net]\nhidden = [1]\n[descent]\n\
+             rate = 0.1\nsteps = 3\n\
+             precision = \"f64\"\n[success]\nloss_below = 0.3\n[look]\nreplicates = 2\n[keep]\n\
+             replicates = 1"
         )
     };
     let whole = record(&text(ROWS + 500), &Cpu::detect(), 2);
@@ -459,12 +461,13 @@ fn cells_that_share_lanes_are_kept_one_by_one() {
     assert_eq!(found.iter().filter(|found| **found).count(), done);
 }
 
-/// What runs past a decision is lost work: no more is handed out than the decision rests on, or a few
-/// for every lane.
+/// What runs past a decision is lost work: no more is handed out than the decision rests on, or a
+/// few for every lane.
 #[test]
 fn a_decision_is_not_run_past_by_far() {
     let text = "replicates = { until_decided = { at_most = 100000 } }\n[data]\npoints = 3\n\
-                [net]\nhidden = [8]\n[descent]\nrate = 0.02\nsteps = 3000\n[look]\nreplicates = 0\n";
+                [net]\nhidden = [8]\n[descent]\nrate = 0.02\nsteps = 3000\n[look]\n\
+                replicates = 0\n";
     let cell = plan(text).cells.remove(0);
     let engine = Cpu::detect();
     for threads in [1, 3] {

@@ -1,4 +1,5 @@
-//! The number that a study leads with (most often the input dimension): what changes along it, and why.
+//! The number that a study leads with (most often the input dimension): what changes along it, and
+//! why.
 
 use serde::Serialize;
 
@@ -40,8 +41,8 @@ pub struct Told {
     pub apart: bool,
 }
 
-/// How one cell does against another: by success if the intervals are apart, else by the median hitting
-/// time if its intervals are.
+/// How one cell does against another: by success if the intervals are apart, else by the median
+/// hitting time if its intervals are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
@@ -56,7 +57,8 @@ pub enum Change {
 /// The initial kernels of the base cell and of the last cell told.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Kernels {
-    /// Whether the nearest inputs come nearer; none if the training sets do not change, or have no pairs.
+    /// Whether the nearest inputs come nearer; none if the training sets do not change, or have no
+    /// pairs.
     pub crowds: Option<bool>,
     /// λmin of the base cell over that of the other.
     pub smallest_falls_by: f64,
@@ -91,8 +93,8 @@ pub struct Reversal {
     pub less_often: bool,
 }
 
-/// The comparison that a study leads with: the first over the input dimension of the base cell alone, else
-/// the first over any one number that the base cell is part of.
+/// The comparison that a study leads with: the first over the input dimension of the base cell
+/// alone, else the first over any one number that the base cell is part of.
 pub(super) fn leading(plan: &Plan) -> Option<usize> {
     let of = |c: &Comparison| {
         let one_key = c.keys.len() == 1 && varies(c, 0);
@@ -136,8 +138,8 @@ pub(super) fn along(plan: &Plan, cells: &[Summary]) -> Option<Along> {
     })
 }
 
-/// The cells that are told: those asked for, else the farthest from the base cell and the one between
-/// that is nearest to the geometric middle.
+/// The cells that are told: those asked for, else the farthest from the base cell and the one
+/// between that is nearest to the geometric middle.
 fn told(members: &[(f64, usize)], base: f64, asked: &[usize]) -> Vec<(f64, usize)> {
     let apart = |v: f64| v.to_bits() != base.to_bits();
     let others = || members.iter().copied().filter(move |(v, _)| apart(*v));

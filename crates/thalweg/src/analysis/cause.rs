@@ -1,7 +1,7 @@
 //! Why a replicate ended as it did: one cause, with the numbers that it and its opposite rest on.
 //!
-//! Everything is computed from the replicate's row and its first and last looks; what cannot be told from
-//! them is undecided.
+//! Everything is computed from the replicate's row and its first and last looks; what cannot be
+//! told from them is undecided.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +12,8 @@ use crate::plan::Cell;
 use crate::record::{Look, Outcome, Row};
 use crate::theory::linear::Steps;
 
-/// A run stands still if at its present speed the loss would lose less than this share in as many steps
-/// as it has made.
+/// A run stands still if at its present speed the loss would lose less than this share in as many
+/// steps as it has made.
 const STILL: f64 = 1e-3;
 
 /// A curvature is negative if it is below this share of the sharpness: Lanczos resolves no less.
@@ -28,8 +28,8 @@ const LOST: f64 = 0.5;
 pub enum Cause {
     /// It got below.
     Reached,
-    /// It got below although its rate was above the largest stable one at the start: the kernel shrank
-    /// until the rate was stable (Lewkowycz et al. 2020, arXiv:2003.02218).
+    /// It got below although its rate was above the largest stable one at the start: the kernel
+    /// shrank until the rate was stable (Lewkowycz et al. 2020, arXiv:2003.02218).
     Catapulted {
         /// η over the limit at the start.
         over_limit_start: f64,
@@ -47,8 +47,8 @@ pub enum Cause {
     TooSlow {
         /// More steps at this rate.
         more: u64,
-        /// More steps at the best constant rate for that kernel, 1/(s (λmin + λmax)); none if that rule
-        /// has no such formula.
+        /// More steps at the best constant rate for that kernel, 1/(s (λmin + λmax)); none if that
+        /// rule has no such formula.
         at_best_rate: Option<u64>,
     },
     /// The rate is above the largest stable rate of the kernel at the end: the loss bounces.
@@ -65,8 +65,8 @@ pub enum Cause {
         floor: f64,
         /// Rank of J.
         rank: usize,
-        /// Why no weights at all could do better than some loss above the threshold; none if it is a
-        /// matter of these weights.
+        /// Why no weights at all could do better than some loss above the threshold; none if it is
+        /// a matter of these weights.
         because: Option<Impossible>,
     },
     /// The gradient vanished while the loss did not.
@@ -172,8 +172,8 @@ pub struct CauseCount {
 }
 
 impl CauseCount {
-    /// Every kind among `all` with how often it is there, most frequent first; of equals, in the order of
-    /// [`CauseKind::ALL`].
+    /// Every kind among `all` with how often it is there, most frequent first; of equals, in the
+    /// order of [`CauseKind::ALL`].
     pub fn of(all: impl Iterator<Item = CauseKind>) -> Vec<CauseCount> {
         let mut counts = CauseKind::ALL.map(|cause| CauseCount {
             cause,

@@ -14,8 +14,8 @@ const CUBIC: &str = "Chen, Balasubramanian, Ghosal, Agrawalla 2023, arXiv:2310.0
 /// Stiffness below which a step counts as small.
 const SMALL: f64 = 0.1;
 
-/// The chain that a cell trains: one point in one dimension, one unit a layer, no bias, identity, every
-/// weight the same at the start, plain descent. None if it is anything else.
+/// The chain that a cell trains: one point in one dimension, one unit a layer, no bias, identity,
+/// every weight the same at the start, plain descent. None if it is anything else.
 fn chain(cell: &Cell) -> Option<Chain> {
     let s = &cell.setting;
     let (Init::Constant(start), Rate::Absolute(rate)) = (&s.net.init, s.descent.rate) else {
@@ -43,8 +43,9 @@ fn chain(cell: &Cell) -> Option<Chain> {
     (chain.target > 0.0 && chain.start > 0.0 && chain.target.is_finite()).then_some(chain)
 }
 
-/// The largest distance of the product from that of gradient flow, read from a curve of all losses; none
-/// if descent oscillates, or came from above, so that the loss does not tell on which side it is.
+/// The largest distance of the product from that of gradient flow, read from a curve of all losses;
+/// none if descent oscillates, or came from above, so that the loss does not tell on which side it
+/// is.
 pub(super) fn flow_distance(cell: &Cell, curve: &Curve) -> Option<f64> {
     let chain = chain(cell)?;
     let whole = curve.steps.last() == Some(&(curve.steps.len() as u64 - 1));

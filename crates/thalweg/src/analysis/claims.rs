@@ -22,8 +22,8 @@ pub struct Crossing {
     pub interval: Interval,
 }
 
-/// Where success crosses `share` along the numbers of these cells, by a logistic fit in the number (or its
-/// logarithm); none if it does not within what was tried, or not in one direction.
+/// Where success crosses `share` along the numbers of these cells, by a logistic fit in the number
+/// (or its logarithm); none if it does not within what was tried, or not in one direction.
 pub fn crossing(
     at: &[(f64, usize)],
     summaries: &[Summary],
@@ -156,8 +156,8 @@ fn at_cell(what: Quantity, cell: &Cell, record: &Record, summary: &Summary) -> M
     (!all.is_empty() && !middle.is_nan()).then_some((middle, band))
 }
 
-/// The slope of ln(quantity) against ln(number) by least squares for each replicate that has the quantity
-/// at every number, and the mean over replicates with its normal interval.
+/// The slope of ln(quantity) against ln(number) by least squares for each replicate that has the
+/// quantity at every number, and the mean over replicates with its normal interval.
 fn slope(what: Quantity, at: &[(f64, usize)], plan: &Plan, records: &[Record]) -> Measured {
     let all: Vec<Vec<(u64, f64)>> = (at.iter())
         .map(|(_, m)| values(what, &plan.cells[*m], &records[*m]))
@@ -248,8 +248,8 @@ fn finding(placed: &Placed, plan: &Plan, records: &[Record], summaries: &[Summar
     }
 }
 
-/// A measurement inside the accepted range agrees; one whose whole interval is outside does not; else it is
-/// too uncertain to tell.
+/// A measurement inside the accepted range agrees; one whose whole interval is outside does not;
+/// else it is too uncertain to tell.
 fn judge(value: f64, band: Interval, accepted: Interval) -> Verdict {
     if accepted.low <= value && value <= accepted.high {
         Verdict::Holds

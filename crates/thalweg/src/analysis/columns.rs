@@ -259,7 +259,8 @@ fn curves(plan: &Plan, records: &[Record]) -> Columns {
     ])
 }
 
-/// What the initial kernel of a kept replicate says of its loss on the record's grid, up to its end.
+/// What the initial kernel of a kept replicate says of its loss on the record's grid, up to its
+/// end.
 fn predicted(cell: &Cell, record: &Record, curve: &Curve) -> Vec<(u64, f64)> {
     let first = record.looks_at(curve.replicate).first();
     let first = first.filter(|look| look.step == 0);
@@ -306,8 +307,8 @@ fn cells(analysis: &Analysis, plan: &Plan) -> Columns {
     columns
 }
 
-/// Kernels and what they predict; infinite width on the training sets of the first replicates, before
-/// any weight is drawn.
+/// Kernels and what they predict; infinite width on the training sets of the first replicates,
+/// before any weight is drawn.
 fn kernels(lines: &[Summary]) -> Columns {
     let looked = |f: fn(&Looked) -> f64| {
         float(lines, move |s: &Summary| {

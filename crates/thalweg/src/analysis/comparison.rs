@@ -26,20 +26,20 @@ pub struct Compared {
     pub held: Vec<(String, String)>,
     /// The cells, in the order written; the reference comes first if it is no member of its own.
     pub members: Vec<Member>,
-    /// The cell that the others are compared with: the base cell, or the first member if the comparison
-    /// holds some key at a single value away from the base cell.
+    /// The cell that the others are compared with: the base cell, or the first member if the
+    /// comparison holds some key at a single value away from the base cell.
     pub reference: usize,
     /// Its place among the members.
     pub base: usize,
     /// What it is about.
     pub topic: Topic,
-    /// The members (their places) by the number that the one varying key takes, increasing; none if it
-    /// does not vary one key over numbers.
+    /// The members (their places) by the number that the one varying key takes, increasing; none if
+    /// it does not vary one key over numbers.
     pub numbers: Option<Vec<(f64, usize)>>,
     /// Where success crosses the asked share along these numbers.
     pub crossing: Option<Crossing>,
-    /// Places of the members that succeed significantly more often than the reference on the same draws
-    /// (adjusted p < 0.05).
+    /// Places of the members that succeed significantly more often than the reference on the same
+    /// draws (adjusted p < 0.05).
     pub better: Vec<usize>,
     /// The same for less often.
     pub worse: Vec<usize>,
@@ -50,7 +50,8 @@ pub struct Compared {
 pub struct Member {
     /// The cell.
     pub cell: usize,
-    /// The values of the varying keys, as written; empty for a reference that is no member of its own.
+    /// The values of the varying keys, as written; empty for a reference that is no member of its
+    /// own.
     pub values: Vec<String>,
     /// The same against the reference; none for the reference itself.
     pub paired: Option<Paired>,

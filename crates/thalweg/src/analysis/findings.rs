@@ -112,9 +112,10 @@ impl Verdict {
 /// Looks at a replicate with which its training counts as followed.
 const FOLLOWED: usize = 8;
 
-/// Whether the sharpness stays at the edge once it was there: the rate over the largest that is stable at
-/// that sharpness, the mean over the last quarter of training, for each replicate that reached 1 before.
-/// None if none did, if training was not followed, or for Nesterov's rule, of which nothing was claimed.
+/// Whether the sharpness stays at the edge once it was there: the rate over the largest that is
+/// stable at that sharpness, the mean over the last quarter of training, for each replicate that
+/// reached 1 before. None if none did, if training was not followed, or for Nesterov's rule, of
+/// which nothing was claimed.
 fn edge_of_stability(cell: &Cell, record: &Record) -> Option<Finding> {
     match cell.setting.descent.method {
         Method::Gd | Method::Momentum { .. } => {}
@@ -200,8 +201,8 @@ fn steps(
     }
 }
 
-/// The mean trace of the kernel at the start against that of the infinitely wide network, which for every
-/// width it is equal to in the mean for ReLU, and up to 1/width for others.
+/// The mean trace of the kernel at the start against that of the infinitely wide network, which for
+/// every width it is equal to in the mean for ReLU, and up to 1/width for others.
 fn trace(cell: &Cell, ratios: &[f64]) -> Option<Finding> {
     if ratios.len() < 2 {
         return None;
@@ -323,8 +324,8 @@ fn unstable(cell: &Cell, summary: &Summary, looked: &Looked) -> Option<Finding> 
 /// Replicates of a linear network that are held against their exact floor.
 const FLOORS: usize = 100;
 
-/// The losses of a network that is linear in its input over their exact floors, where these lie above
-/// the threshold.
+/// The losses of a network that is linear in its input over their exact floors, where these lie
+/// above the threshold.
 fn linear_network(cell: &Cell, record: &Record) -> Option<Finding> {
     let ratios: Vec<f64> = (record.rows.iter())
         .filter(|row| !matches!(row.outcome, Outcome::Diverged { .. }))

@@ -63,8 +63,8 @@ pub(super) fn over_limit(cell: &Cell, rate: f64, look: &Look) -> f64 {
     predict(cell, rate, look).map_or(f64::NAN, |p| rate / p.largest_stable_rate)
 }
 
-/// The rate over the largest that is stable at the sharpness of a look ([`Rule::edge`]): 1 is the edge
-/// of stability. None without a sharpness, or for a rule without a linear theory.
+/// The rate over the largest that is stable at the sharpness of a look ([`Rule::edge`]): 1 is the
+/// edge of stability. None without a sharpness, or for a rule without a linear theory.
 pub fn edge(cell: &Cell, rate: f64, look: &Look) -> Option<f64> {
     let rule = Rule::of(cell.setting.descent.method)?;
     look.sharpness.map(|sharpness| rule.edge(rate, sharpness))

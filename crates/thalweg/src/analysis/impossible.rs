@@ -15,8 +15,8 @@ pub enum Impossible {
         /// The smallest loss.
         floor: f64,
     },
-    /// A network without biases of positively homogeneous activation is, on the line, two rays from the
-    /// origin: least squares on them leaves this loss.
+    /// A network without biases of positively homogeneous activation is, on the line, two rays from
+    /// the origin: least squares on them leaves this loss.
     TwoRays {
         /// The smallest loss.
         floor: f64,
@@ -70,8 +70,8 @@ pub fn linear_floor(cell: &Cell, replicate: u64) -> Option<f64> {
     Some(cell.setting.descent.loss.factor(n) * lost.map(|c| c * c).sum::<f64>())
 }
 
-/// The smallest loss of a ReLU-like network without biases at d = 1: f(c x) = c f(x) for c > 0, so f is
-/// a x for x > 0 and b x for x < 0. None for other networks.
+/// The smallest loss of a ReLU-like network without biases at d = 1: f(c x) = c f(x) for c > 0, so
+/// f is a x for x > 0 and b x for x < 0. None for other networks.
 pub fn ray_floor(cell: &Cell, replicate: u64) -> Option<f64> {
     let net = &cell.setting.net;
     let homogeneous = matches!(

@@ -1,5 +1,5 @@
-//! Everything that a person will see of a run, computed once, as plain data: per replicate, per cell, per
-//! comparison, over all cells. What shows it only words and draws.
+//! Everything that a person will see of a run, computed once, as plain data: per replicate, per
+//! cell, per comparison, over all cells. What shows it only words and draws.
 
 pub mod along;
 pub mod cause;

@@ -78,7 +78,8 @@ pub struct Replicate {
     pub slow_points: Option<Vec<(usize, f64)>>,
     /// Its loss; none if it was not kept.
     pub curve: Option<LossCurve>,
-    /// Its loss at every half of its steps, where the losses of all steps were kept of a few replicates.
+    /// Its loss at every half of its steps, where the losses of all steps were kept of a few
+    /// replicates.
     pub milestones: Option<Vec<(u64, f64)>>,
 }
 
@@ -194,8 +195,8 @@ fn places(n: usize, most: usize) -> impl Iterator<Item = usize> {
     (0..n).filter(move |i| i % stride == 0 || i + 1 == n)
 }
 
-/// A curve of (steps, losses) at about [`POINTS`] places, even in log steps as `grid` is, beside its
-/// prediction until that is far below the threshold, where it says nothing more.
+/// A curve of (steps, losses) at about [`POINTS`] places, even in log steps as `grid` is, beside
+/// its prediction until that is far below the threshold, where it says nothing more.
 fn thinned(
     grid: &[u64],
     (steps, losses): (&[u64], &[f64]),

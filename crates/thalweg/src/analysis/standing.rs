@@ -1,5 +1,5 @@
-//! What is said of all cells together: where the base cell stands, what one would not have expected, how
-//! far theory carried.
+//! What is said of all cells together: where the base cell stands, what one would not have
+//! expected, how far theory carried.
 
 use serde::Serialize;
 
@@ -75,7 +75,8 @@ pub enum Surprise {
     Restart(Vec<usize>),
     /// These are not reliable although their initial kernels predict the share.
     WorseThanPredicted(Vec<usize>),
-    /// Along the leading number these neighbours are in the other order; places in [`Along::reversals`].
+    /// Along the leading number these neighbours are in the other order; places in
+    /// [`Along::reversals`].
     Reversals(Vec<usize>),
 }
 
@@ -123,15 +124,15 @@ pub fn restart_pays(s: &Summary) -> bool {
 /// How far theory carried, over all cells.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Carried {
-    /// Shares of success by the networks' own initial kernels against those observed; none with fewer
-    /// than two cells.
+    /// Shares of success by the networks' own initial kernels against those observed; none with
+    /// fewer than two cells.
     pub by_start: Option<Calibration>,
     /// The same by infinitely wide networks.
     pub by_infinite: Option<Calibration>,
     /// Where kernels hardly move against where they move far; none without both.
     pub regimes: Option<Regimes>,
-    /// By which factor the measurement is off, in the median of the predictions that fail; none if none
-    /// does.
+    /// By which factor the measurement is off, in the median of the predictions that fail; none if
+    /// none does.
     pub failing_off: Option<f64>,
 }
 

@@ -131,8 +131,8 @@ pub struct Summary {
     pub successes: u64,
     /// Successes over replicates.
     pub share: f64,
-    /// Interval of the success probability: Wilson's, with the effective number of trials in a crossed
-    /// design.
+    /// Interval of the success probability: Wilson's, with the effective number of trials in a
+    /// crossed design.
     pub success: Interval,
     /// On which side of the asked share that interval lies.
     pub reaches: Reaches,
@@ -141,8 +141,8 @@ pub struct Summary {
     /// `(step, share from this step on)` of replicates not yet below the loss (Kaplan–Meier), at a
     /// few hundred steps; a replicate that never gets below waits as long as the budget.
     pub survival: Vec<(f64, f64)>,
-    /// The expected number of steps until success if tries are given up at a cutoff and begun again, at
-    /// its best cutoff; none if nothing succeeded.
+    /// The expected number of steps until success if tries are given up at a cutoff and begun
+    /// again, at its best cutoff; none if nothing succeeded.
     pub restart: Option<Restart>,
     /// Multiply-adds of one step: 3 N × weights (less the input layer's backward product).
     pub work: f64,
@@ -163,7 +163,8 @@ pub struct Summary {
     /// Every replicate that was looked at, by number; not written with the rest, being long.
     #[serde(skip)]
     pub judged: Vec<Judged>,
-    /// Replicates by cause, largest first: all that got below, and the failures that were looked at.
+    /// Replicates by cause, largest first: all that got below, and the failures that were looked
+    /// at.
     pub causes: Vec<CauseCount>,
     /// The same of the replicates looked at alone; empty if none was.
     pub causes_looked_at: Vec<CauseCount>,
@@ -231,8 +232,8 @@ pub struct LastLosses {
     pub moving: bool,
 }
 
-/// The variance of the logarithm of the steps in a crossed design: of the training set, of the initial
-/// weights, and of their combination.
+/// The variance of the logarithm of the steps in a crossed design: of the training set, of the
+/// initial weights, and of their combination.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Split {
     /// Training sets.
@@ -286,8 +287,8 @@ pub struct Looked {
     pub by_start: Option<Forecast>,
     /// Prediction by the kernel at the end and the residual at the start: known only afterwards.
     pub by_end: Option<Forecast>,
-    /// Prediction by the infinitely wide network on the same training sets, of the first replicates:
-    /// known before any weight is drawn.
+    /// Prediction by the infinitely wide network on the same training sets, of the first
+    /// replicates: known before any weight is drawn.
     pub by_infinite: Option<Forecast>,
     /// Trace of Θ at the start over that of the infinitely wide network, replicate by replicate.
     pub trace_over_infinite: Vec<f64>,
@@ -369,7 +370,8 @@ fn judge(cell: &Cell, record: &Record, looks: &[(&Look, &Look)]) -> Vec<Judged> 
     looks.iter().filter_map(of).collect()
 }
 
-/// Replicates by cause, largest first: of those looked at, and if `all`, of the others that got below.
+/// Replicates by cause, largest first: of those looked at, and if `all`, of the others that got
+/// below.
 fn count_causes(record: &Record, judged: &[Judged], all: bool) -> Vec<CauseCount> {
     let reached = || record.rows.iter().filter(|row| row.reached());
     let seen = |row: &Row| {
@@ -499,8 +501,8 @@ fn split(cell: &Cell, record: &Record) -> Option<Split> {
     })
 }
 
-/// What the infinitely wide network does on the training sets of the first replicates; none if the cell has
-/// no such network, or no theory of its steps.
+/// What the infinitely wide network does on the training sets of the first replicates; none if the
+/// cell has no such network, or no theory of its steps.
 fn infinite(cell: &Cell, replicates: usize, threads: usize) -> Vec<Expected> {
     if cell.setting.data.points > WIDE_POINTS || cell.setting.net.hidden.is_empty() {
         return Vec::new();
@@ -508,8 +510,8 @@ fn infinite(cell: &Cell, replicates: usize, threads: usize) -> Vec<Expected> {
     expect(cell, WIDE.min(replicates as u64), threads).unwrap_or_default()
 }
 
-/// A replicate, its first look, and its last one; none if it diverged, which has no end to look at, or
-/// was looked at at its start alone.
+/// A replicate, its first look, and its last one; none if it diverged, which has no end to look at,
+/// or was looked at at its start alone.
 struct Seen<'a> {
     row: &'a Row,
     first: &'a Look,

@@ -51,7 +51,8 @@ pub fn trajectory(cell: &Cell, row: &Row, looks: &[Look]) -> Option<Trajectory> 
     })
 }
 
-/// What the point that carries most of the slowest mode costs, from the last look on, by its kernel.
+/// What the point that carries most of the slowest mode costs, from the last look on, by its
+/// kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct LeaveOneOut {
     /// The point.

@@ -77,7 +77,8 @@ fn lost_updates(
     lost as f64 / moved.max(1) as f64
 }
 
-/// 1/(s λmax(Θ)): the largest stable rate of gradient descent on the network linearised at `weights`.
+/// 1/(s λmax(Θ)): the largest stable rate of gradient descent on the network linearised at
+/// `weights`.
 pub fn largest_stable_rate(problem: &Problem, weights: &[f64], x: &[f64]) -> f64 {
     let kernel = kernel(problem, &Tangent::new(problem, weights, x));
     let top = eigen(&kernel, problem.points).values[problem.points - 1];

@@ -171,9 +171,9 @@ pub struct Restart {
 /// "Optimal speedup of Las Vegas algorithms"; with t the whole budget it is the expected running
 /// time of Auger & Hansen 2005).
 ///
-/// `hits` are the times of success, `None` for tries that did not succeed within the budget or never
-/// would have; such a try costs the whole cutoff. Intervals are those of a ratio of means by the
-/// delta method. The best cutoff is always the time of a success. None if nothing succeeded.
+/// `hits` are the times of success, `None` for tries that did not succeed within the budget or
+/// never would have; such a try costs the whole cutoff. Intervals are those of a ratio of means by
+/// the delta method. The best cutoff is always the time of a success. None if nothing succeeded.
 pub fn restart(hits: &[Option<u64>], budget: u64, level: f64) -> Option<Restart> {
     let mut times: Vec<u64> = hits.iter().flatten().copied().collect();
     times.sort_unstable();

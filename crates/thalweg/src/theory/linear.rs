@@ -49,8 +49,8 @@ impl Rule {
     /// The largest rate at which descent on the loss s Σ r² of a linearised network does not grow:
     /// 1/(s λmax(Θ)), times (1 + β) for heavy ball and (1 + β)/(1 + 2 β) for Nesterov.
     ///
-    /// `loss_factor` is s, `largest` is λmax of Θ, whose columns carry the layer rates. The only place
-    /// of this formula.
+    /// `loss_factor` is s, `largest` is λmax of Θ, whose columns carry the layer rates. The only
+    /// place of this formula.
     pub fn largest_stable_rate(self, loss_factor: f64, largest: f64) -> f64 {
         let (more, less) = self.stretch();
         1.0 / (loss_factor * largest) * more / less
@@ -60,8 +60,8 @@ impl Rule {
     /// (Cohen et al. 2021, arXiv:2103.00065). η λ/2 for gradient descent, η λ/(2 (1 + β)) for heavy
     /// ball, η λ (1 + 2 β)/(2 (1 + β)) for Nesterov.
     ///
-    /// `sharpness` is λmax of the Hessian of the loss, in the coordinates in which all layers have one
-    /// rate; where every residual is 0 it is 2 s λmax(Θ), and then this is the rate over
+    /// `sharpness` is λmax of the Hessian of the loss, in the coordinates in which all layers have
+    /// one rate; where every residual is 0 it is 2 s λmax(Θ), and then this is the rate over
     /// [`Rule::largest_stable_rate`].
     pub fn edge(self, rate: f64, sharpness: f64) -> f64 {
         let (more, less) = self.stretch();

@@ -223,7 +223,8 @@ fn checked(text: &str, count: u64) -> Result<thalweg::certify::Verified, thalweg
     )
 }
 
-/// The certificate and a study that runs until it is decided rest on the same test and the same draws.
+/// The certificate and a study that runs until it is decided rest on the same test and the same
+/// draws.
 #[test]
 fn a_certificate_says_what_a_run_until_decided_says() {
     for share in ["0.1", "0.95"] {
@@ -359,8 +360,8 @@ fn choices(text: &str) -> Result<Vec<Choice>, thalweg::Error> {
     choose(&space, &plans, &Cpu::detect(), 2, &crate::control())
 }
 
-/// The winner is the one that running every candidate at full size finds, it is certified on draws that
-/// the race never saw, and every loser says why.
+/// The winner is the one that running every candidate at full size finds, it is certified on draws
+/// that the race never saw, and every loser says why.
 #[test]
 fn a_race_finds_what_trying_everything_finds_with_less_work() {
     let choice = choices(SPACE).expect("the space is right").remove(0);
@@ -496,7 +497,8 @@ fn a_space_that_makes_no_sense_is_refused() {
     assert!(none.contains("no `[space]`"), "{none}");
 }
 
-/// Seconds are measured, so they differ from run to run, but each step of a candidate costs the same time.
+/// Seconds are measured, so they differ from run to run, but each step of a candidate costs the
+/// same time.
 #[test]
 fn seconds_price_a_step_by_its_measured_time() {
     let text = SPACE.replace("parameter_steps", "seconds");

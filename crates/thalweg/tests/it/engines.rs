@@ -274,8 +274,8 @@ fn linear_regression_diverges_exactly_above_the_limit() {
     }
 }
 
-/// Seven units in lanes of eight or sixteen. Replicate 7 stands still after some 1200 steps; with few
-/// replicates on one thread it is trained in the slot of one that overflowed.
+/// Seven units in lanes of eight or sixteen. Replicate 7 stands still after some 1200 steps; with
+/// few replicates on one thread it is trained in the slot of one that overflowed.
 #[test]
 fn an_outcome_depends_neither_on_replicates_nor_on_threads() {
     let text = |replicates: u64| {

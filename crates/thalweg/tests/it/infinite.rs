@@ -32,7 +32,8 @@ fn ntk(activation: Activation, depth: usize, sw2: f64, sb2: f64) -> Net {
     }
 }
 
-/// Theory computes from the law what engines multiply with, and comes to the same, whatever the law.
+/// Theory computes from the law what engines multiply with, and comes to the same, whatever the
+/// law.
 #[test]
 fn theory_and_engines_scale_every_law_alike() {
     let inits = [

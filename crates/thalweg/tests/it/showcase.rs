@@ -64,7 +64,8 @@ fn edges(plan: &Plan, records: &[Record]) -> Vec<Finding> {
     findings(plan, records).into_iter().filter(edge).collect()
 }
 
-/// At rates 0.2 and 0.1 the sharpness ends at 2/η; at 0.01 it never gets there and nothing is claimed.
+/// At rates 0.2 and 0.1 the sharpness ends at 2/η; at 0.01 it never gets there and nothing is
+/// claimed.
 #[test]
 fn the_sharpness_settles_at_the_edge_and_nowhere_else() {
     let (plan, mut records) = reduced("edge-of-stability", 3);
@@ -177,7 +178,8 @@ fn success_rises_with_width_where_it_was_seen_to() {
     assert!(at_15.expect("it crosses") < at_2.expect("it crosses"));
 }
 
-/// Kernel theory holds for ReLU at d = 15 and 5 and fails at d = 2, where the kernel has moved most.
+/// Kernel theory holds for ReLU at d = 15 and 5 and fails at d = 2, where the kernel has moved
+/// most.
 #[test]
 fn kernel_theory_holds_in_high_dimension_and_stops_in_low() {
     let (plan, records) = changed("dimension", 16, &|cell| {
@@ -193,7 +195,8 @@ fn kernel_theory_holds_in_high_dimension_and_stops_in_low() {
     assert_eq!(of(0), Some(Verdict::Holds));
     assert_eq!(of(number("dim = 5")), Some(Verdict::Holds));
     assert_ne!(of(number("dim = 2")), Some(Verdict::Holds));
-    // Before any weight is drawn: the mean kernel is that of infinite width, and at width 256 so are the steps.
+    // Before any weight is drawn: the mean kernel is that of infinite width, and at width 256 so
+    // are the steps.
     let traces = named(&all, "mean trace of the initial kernel");
     assert_eq!(traces.len(), plan.cells.len());
     assert!(
@@ -261,8 +264,10 @@ fn a_claim_that_does_not_hold_fails() {
     let study = |value: f64| Source {
         name: "test.toml".into(),
         text: format!(
-            "replicates = 40\n[data]\ndim = 15\n[net]\nhidden = [8]\n[descent]\nrate = 0.01\nsteps = 2000\n\
-             [[claim]]\nwhat = \"steps\"\nvalue = {value}\nbetween = [{value}, {value}]\nsource = \"none\"\n"
+            "replicates = 40\n[data]\ndim = 15\n[net]\nhidden = [8]\n[descent]\nrate = 0.01\n\
+             steps = 2000\n\
+             [[claim]]\nwhat = \"steps\"\nvalue = {value}\nbetween = [{value}, {value}]\n\
+             source = \"none\"\n"
         ),
         folder: ".".into(),
     };
@@ -279,8 +284,8 @@ fn a_claim_that_does_not_hold_fails() {
     assert_eq!(judged(measured * 1.001).0, Verdict::Underpowered);
 }
 
-/// Where every training set is the same, all of the variance is due to the weights; where every start is,
-/// to the data.
+/// Where every training set is the same, all of the variance is due to the weights; where every
+/// start is, to the data.
 #[test]
 fn a_crossed_design_finds_the_source_of_the_variance() {
     let run = |text: &str| {
@@ -301,7 +306,8 @@ fn a_crossed_design_finds_the_source_of_the_variance() {
     let steps = split.steps.expect("steps differ");
     assert!(steps.shares[1].0 > 0.999, "{steps:?}");
     let (data, _) = run(&format!(
-        "[data]\n{design}\npoints = 4\ndim = 8\n[success]\nloss_below = 1e-2\n{rest}init = {{ constant = 0.3 }}\n"
+        "[data]\n{design}\npoints = 4\ndim = 8\n[success]\nloss_below = 1e-2\n\
+         {rest}init = {{ constant = 0.3 }}\n"
     ));
     let steps = data
         .split

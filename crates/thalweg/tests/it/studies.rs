@@ -302,7 +302,8 @@ const WRONG: [Wrong; 54] = [
         "",
     ),
     (
-        "[[compare]]\nname = \"a\"\n\"data.dim\" = [2]\n[[compare]]\nname = \"a\"\n\"data.dim\" = [3]",
+        "[[compare]]\nname = \"a\"\n\"data.dim\" = [2]\n[[compare]]\nname = \"a\"\n\
+         \"data.dim\" = [3]",
         5,
         8,
         "two comparisons are called `a`",
@@ -445,16 +446,24 @@ fn a_comparison_beyond_counting_is_refused() {
     assert_eq!(place.map(|p| p.line), Some(1));
 }
 
-const VALID: &str = "title = \"Größe\"\nseed = 7\nreplicates = { until_decided = { at_most = 99 } }\n\
-    [data]\npoints = 5\ndim = 1\ninputs = { grid = [-1.0, 1.0] }\ntargets = { polynomial = [1.0, -2.5] }\n\
+const VALID: &str = "title = \"Größe\"\nseed = 7\n\
+    replicates = { until_decided = { at_most = 99 } }\n\
+    [data]\npoints = 5\ndim = 1\ninputs = { grid = [-1.0, 1.0] }\n\
+    targets = { polynomial = [1.0, -2.5] }\n\
     [net]\nhidden = [4, 3]\nactivation = \"tanh\"\ninit = { normal = { variance = 2.0 } }\n\
     bias_init = { normal = { std = 0.5 } }\ngains = [5.0, 1.0, 1.0]\n\
-    [descent]\nmethod = { adam = { betas = [0.9, 0.99] } }\nrate = { of_limit = 0.5 } # half\nsteps = 100_000\n\
+    [descent]\nmethod = { adam = { betas = [0.9, 0.99] } }\nrate = { of_limit = 0.5 } # half\n\
+    steps = 100_000\n\
     [look]\nat = [\"start\", { every = 100 }]\n\
-    [[compare]]\nname = \"size\"\n\"net.activation\" = [\"relu\", \"gelu\"]\n\"data.points\" = [4, 8]\n";
+    [[compare]]\nname = \"size\"\n\"net.activation\" = [\"relu\", \"gelu\"]\n\
+    \"data.points\" = [4, 8]\n";
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 64,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     /// Any text is a plan or an error, never a panic.
     #[test]
@@ -501,7 +510,9 @@ fn setting_a_key_changes_that_key_and_nothing_else() {
         assert!(s.text.contains(kept), "{kept:?} is lost from {}", s.text);
     }
     let other = source(
-        "title = \"a b\"\nseed = 4\nnet = { hidden = [5], activation = \"relu\", init = { normal = { variance = 2 } } }\n\
+        "title = \"a b\"\nseed = 4\n\
+                        net = { hidden = [5], activation = \"relu\", \
+                        init = { normal = { variance = 2 } } }\n\
                         descent = { rate = { of_limit = 0.5 } }",
     );
     assert_eq!(

@@ -1,5 +1,5 @@
-//! Runs whose cause of failure is known by construction get that cause; the measurements behind the causes
-//! keep their laws.
+//! Runs whose cause of failure is known by construction get that cause; the measurements behind the
+//! causes keep their laws.
 
 use thalweg::analysis::cause::{Cause, cause};
 use thalweg::analysis::impossible::Impossible;
@@ -29,7 +29,8 @@ fn causes(text: &str) -> (Cell, Vec<(Row, Look, Look, Cause)>) {
 
 fn study(net: &str, data: &str, descent: &str) -> String {
     format!(
-        "replicates = 12\n[data]\npoints = 8\n{data}\n[net]\n{net}\n[descent]\nprecision = \"f64\"\n{descent}\n\
+        "replicates = 12\n[data]\npoints = 8\n{data}\n[net]\n{net}\n[descent]\n\
+         precision = \"f64\"\n{descent}\n\
          [look]\nreplicates = 12\n[keep]\nreplicates = 0\n"
     )
 }
@@ -61,12 +62,19 @@ fn a_rate_far_above_the_limit_diverges_and_its_multiple_is_told() {
 
 #[test]
 fn a_catapult_is_told_from_a_plain_success() {
-    let net = "hidden = [128, 128]\nactivation = \"tanh\"\nparameterization = \"ntk\"\ninit = { normal = { variance = 1.0 } }";
+    let net = "hidden = [128, 128]\nactivation = \"tanh\"\nparameterization = \"ntk\"\n\
+               init = { normal = { variance = 1.0 } }";
     let rate = |c: f64| format!("rate = {{ of_limit = {c} }}\nsteps = 20000");
     let (_, above) = causes(&study(net, "dim = 15", &rate(1.5)));
     let caught = above.iter().filter(|(row, _, _, why)| {
-        row.reached()
-            && matches!(why, Cause::Catapulted { over_limit_start: a, over_limit_end: b } if *a > 1.0 && *b < 1.0)
+        let settled = match why {
+            Cause::Catapulted {
+                over_limit_start,
+                over_limit_end,
+            } => *over_limit_start > 1.0 && *over_limit_end < 1.0,
+            _ => false,
+        };
+        row.reached() && settled
     });
     assert!(
         caught.count() >= 10,
@@ -147,7 +155,11 @@ fn fewer_parameters_than_points_are_named() {
         assert!(
             matches!(
                 why,
-                Cause::RankDeficient { because: Some(Impossible::FewParameters { parameters: 5 }), rank, .. } if *rank <= 5
+                Cause::RankDeficient {
+                    because: Some(Impossible::FewParameters { parameters: 5 }),
+                    rank: 0..=5,
+                    ..
+                }
             ),
             "{why:?}"
         );
@@ -309,7 +321,8 @@ fn the_gradient_follows_from_the_kernel() {
     }
 }
 
-/// Leaving a point out never lowers λmin (Cauchy's interlacing), and the point left out is the heaviest.
+/// Leaving a point out never lowers λmin (Cauchy's interlacing), and the point left out is the
+/// heaviest.
 #[test]
 fn without_a_point_the_slowest_mode_is_not_slower() {
     let (cell, all) = causes(&study(
@@ -332,14 +345,16 @@ fn without_a_point_the_slowest_mode_is_not_slower() {
     assert!(told > 0);
 }
 
-/// The Hessian column by column is the derivative of the gradient, its two parts add up to it, and the
-/// part of the residuals vanishes with them.
+/// The Hessian column by column is the derivative of the gradient, its two parts add up to it, and
+/// the part of the residuals vanishes with them.
 #[test]
 fn the_whole_hessian_is_the_derivative_of_the_gradient() {
     for parameterization in ["standard", "ntk"] {
         let text = study(
             &format!(
-                "hidden = [4, 3]\nactivation = \"tanh\"\nparameterization = \"{parameterization}\"\ninit = {{ normal = {{ variance = 1.0 }} }}"
+                "hidden = [4, 3]\nactivation = \"tanh\"\n\
+                 parameterization = \"{parameterization}\"\n\
+                 init = {{ normal = {{ variance = 1.0 }} }}"
             ),
             "dim = 2",
             "rate = 0.01\nsteps = 10",
@@ -430,14 +445,16 @@ fn bouncing_runs_are_at_the_edge_and_would_settle_at_half_the_limit() {
     assert!(found >= 2, "{found} of {}", all.len());
 }
 
-/// A catapulted network is above the limit first and below it at the end, its loss rises on the way; a lazy
-/// one stays below, and its loss only falls.
+/// A catapulted network is above the limit first and below it at the end, its loss rises on the
+/// way; a lazy one stays below, and its loss only falls.
 #[test]
 fn the_way_of_a_catapult_leads_over_the_limit() {
     let ways = |share: f64, most: usize| {
         let text = format!(
-            "replicates = 8\n[data]\npoints = 8\ndim = 15\n[net]\nhidden = [64, 64]\nactivation = \"relu\"\n\
-             init = \"kaiming_normal\"\n[descent]\nrate = {{ of_limit = {share} }}\nsteps = 4000\nprecision = \"f64\"\n\
+            "replicates = 8\n[data]\npoints = 8\ndim = 15\n[net]\nhidden = [64, 64]\n\
+             activation = \"relu\"\n\
+             init = \"kaiming_normal\"\n[descent]\nrate = {{ of_limit = {share} }}\nsteps = 4000\n\
+             precision = \"f64\"\n\
              [look]\nat = [\"start\", {{ every = 1 }}, \"end\"]\nreplicates = 8\n"
         );
         let cell = plan(&text).cells.remove(0);
