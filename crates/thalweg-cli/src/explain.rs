@@ -15,21 +15,10 @@ use crate::terminal::{print, wrap};
 pub(crate) fn explain(args: args::Explain) -> Result<ExitCode> {
     let plan = plan(&thalweg_store::load_source(&args.run)?)?;
     let engine = args.engine.engine()?;
-    let cell = plan.cells.get(args.cell).ok_or_else(|| Error::Unknown {
-        message: format!("there is no cell {}", args.cell),
-        hint: format!(
-            "the run has cells 0 to {}; `cells.parquet` lists them",
-            plan.cells.len() - 1
-        ),
+    let cell = plan.cells.get(args.cell).ok_or(Error::NoSuchCell {
+        cell: args.cell,
+        cells: plan.cells.len(),
     })?;
-    let most = cell.setting.replicates.at_most();
-    if args.replicate >= most {
-        return Err(Error::Unknown {
-            message: format!("there is no replicate {}", args.replicate),
-            hint: format!("cell {} has replicates 0 to {}", args.cell, most - 1),
-        }
-        .into());
-    }
     let record = thalweg_store::load(&args.run, cell, engine.name())?;
     // A replay leaves nothing behind, so that it may be ended at once.
     let told = thalweg::explain::explain(

@@ -62,7 +62,13 @@ fn main() -> ExitCode {
                 complain(&format!("\nhint: {hint}"));
             }
             let mistaken = match known {
-                Some(Error::Study { .. } | Error::Unknown { .. }) => true,
+                Some(
+                    Error::Study { .. }
+                    | Error::NoSuchCell { .. }
+                    | Error::NoSuchReplicate { .. }
+                    | Error::NoTheory(_)
+                    | Error::Unknown { .. },
+                ) => true,
                 Some(Error::Engine(e)) => matches!(e, engine::Error::NoSuchEngine(_)),
                 Some(
                     Error::Io { .. }

@@ -1,5 +1,7 @@
 //! How a replicate ended, as data.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// How a replicate ended.
@@ -24,6 +26,18 @@ pub enum Outcome {
         /// That step.
         step: u64,
     },
+}
+
+/// In a few words: `below at step 175`.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Below { step } => write!(f, "below at step {step}"),
+            Outcome::Spent => f.write_str("not below within the budget"),
+            Outcome::Diverged { step } => write!(f, "diverged at step {step}"),
+            Outcome::Fixed { step } => write!(f, "stopped moving at step {step}"),
+        }
+    }
 }
 
 impl Outcome {

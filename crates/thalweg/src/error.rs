@@ -58,10 +58,56 @@ impl fmt::Display for Place {
     }
 }
 
+/// What has no theory here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoTheory {
+    /// Weights from a file, or all the same: they have no law, of which an infinitely wide network
+    /// would be the limit.
+    #[error("weights that are given have no law, hence no infinitely wide network")]
+    GivenWeights,
+    /// Signal propagation in a network without hidden layers.
+    #[error("a network without hidden layers has no phase")]
+    NoHiddenLayer,
+    /// An update rule whose steps are not linear in the residual: Adam, mini-batches.
+    #[error("Adam and mini-batches have no linear theory of their steps")]
+    NoLinearRule,
+}
+
+impl NoTheory {
+    fn hint(self) -> &'static str {
+        match self {
+            NoTheory::GivenWeights => {
+                "choose a law: `--set net.init=kaiming_normal`, or what the file was drawn from"
+            }
+            NoTheory::NoHiddenLayer => "for instance `--set net.hidden=[64,64]`",
+            NoTheory::NoLinearRule => {
+                "`--set descent.method=gd` says what plain descent would do"
+            }
+        }
+    }
+}
+
 /// Why something could not be done. A run that diverges is an outcome, not an error.
+///
+/// Its text says what is wrong and where; [`Error::hint`] what to write instead. Programs tell cases
+/// apart by variant:
+///
+/// ```
+/// use thalweg::{Error, Source};
+///
+/// let misspelt = Source { text: "[data]\npionts = 5".into(), ..Source::built_in("assignment")? };
+/// let Err(Error::Study { place: Some(place), .. }) = misspelt.study() else { panic!() };
+/// assert_eq!((place.line, place.column), (2, 1));
+///
+/// let unknown = Source::built_in("asignment");
+/// assert!(matches!(unknown, Err(Error::Unknown { hint, .. }) if hint.contains("assignment")));
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A study file that says something impossible or unknown.
+    /// A study that says something impossible or unknown. Without a text to point at,
+    /// [`Plan::new`](crate::Plan::new) says the keys that lead to it, in a
+    /// [`Mistake`](crate::Mistake).
     #[error("{message}{}", .place.as_ref().map(|p| format!("\n{p}")).unwrap_or_default())]
     Study {
         /// What is wrong, in one sentence.
@@ -91,7 +137,28 @@ pub enum Error {
         /// What to do about it.
         hint: String,
     },
-    /// A cell, replicate, study or engine that does not exist.
+    /// A cell that the plan does not have.
+    #[error("there is no cell {cell}")]
+    NoSuchCell {
+        /// What was asked for.
+        cell: usize,
+        /// Cells of the plan.
+        cells: usize,
+    },
+    /// A replicate that the cell does not have.
+    #[error("there is no replicate {replicate}")]
+    NoSuchReplicate {
+        /// The cell.
+        cell: usize,
+        /// What was asked for.
+        replicate: u64,
+        /// Replicates of the cell, at most.
+        replicates: u64,
+    },
+    /// A prediction that no theory here makes.
+    #[error(transparent)]
+    NoTheory(#[from] NoTheory),
+    /// Something else that was asked for by a name and does not exist.
     #[error("{message}")]
     Unknown {
         /// What was asked for.
@@ -136,6 +203,17 @@ impl Error {
                 }
                 _ => None,
             },
+            Error::NoSuchCell { cells, .. } => Some(format!(
+                "the run has cells 0 to {}; `cells.parquet` lists them",
+                cells.saturating_sub(1)
+            )),
+            Error::NoSuchReplicate {
+                cell, replicates, ..
+            } => Some(format!(
+                "cell {cell} has replicates 0 to {}",
+                replicates.saturating_sub(1)
+            )),
+            Error::NoTheory(of) => Some(of.hint().into()),
             Error::Damaged { hint, .. }
             | Error::Unknown { hint, .. }
             | Error::Certificate { hint, .. } => Some(hint.clone()),

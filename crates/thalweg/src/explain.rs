@@ -85,7 +85,7 @@ pub struct ModePair {
 ///
 /// # Errors
 ///
-/// [`Error::Stopped`] if it was stopped; [`Error::Engine`].
+/// [`Error::NoSuchReplicate`]; [`Error::Stopped`] if it was stopped; [`Error::Engine`].
 pub fn explain(
     cell: &Cell,
     engine: &dyn Engine,
@@ -93,6 +93,14 @@ pub fn explain(
     record: Option<&Record>,
     control: &Control<'_>,
 ) -> Result<Explanation, Error> {
+    let replicates = cell.setting.replicates.at_most();
+    if replicate >= replicates {
+        return Err(Error::NoSuchReplicate {
+            cell: cell.number,
+            replicate,
+            replicates,
+        });
+    }
     let problem = cell.problem();
     // Looks change no bit of the training.
     let mut followed = cell.clone();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::claim::Claim;
 use crate::data::{Draw, Set};
-use crate::descent::{Rate, Stop};
+use crate::descent::Stop;
 use crate::engine::Problem;
 use crate::error::nearest;
 use crate::inputs::Inputs;
@@ -621,18 +621,6 @@ impl Cell {
             precision: descent.precision,
             grid: Arc::from(log_steps(descent.steps, 20)),
         }
-    }
-
-    /// The weight of each parameter's gradient in the tangent kernel: (rate factor) · (multiplier)².
-    pub fn kernel_weights(&self) -> Vec<f64> {
-        let problem = self.problem();
-        let pairs = problem.rate_factors.iter().zip(&problem.multipliers);
-        pairs.map(|(r, m)| r * m * m).collect()
-    }
-
-    /// Whether the rate depends on the initial kernel.
-    pub fn needs_limit(&self) -> bool {
-        matches!(self.setting.descent.rate, Rate::OfLimit(_))
     }
 
     /// The steps between start and end at which a replicate is looked at, increasing.

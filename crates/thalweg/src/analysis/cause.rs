@@ -3,6 +3,8 @@
 //! Everything is computed from the replicate's row and its first and last looks; what cannot be
 //! told from them is undecided.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::forecast::{over_limit, predict};
@@ -113,6 +115,19 @@ pub enum CauseKind {
     PrecisionFloor,
     /// Not looked at, or none of these.
     Undecided,
+}
+
+impl fmt::Display for CauseKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Its kind; the evidence is in its fields.
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind().fmt(f)
+    }
 }
 
 impl CauseKind {

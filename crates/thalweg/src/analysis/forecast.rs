@@ -1,5 +1,7 @@
 //! What a kernel says of a run, before it and after, and how that compares with what the run did.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::LEVEL;
@@ -15,6 +17,13 @@ pub struct Prediction {
     pub largest_stable_rate: f64,
     /// From the look on, to the success threshold.
     pub steps: Steps,
+}
+
+/// Its steps.
+impl fmt::Display for Prediction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.steps.fmt(f)
+    }
 }
 
 impl Prediction {

@@ -1,6 +1,8 @@
 //! A cell in numbers: how often and when its replicates get below the loss, why not, and what its
 //! kernels say.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::LEVEL;
@@ -52,6 +54,16 @@ pub enum Reaches {
     Undecided,
 }
 
+impl fmt::Display for Reaches {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reaches::Yes => "yes",
+            Reaches::No => "no",
+            Reaches::Undecided => "undecided",
+        })
+    }
+}
+
 /// A quantile of hitting times over all replicates, with its interval; what is none lies beyond the
 /// budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -62,6 +74,15 @@ pub struct Quantile {
     pub low: Option<u64>,
     /// Upper end of its interval.
     pub high: Option<u64>,
+}
+
+/// The step with its interval, `175 [168, 184]`; what lies beyond the budget is `–`.
+impl fmt::Display for Quantile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let step = |step: Option<u64>| step.map_or("–".to_string(), |step| step.to_string());
+        let (at, low, high) = (step(self.step), step(self.low), step(self.high));
+        write!(f, "{at} [{low}, {high}]")
+    }
 }
 
 impl Quantile {

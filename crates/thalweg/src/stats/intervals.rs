@@ -118,6 +118,16 @@ mod tests {
         );
     }
 
+    #[test]
+    fn intervals_are_shown_to_three_digits_or_as_asked() {
+        let interval = |low, high| Interval { low, high };
+        assert_eq!(interval(0.758029, 0.8).to_string(), "[0.758, 0.8]");
+        assert_eq!(interval(0.0, 12345.6).to_string(), "[0, 12300]");
+        assert_eq!(interval(-1.234e-9, 1e9).to_string(), "[-1.23e-9, 1e9]");
+        assert_eq!(interval(-f64::INFINITY, 2.0).to_string(), "[-inf, 2]");
+        assert_eq!(format!("{:.1}", interval(0.25, 0.5)), "[0.2, 0.5]");
+    }
+
     /// Exact, by summing over the binomial; at single p it oscillates, the mean over p does not.
     #[test]
     fn wilson_intervals_cover_as_often_as_they_say_on_average() {

@@ -24,6 +24,8 @@ pub use survival::{Drop, Hit, Restart, Survival, kaplan_meier, restart};
 pub use thalweg_engine::seed::normal_quantile;
 pub use threshold::{Group, Logistic, NoFit, Threshold};
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// A closed interval; its ends may be infinite.
@@ -35,6 +37,28 @@ pub struct Interval {
     /// Upper end.
     #[serde(deserialize_with = "high")]
     pub high: f64,
+}
+
+/// Both ends, `[0.758, 0.836]`: to three digits, or with as many decimals as are asked for.
+impl fmt::Display for Interval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = |value: f64| match f.precision() {
+            Some(decimals) => format!("{value:.decimals$}"),
+            None => short(value),
+        };
+        write!(f, "[{}, {}]", end(self.low), end(self.high))
+    }
+}
+
+/// A number to three digits, without superfluous zeros.
+pub(crate) fn short(value: f64) -> String {
+    let rounded: f64 = format!("{value:.2e}").parse().unwrap_or(value);
+    let size = rounded.abs();
+    if size.is_finite() && size != 0.0 && !(1e-4..1e7).contains(&size) {
+        format!("{rounded:e}")
+    } else {
+        format!("{rounded}")
+    }
 }
 
 /// JSON has no infinity and writes null for it.

@@ -13,7 +13,7 @@ use super::linear::{Linear, Rule, Steps};
 use super::ntk::Wide;
 use crate::data::{Draw, Set};
 use crate::descent::Rate;
-use crate::error::Error;
+use crate::error::{Error, NoTheory};
 use crate::linalg::{Eigen, eigen};
 use crate::plan::Cell;
 use crate::seed::{Purpose, stream};
@@ -152,17 +152,13 @@ impl Outlook {
 ///
 /// # Errors
 ///
-/// [`Error::Study`] if the cell has no such network (weights from a file) or no linear theory
+/// [`Error::NoTheory`] if the cell has no such network (weights from a file) or no linear theory
 /// (Adam, mini-batches).
 pub fn expect(cell: &Cell, sets: u64, threads: usize) -> Result<Vec<Expected>, Error> {
     let setting = &cell.setting;
     let rates = setting.descent.layer_rates.as_deref();
     let wide = Wide::new(&setting.net, cell.dim(), rates)?;
-    let rule = Rule::of(setting.descent.method).ok_or_else(|| Error::Study {
-        message: "Adam and mini-batches have no linear theory of their steps".into(),
-        hint: Some("`--set descent.method=gd` says what plain descent would do".into()),
-        place: None,
-    })?;
+    let rule = Rule::of(setting.descent.method).ok_or(NoTheory::NoLinearRule)?;
     // One training set for all needs one kernel.
     let shared =
         (setting.data.draw == Draw::Once).then(|| spectra(&wide, &cell.set(0), cell.dim()));

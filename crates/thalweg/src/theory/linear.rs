@@ -5,9 +5,12 @@
 //! r ← (1 − 2 s η Θ) r, so L(t) = s Σ c_k² (1 − 2 s η λ_k)^(2t) with c_k = v_kᵀ r(0) (Lee et al.
 //! 2019, arXiv:1902.06720, in discrete time; Arora et al. 2019, arXiv:1901.08584).
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::descent::Method;
+use crate::stats::short;
 
 /// A rule whose linearised dynamics are known.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -99,6 +102,18 @@ pub enum Steps {
     },
     /// The rate is above the limit of stability.
     Unstable,
+}
+
+/// The step: `175`, `more than 2000`, `never (the loss stays at 0.3)`, `never (unstable)`.
+impl fmt::Display for Steps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Steps::At(step) => write!(f, "{step}"),
+            Steps::After(step) => write!(f, "more than {step}"),
+            Steps::Never { floor } => write!(f, "never (the loss stays at {})", short(*floor)),
+            Steps::Unstable => f.write_str("never (unstable)"),
+        }
+    }
 }
 
 impl Steps {

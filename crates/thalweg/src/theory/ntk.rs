@@ -11,7 +11,7 @@ use std::f64::consts::PI;
 
 use super::dual::{Dual, Kind, closed, kind, piecewise};
 use super::hermite::Expansion;
-use crate::error::Error;
+use crate::error::{Error, NoTheory};
 use crate::net::{Activation, BiasInit, Init, Net, Parameterization, sizes};
 
 /// What an infinitely wide network keeps of one weight layer.
@@ -72,7 +72,8 @@ impl Wide {
     ///
     /// # Errors
     ///
-    /// [`Error::Study`] if the weights come from a file or are constant: one network has no law.
+    /// [`NoTheory::GivenWeights`] if the weights come from a file or are constant: one network has
+    /// no law.
     pub fn new(net: &Net, dim: usize, layer_rates: Option<&[f64]>) -> Result<Wide, Error> {
         let sizes = sizes(net, dim);
         let mut layers = Vec::new();
@@ -86,17 +87,7 @@ impl Wide {
                 Init::Orthogonal => fan_in / fan_in.max(fan_out),
                 Init::Normal { variance } => variance,
                 Init::Constant(_) | Init::File(_) => {
-                    return Err(Error::Study {
-                        message: "weights that are given have no law, hence no infinitely wide \
-                                  network"
-                            .into(),
-                        hint: Some(
-                            "choose a law: `--set net.init=kaiming_normal`, or what the file was \
-                             drawn from"
-                                .into(),
-                        ),
-                        place: None,
-                    });
+                    return Err(NoTheory::GivenWeights.into());
                 }
             };
             let bias_law = match net.bias_law() {

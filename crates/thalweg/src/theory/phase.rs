@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::mean_field::{self, Critical, MeanField, critical, critical_at, mean_field};
 use super::ntk::{Layer, Wide};
-use crate::error::Error;
+use crate::error::{Error, NoTheory};
 use crate::net::Activation;
 
 /// Which part of the plane of variances is mapped, and how finely.
@@ -56,7 +56,7 @@ impl PhaseMap {
     ///
     /// # Errors
     ///
-    /// [`Error::Study`] if it has no hidden layer.
+    /// [`NoTheory::NoHiddenLayer`] if it has no hidden layer.
     pub fn new(
         net: &Wide,
         inputs: &[f64],
@@ -64,10 +64,10 @@ impl PhaseMap {
         threads: usize,
     ) -> Result<PhaseMap, Error> {
         let [hidden @ .., _] = &net.layers[..] else {
-            return Err(no_layers());
+            return Err(NoTheory::NoHiddenLayer.into());
         };
         let Some(first) = hidden.first() else {
-            return Err(no_layers());
+            return Err(NoTheory::NoHiddenLayer.into());
         };
         let act = net.activation;
         let square = inputs.iter().map(|x| x * x).sum::<f64>() / inputs.len() as f64;
@@ -117,14 +117,6 @@ impl PhaseMap {
             weight_variances,
             bias_variances,
         })
-    }
-}
-
-fn no_layers() -> Error {
-    Error::Study {
-        message: "a network without hidden layers has no phase".into(),
-        hint: Some("for instance `--set net.hidden=[64,64]`".into()),
-        place: None,
     }
 }
 
