@@ -215,43 +215,7 @@ fn intervals(canvas: &mut Canvas, rows: &[IntervalRow], target: f64, x_label: &s
             weight,
             &escape(&percent(row.value)),
         );
-        let [value, low, high] =
-            [row.value, row.low, row.high].map(|v| place(false, v).map(|v| v.clamp(0.0, 1.0)));
-        let Some(value) = value else { continue };
-        let (low, high) = (
-            low.unwrap_or(value).min(value),
-            high.unwrap_or(value).max(value),
-        );
-        let colour = Verdict::of(low, high, target).colour();
-        let width = if row.base { 4.0 } else { 2.5 };
-        let stroke =
-            format!(" stroke=\"{colour}\" stroke-width=\"{width}\" stroke-linecap=\"round\"");
-        let predicted = row.predicted.and_then(|p| place(false, p));
-        let mut name = format!(
-            "{}: {}, from {} to {}",
-            row.label,
-            percent(row.value),
-            percent(row.low),
-            percent(row.high)
-        );
-        if let Some(p) = predicted {
-            name.push_str(&format!("; predicted {}", percent(p)));
-        }
-        canvas.named(&name, |canvas| {
-            // A target for the pointer as high as the row.
-            let ends = (x.ends().0, x.ends().1 - x.ends().0);
-            canvas.rect(
-                (ends.0, y - ROW / 2.0),
-                (ends.1, ROW),
-                " fill-opacity=\"0\"",
-            );
-            canvas.line((x.at(low), y), (x.at(high), y), &stroke);
-            let radius = if row.base { 6.5 } else { 5.0 };
-            canvas.circle((x.at(value), y), radius, &format!(" fill=\"{colour}\""));
-            if let Some(p) = predicted {
-                canvas.diamond((x.at(p.clamp(0.0, 1.0)), y), 6.0);
-            }
-        });
+        interval(canvas, &x, row, (y, ROW), target);
     }
     canvas.text(
         ((left + x.ends().1) / 2.0, bottom + 42.0),
@@ -259,24 +223,76 @@ fn intervals(canvas: &mut Canvas, rows: &[IntervalRow], target: f64, x_label: &s
         "",
         &escape(&shorten(x_label, (width / 8.5) as usize)),
     );
-    let mut at = if width < 500.0 { 0.0 } else { left };
+    let predicted = rows.iter().any(|r| r.predicted.is_some());
+    let at = if width < 500.0 { 0.0 } else { left };
+    verdicts(canvas, (at, bottom + 62.0), target.is_some(), predicted);
+    Some(bottom + if target.is_some() { 74.0 } else { 50.0 })
+}
+
+/// One interval at the height y of a row so high, coloured by the side of the target it lies on.
+fn interval(
+    canvas: &mut Canvas,
+    x: &Axis,
+    row: &IntervalRow,
+    (y, height): (f64, f64),
+    target: Option<f64>,
+) {
+    let [value, low, high] =
+        [row.value, row.low, row.high].map(|v| place(false, v).map(|v| v.clamp(0.0, 1.0)));
+    let Some(value) = value else { return };
+    let (low, high) = (
+        low.unwrap_or(value).min(value),
+        high.unwrap_or(value).max(value),
+    );
+    let colour = Verdict::of(low, high, target).colour();
+    let width = if row.base { 4.0 } else { 2.5 };
+    let stroke = format!(" stroke=\"{colour}\" stroke-width=\"{width}\" stroke-linecap=\"round\"");
+    let predicted = row.predicted.and_then(|p| place(false, p));
+    let mut name = format!(
+        "{}: {}, from {} to {}",
+        row.label,
+        percent(row.value),
+        percent(row.low),
+        percent(row.high)
+    );
+    if let Some(p) = predicted {
+        name.push_str(&format!("; predicted {}", percent(p)));
+    }
+    canvas.named(&name, |canvas| {
+        // A target for the pointer as high as the row.
+        let ends = (x.ends().0, x.ends().1 - x.ends().0);
+        canvas.rect(
+            (ends.0, y - height / 2.0),
+            (ends.1, height),
+            " fill-opacity=\"0\"",
+        );
+        canvas.line((x.at(low), y), (x.at(high), y), &stroke);
+        let radius = if row.base { 6.5 } else { 5.0 };
+        canvas.circle((x.at(value), y), radius, &format!(" fill=\"{colour}\""));
+        if let Some(p) = predicted {
+            canvas.diamond((x.at(p.clamp(0.0, 1.0)), y), 6.0);
+        }
+    });
+}
+
+/// What colours and diamonds mean, in a line from a place on.
+fn verdicts(canvas: &mut Canvas, (mut at, y): (f64, f64), judged: bool, predicted: bool) {
     for verdict in [Verdict::Above, Verdict::Open, Verdict::Below]
         .into_iter()
-        .filter(|_| target.is_some())
+        .filter(|_| judged)
     {
         canvas.circle(
-            (at + 5.0, bottom + 62.0),
+            (at + 5.0, y),
             5.0,
             &format!(" fill=\"{}\"", verdict.colour()),
         );
-        canvas.text((at + 16.0, bottom + 66.5), "start", "", verdict.name());
+        canvas.text((at + 16.0, y + 4.5), "start", "", verdict.name());
         at += 34.0 + text_width(verdict.name());
     }
-    if rows.iter().any(|r| r.predicted.is_some()) {
-        canvas.diamond((at + 6.0, bottom + 62.0), 6.0);
-        canvas.text((at + 18.0, bottom + 66.5), "start", "", "predicted");
+    if predicted {
+        canvas.diamond((at + 6.0, y), 6.0);
+        canvas.text((at + 18.0, y + 4.5), "start", "", "predicted");
     }
-    Some(bottom + if target.is_some() { 74.0 } else { 50.0 })
 }
 
 /// Bars of counts that add up, one row each.

@@ -46,33 +46,7 @@ pub fn table(plot: &Plot) -> Table {
             y_label,
             log_x,
             ..
-        } => {
-            let shown = |x: &f64| x.is_finite() && (!*log_x || *x > 0.0);
-            let mut xs: Vec<f64> = lines
-                .iter()
-                .flat_map(|l| l.points.iter().map(|p| p.0))
-                .collect();
-            xs.retain(shown);
-            xs.sort_by(f64::total_cmp);
-            xs.dedup();
-            let stride = xs.len().saturating_sub(1).div_ceil(ROWS - 1).max(1);
-            let last = xs.len().saturating_sub(1);
-            let rows = xs
-                .iter()
-                .enumerate()
-                .filter(|(i, _)| i % stride == 0 || *i == last);
-            let rows = rows.map(|(_, &x)| {
-                let mut row = vec![number(x)];
-                row.extend(lines.iter().map(|l| {
-                    let at = l.points.iter().find(|p| p.0.total_cmp(&x).is_eq());
-                    at.map_or("–".into(), |p| number(p.1))
-                }));
-                row
-            });
-            let mut heads = vec![x_label.as_str()];
-            heads.extend(lines.iter().map(|l| l.name.as_str()));
-            build(y_label, &heads, rows.collect())
-        }
+        } => curves(lines, x_label, y_label, *log_x),
         Plot::Scatter {
             groups,
             x_label,
@@ -123,6 +97,35 @@ pub fn table(plot: &Plot) -> Table {
             build("The front", &heads, rows.collect())
         }
     }
+}
+
+/// A dozen points of lines, one column each.
+fn curves(lines: &[Line], x_label: &str, y_label: &str, log_x: bool) -> Table {
+    let shown = |x: &f64| x.is_finite() && (!log_x || *x > 0.0);
+    let mut xs: Vec<f64> = lines
+        .iter()
+        .flat_map(|l| l.points.iter().map(|p| p.0))
+        .collect();
+    xs.retain(shown);
+    xs.sort_by(f64::total_cmp);
+    xs.dedup();
+    let stride = xs.len().saturating_sub(1).div_ceil(ROWS - 1).max(1);
+    let last = xs.len().saturating_sub(1);
+    let rows = xs
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| i % stride == 0 || *i == last);
+    let rows = rows.map(|(_, &x)| {
+        let mut row = vec![number(x)];
+        row.extend(lines.iter().map(|l| {
+            let at = l.points.iter().find(|p| p.0.total_cmp(&x).is_eq());
+            at.map_or("–".into(), |p| number(p.1))
+        }));
+        row
+    });
+    let mut heads = vec![x_label];
+    heads.extend(lines.iter().map(|l| l.name.as_str()));
+    build(y_label, &heads, rows.collect())
 }
 
 fn build(caption: &str, heads: &[&str], rows: Vec<Vec<String>>) -> Table {

@@ -94,104 +94,125 @@ pub fn look(
     set: &Set,
     path: &[Snapshot],
 ) -> Vec<Look> {
-    let (mut first_kernel, mut first_residual): (Option<Vec<f64>>, Option<Vec<f64>>) = (None, None);
     let Some(start) = path.first() else {
         return Vec::new();
     };
+    let (mut first_kernel, mut first_residual) = (None, None);
     let s = problem.loss.factor(problem.points);
-    path.iter()
-        .enumerate()
-        .map(|(at, here)| {
-            let is_last = at + 1 == path.len();
-            let tangent = Tangent::new(problem, &here.weights, &set.x);
-            let r: Vec<f64> = tangent
-                .outputs
-                .iter()
-                .zip(&set.y)
-                .map(|(f, y)| f - y)
-                .collect();
-            let mut look = Look {
-                replicate,
-                step: here.step,
-                loss: s * r.iter().map(|r| r * r).sum::<f64>(),
-                ..Look::default()
-            };
-            let mut spectrum: Option<Eigen> = None;
-            for observable in wanted {
-                match observable {
-                    Observable::Ntk => {
-                        let theta = kernel(problem, &tangent);
-                        let e = spectrum.insert(eigen(&theta, problem.points));
-                        look.coefficients = Some(modes(e, &r));
-                        look.start_coefficients =
-                            Some(modes(e, first_residual.get_or_insert_with(|| r.clone())));
-                        look.eigenvalues = Some(e.values.clone());
-                        let first = first_kernel.get_or_insert_with(|| theta.clone());
-                        let moved = theta
-                            .iter()
-                            .zip(first.iter())
-                            .map(|(a, b)| (a - b) * (a - b));
-                        let size: f64 = first.iter().map(|b| b * b).sum();
-                        look.kernel_moved = Some((moved.sum::<f64>() / size).sqrt());
-                        look.layer_shares =
-                            Some(tangent.layer_shares(problem, &weighting(problem)));
-                        let slow: Vec<f64> = e.vectors[..r.len()].iter().map(|v| v * v).collect();
-                        if is_last {
-                            look.without = without(&theta, &r, &slow);
-                        }
-                        look.slow_points = Some(slow);
-                    }
-                    Observable::Hessian => {
-                        let n = problem.points;
-                        let e = match &spectrum {
-                            Some(e) => e,
-                            None => spectrum.insert(eigen(&kernel(problem, &tangent), n)),
-                        };
-                        let top = &e.vectors[(n - 1) * n..];
-                        let guess = tangent.pull_back(problem, top);
-                        look.sharpness =
-                            Some(sharpness(problem, &here.weights, &tangent, &r, &guess));
-                        // Only a run that did not arrive is asked whether it sits at a saddle.
-                        if is_last && at > 0 && !(look.loss < problem.loss_below) {
-                            let top = look.sharpness.unwrap_or(f64::NAN);
-                            look.lowest_curvature =
-                                Some(lowest_curvature(problem, &here.weights, &tangent, &r, top));
-                        }
-                    }
-                    Observable::WeightsMoved => {
-                        look.weights_moved = Some(moved(problem, &here.weights, &start.weights));
-                    }
-                    Observable::DeadUnits => {
-                        look.dead_units = Some(tangent.flat_units(problem, 0.0));
-                        let steepest = lipschitz(problem.activation);
-                        look.saturated_units = Some(tangent.flat_units(problem, 1e-3 * steepest));
-                    }
-                    Observable::GradientNorm => {
-                        let g = tangent.kernel(
-                            problem,
-                            &problem
-                                .multipliers
-                                .iter()
-                                .map(|m| m * m)
-                                .collect::<Vec<_>>(),
-                        );
-                        // ‖∇L‖² = (2 s)² rᵀ J Jᵀ r.
-                        let quadratic: f64 = g
-                            .chunks_exact(r.len())
-                            .zip(&r)
-                            .map(|(row, ri)| {
-                                ri * row.iter().zip(&r).map(|(g, r)| g * r).sum::<f64>()
-                            })
-                            .sum();
-                        look.gradient_norm = Some(2.0 * s * quadratic.max(0.0).sqrt());
-                        look.lost_updates =
-                            Some(lost_updates(problem, &here.weights, rate, &tangent, &r));
-                    }
+    let one = |(at, here): (usize, &Snapshot)| {
+        let tangent = Tangent::new(problem, &here.weights, &set.x);
+        let outputs = tangent.outputs.iter().zip(&set.y);
+        let residual: Vec<f64> = outputs.map(|(f, y)| f - y).collect();
+        let mut look = Look {
+            replicate,
+            step: here.step,
+            loss: s * residual.iter().map(|r| r * r).sum::<f64>(),
+            ..Look::default()
+        };
+        let here = Here {
+            problem,
+            weights: &here.weights,
+            tangent,
+            residual,
+            is_first: at == 0,
+            is_last: at + 1 == path.len(),
+        };
+        let mut spectrum: Option<Eigen> = None;
+        for observable in wanted {
+            match observable {
+                Observable::Ntk => {
+                    let theta = kernel(problem, &here.tangent);
+                    let e = spectrum.insert(eigen(&theta, problem.points));
+                    let r = first_residual.get_or_insert_with(|| here.residual.clone());
+                    look.start_coefficients = Some(modes(e, r));
+                    let first = first_kernel.get_or_insert_with(|| theta.clone());
+                    here.kernel(&mut look, &theta, e, first);
                 }
+                Observable::Hessian => {
+                    let e = spectrum.get_or_insert_with(|| {
+                        eigen(&kernel(problem, &here.tangent), problem.points)
+                    });
+                    here.hessian(&mut look, e);
+                }
+                Observable::WeightsMoved => {
+                    look.weights_moved = Some(moved(problem, here.weights, &start.weights));
+                }
+                Observable::DeadUnits => {
+                    look.dead_units = Some(here.tangent.flat_units(problem, 0.0));
+                    let steepest = lipschitz(problem.activation);
+                    let small = 1e-3 * steepest;
+                    look.saturated_units = Some(here.tangent.flat_units(problem, small));
+                }
+                Observable::GradientNorm => here.gradient(&mut look, rate),
             }
-            look
-        })
-        .collect()
+        }
+        look
+    };
+    path.iter().enumerate().map(one).collect()
+}
+
+/// A replicate at a step, and what its looks have in common.
+struct Here<'a> {
+    problem: &'a Problem,
+    weights: &'a [f64],
+    tangent: Tangent,
+    /// r = f − y `[N]`.
+    residual: Vec<f64>,
+    is_first: bool,
+    is_last: bool,
+}
+
+impl Here<'_> {
+    /// What its kernel Θ says, and how far that is from the first.
+    fn kernel(&self, look: &mut Look, theta: &[f64], e: &Eigen, first: &[f64]) {
+        let r = &self.residual;
+        look.coefficients = Some(modes(e, r));
+        look.eigenvalues = Some(e.values.clone());
+        let moved = theta
+            .iter()
+            .zip(first.iter())
+            .map(|(a, b)| (a - b) * (a - b));
+        let size: f64 = first.iter().map(|b| b * b).sum();
+        look.kernel_moved = Some((moved.sum::<f64>() / size).sqrt());
+        let weighting = weighting(self.problem);
+        look.layer_shares = Some(self.tangent.layer_shares(self.problem, &weighting));
+        let slow: Vec<f64> = e.vectors[..r.len()].iter().map(|v| v * v).collect();
+        if self.is_last {
+            look.without = without(theta, r, &slow);
+        }
+        look.slow_points = Some(slow);
+    }
+
+    /// The ends of the Hessian's spectrum; the largest mode of the kernel is near its first vector.
+    fn hessian(&self, look: &mut Look, e: &Eigen) {
+        let (problem, weights, r) = (self.problem, self.weights, &self.residual);
+        let top = &e.vectors[(problem.points - 1) * problem.points..];
+        let guess = self.tangent.pull_back(problem, top);
+        let top = sharpness(problem, weights, &self.tangent, r, &guess);
+        look.sharpness = Some(top);
+        // Only a run that did not arrive is asked whether it sits at a saddle.
+        if self.is_last && !self.is_first && !(look.loss < problem.loss_below) {
+            let lowest = lowest_curvature(problem, weights, &self.tangent, r, top);
+            look.lowest_curvature = Some(lowest);
+        }
+    }
+
+    /// ‖∇L‖, and which updates rounding takes.
+    fn gradient(&self, look: &mut Look, rate: f64) {
+        let (problem, r) = (self.problem, &self.residual);
+        let squares: Vec<f64> = problem.multipliers.iter().map(|m| m * m).collect();
+        let g = self.tangent.kernel(problem, &squares);
+        // ‖∇L‖² = (2 s)² rᵀ J Jᵀ r.
+        let quadratic: f64 = g
+            .chunks_exact(r.len())
+            .zip(r)
+            .map(|(row, ri)| ri * row.iter().zip(r).map(|(g, r)| g * r).sum::<f64>())
+            .sum();
+        let s = problem.loss.factor(problem.points);
+        look.gradient_norm = Some(2.0 * s * quadratic.max(0.0).sqrt());
+        let lost = lost_updates(problem, self.weights, rate, &self.tangent, r);
+        look.lost_updates = Some(lost);
+    }
 }
 
 /// The residual in the eigenbasis of a kernel `[N]`.
