@@ -4,6 +4,7 @@ use thalweg::plan::Cell;
 use thalweg::stats::wilson;
 use thalweg::theory::expect::{Expected, Outlook, expect};
 use thalweg::theory::linear::Steps;
+use thalweg::{Error, NoTheory};
 
 use crate::plan;
 
@@ -397,6 +398,12 @@ fn expectations_depend_on_the_setting_alone() {
         "[descent]\nmethod = { sgd = { batch = 5 } }",
     ] {
         let error = expect(&self::cell(text), 1, 1).expect_err("no linear theory");
+        assert!(matches!(error, Error::NoTheory(NoTheory::NoLinearRule)));
         assert!(error.hint().is_some(), "{error}");
     }
+    let given = expect(&self::cell("[net]\ninit = { constant = 0.1 }"), 1, 1);
+    assert!(matches!(
+        given,
+        Err(Error::NoTheory(NoTheory::GivenWeights))
+    ));
 }

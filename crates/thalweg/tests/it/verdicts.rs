@@ -11,6 +11,7 @@ use thalweg::observe::{self, Tangent, curvature, hessian_times};
 use thalweg::plan::Cell;
 use thalweg::record::{Look, Outcome, Row};
 use thalweg::study::Observable;
+use thalweg::{Control, Error, explain};
 
 use crate::{plan, record};
 
@@ -480,4 +481,28 @@ fn the_way_of_a_catapult_leads_over_the_limit() {
         assert_eq!(way.rises, 0, "{way:?}");
         assert!(way.pl_constant > 0.0);
     }
+}
+
+/// A replicate that no run of the cell has is told apart from one that was not trained.
+#[test]
+fn a_replicate_that_the_cell_does_not_have_is_no_replicate() {
+    let plan = plan("replicates = 3\n[data]\npoints = 2\ndim = 1\n[descent]\nsteps = 5");
+    let ask = |number| {
+        explain(
+            &plan.cells[0],
+            &Cpu::detect(),
+            number,
+            None,
+            &Control::default(),
+        )
+    };
+    assert!(ask(2).is_ok());
+    assert!(matches!(
+        ask(3),
+        Err(Error::NoSuchReplicate {
+            cell: 0,
+            replicate: 3,
+            replicates: 3
+        })
+    ));
 }
