@@ -1,4 +1,91 @@
-//! The engine seam: train a stream of replicates of one problem.
+//! Trains many small networks at once, to bits that depend on nothing but the network.
+//!
+//! An [`Engine`] pulls [`Job`]s of one [`Problem`] from a [`Queue`] and hands each back as
+//! [`Trained`]. A problem says what all replicates have in common; a job brings its training set,
+//! its initial weights and its rate. Nothing is drawn here but the order of mini-batches, and
+//! nothing is measured but the loss.
+//!
+//! Two replicates by hand: y = w x through two points, where gradient descent multiplies w − 2 by
+//! 1 − 10 η at every step.
+//!
+//! ```
+//! use std::sync::Mutex;
+//!
+//! use thalweg_engine::cpu::Cpu;
+//! use thalweg_engine::{
+//!     Activation, Engine, Job, Loss, Method, Outcome, Precision, Problem, Queue, Tensor, Trained,
+//! };
+//!
+//! #[derive(Default)]
+//! struct Jobs {
+//!     waiting: Mutex<Vec<Job>>,
+//!     trained: Mutex<Vec<Trained>>,
+//! }
+//!
+//! impl Queue for Jobs {
+//!     fn next(&self) -> Option<Job> {
+//!         self.waiting.lock().unwrap().pop()
+//!     }
+//!     fn finish(&self, trained: Trained) {
+//!         self.trained.lock().unwrap().push(trained);
+//!     }
+//!     fn remaining(&self) -> u64 {
+//!         self.waiting.lock().unwrap().len() as u64
+//!     }
+//!     fn progress(&self, _steps: u64, _room: u64) -> bool {
+//!         true
+//!     }
+//! }
+//!
+//! let problem = Problem {
+//!     sizes: vec![1, 1],
+//!     tensors: vec![Tensor {
+//!         name: "0.weight".into(),
+//!         shape: vec![1, 1],
+//!         start: 0,
+//!         layer: 0,
+//!         is_bias: false,
+//!     }],
+//!     rate_factors: vec![1.0],
+//!     multipliers: vec![1.0],
+//!     activation: Activation::Identity,
+//!     bias: false,
+//!     points: 2,
+//!     method: Method::Gd,
+//!     loss: Loss::Sum,
+//!     steps: 1000,
+//!     run_all: false,
+//!     loss_below: 1e-8,
+//!     precision: Precision::F64,
+//!     grid: [0, 1, 10, 100, 1000].into(),
+//! };
+//! let job = |replicate, rate| Job {
+//!     replicate,
+//!     tag: 0,
+//!     x: vec![1.0, 2.0],
+//!     y: vec![2.0, 4.0],
+//!     weights: vec![0.0],
+//!     rate,
+//!     seed: 1,
+//!     snapshots: Vec::new(),
+//!     keep_best: false,
+//!     keep_losses: false,
+//! };
+//! let jobs = Jobs::default();
+//! jobs.waiting.lock().unwrap().extend([job(0, 0.05), job(1, 0.3)]);
+//! Cpu::detect().train(&problem, &jobs, 1)?;
+//!
+//! let mut trained = jobs.trained.into_inner().unwrap();
+//! trained.sort_by_key(|end| end.replicate);
+//! // The loss is 20 · 4⁻ᵗ, below 1e-8 from step 16 on; above η = 1/5 it grows.
+//! assert_eq!(trained[0].outcome, Outcome::Below { step: 16 });
+//! assert!(matches!(trained[1].outcome, Outcome::Diverged { .. }));
+//! # Ok::<(), thalweg_engine::Error>(())
+//! ```
+//!
+//! [`reference`] is plain f64 loops, one network at a time: what every other engine is tested
+//! against. [`cpu`] trains a replicate in each lane of the vectors. [`seed`] is where random
+//! numbers come from, [`activation`] the functions that training uses.
 
 pub mod activation;
 pub mod cpu;

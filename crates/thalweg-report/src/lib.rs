@@ -2,6 +2,37 @@
 //! [`Analysis`](thalweg::analysis::Analysis), of which nothing is computed here.
 //!
 //! Nothing is written either: everything comes back as [`File`]s, for whoever asks to write.
+//!
+//! ```
+//! use thalweg::study::Replicates;
+//! use thalweg::{Analysis, Control, Cpu, InMemory, Inputs, Plan, Setting, Study, data, lab, net};
+//! use thalweg_report::{Only, files, page, words};
+//!
+//! let study = Study {
+//!     title: "Is one hidden layer enough?".into(),
+//!     ..Study::of(Setting {
+//!         replicates: Replicates::Fixed(16),
+//!         data: data::Data { points: 4, dim: 3, ..data::Data::default() },
+//!         net: net::Net { hidden: vec![16], ..net::Net::default() },
+//!         ..Setting::default()
+//!     })
+//! };
+//! let plan = Plan::new(&study, &Inputs::default())?;
+//! let records = lab::run(&plan, &Cpu::detect(), 1, &InMemory, &Control::default())?;
+//! let analysis = Analysis::of(&plan, &records, 1);
+//!
+//! for sentence in words::answer(&analysis) {
+//!     println!("{sentence}");
+//! }
+//! let page = page("runs/mine", &analysis, &[], &["made by hand".into()]);
+//! let files = files(&page, Only::All);
+//! // Figures, tables and, last, the page itself: one file that needs no network.
+//! assert_eq!(files.last().unwrap().path.to_str(), Some("report.html"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`words`] has the sentences, [`mod@page`] the page as data, [`plot`] its figures, [`html`] the
+//! file, [`latex`] tables, [`png`] figures as pixels, [`gallery`] links to several pages.
 
 mod axis;
 mod compare;

@@ -80,17 +80,15 @@ impl NoTheory {
                 "choose a law: `--set net.init=kaiming_normal`, or what the file was drawn from"
             }
             NoTheory::NoHiddenLayer => "for instance `--set net.hidden=[64,64]`",
-            NoTheory::NoLinearRule => {
-                "`--set descent.method=gd` says what plain descent would do"
-            }
+            NoTheory::NoLinearRule => "`--set descent.method=gd` says what plain descent would do",
         }
     }
 }
 
 /// Why something could not be done. A run that diverges is an outcome, not an error.
 ///
-/// Its text says what is wrong and where; [`Error::hint`] what to write instead. Programs tell cases
-/// apart by variant:
+/// Its text says what is wrong and where; [`Error::hint`] what to write instead. Programs tell
+/// cases apart by variant:
 ///
 /// ```
 /// use thalweg::{Error, Source};

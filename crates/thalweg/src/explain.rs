@@ -83,6 +83,19 @@ pub struct ModePair {
 
 /// Replays a replicate.
 ///
+/// ```
+/// use thalweg::{Control, Cpu, Inputs, Plan, Setting, Study, data, explain};
+///
+/// let few = data::Data { points: 4, dim: 3, ..data::Data::default() };
+/// let study = Study::of(Setting { data: few, ..Setting::default() });
+/// let plan = Plan::new(&study, &Inputs::default())?;
+/// let told = explain(&plan.cells[0], &Cpu::detect(), 0, None, &Control::default())?;
+/// println!("{}, {}", told.replicate.cause, told.replicate.outcome);
+/// println!("slowest mode: λ = {}", told.slowest.eigenvalue);
+/// # assert_eq!(told.replicate.spectra.unwrap().end.len(), 4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Error::NoSuchReplicate`]; [`Error::Stopped`] if it was stopped; [`Error::Engine`].

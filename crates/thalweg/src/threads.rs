@@ -8,7 +8,7 @@ use crate::engine::threads::on_threads;
 /// `of(0), of(1), …, of(count − 1)`, computed on so many threads, the caller's among them.
 ///
 /// With one thread none is started, so this also runs where there are none.
-pub fn map<T: Send>(threads: usize, count: usize, of: impl Fn(usize) -> T + Sync) -> Vec<T> {
+pub(crate) fn map<T: Send>(threads: usize, count: usize, of: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(count));
     let work = || {

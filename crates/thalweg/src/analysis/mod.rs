@@ -53,6 +53,28 @@ pub struct Analysis {
 
 impl Analysis {
     /// Analyses the records of a plan, one for each cell in the same order, on so many threads.
+    ///
+    /// ```
+    /// use thalweg::study::{Compare, Replicates};
+    /// use thalweg::{Analysis, Control, Cpu, InMemory, Inputs, Plan, Setting, Study, data, lab};
+    ///
+    /// let study = Study {
+    ///     compare: vec![Compare::new("rate").vary("descent.rate", [0.01, 10.0])],
+    ///     ..Study::of(Setting {
+    ///         replicates: Replicates::Fixed(20),
+    ///         data: data::Data { points: 4, dim: 3, ..data::Data::default() },
+    ///         ..Setting::default()
+    ///     })
+    /// };
+    /// let plan = Plan::new(&study, &Inputs::default())?;
+    /// let records = lab::run(&plan, &Cpu::detect(), 1, &InMemory, &Control::default())?;
+    /// let analysis = Analysis::of(&plan, &records, 1);
+    /// // The same draws with a rate far too large succeed significantly less often.
+    /// assert_eq!(analysis.comparisons[0].worse, [1]);
+    /// let (failure, _) = analysis.cells[1].main_failure().unwrap();
+    /// assert_eq!(failure.cause.to_string(), "diverged");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn of(plan: &Plan, records: &[Record], threads: usize) -> Analysis {
         let at = |i: usize| (&plan.cells[i], &records[i]);
         let count = plan.cells.len().min(records.len());

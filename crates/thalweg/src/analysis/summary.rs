@@ -76,10 +76,14 @@ pub struct Quantile {
     pub high: Option<u64>,
 }
 
-/// The step with its interval, `175 [168, 184]`; what lies beyond the budget is `–`.
+/// The step with its interval, `175 [168, 184]`; what lies beyond the budget is `–`, and so is an
+/// interval all of which does.
 impl fmt::Display for Quantile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let step = |step: Option<u64>| step.map_or("–".to_string(), |step| step.to_string());
+        if (self.step, self.low, self.high) == (None, None, None) {
+            return f.write_str("–");
+        }
         let (at, low, high) = (step(self.step), step(self.low), step(self.high));
         write!(f, "{at} [{low}, {high}]")
     }

@@ -7,6 +7,13 @@ use super::{Interval, binomial_cdf, normal_quantile, side};
 /// (k + z²/2 ± z √(k(n−k)/n + z²/4)) / (n + z²) with z = Φ⁻¹((1 + level)/2): the probabilities that
 /// a score test would not reject (Wilson 1927, "Probable inference, the law of succession, and
 /// statistical inference"). [0, 1] for n = 0; k above n counts as n.
+///
+/// ```
+/// use thalweg::stats::wilson;
+///
+/// // All of 20: the probability may still be below 0.85.
+/// assert_eq!(wilson(20, 20, 0.95).to_string(), "[0.839, 1]");
+/// ```
 pub fn wilson(k: u64, n: u64, level: f64) -> Interval {
     let k = k.min(n) as f64;
     wilson_share(k / n as f64, n as f64, level)

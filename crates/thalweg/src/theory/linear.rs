@@ -164,6 +164,23 @@ impl Linear<'_> {
 
     /// The first step whose loss is below `threshold`, looked for up to `most` steps where there is
     /// no closed form (momentum), and up to 1e15 where there is.
+    ///
+    /// ```
+    /// use thalweg::theory::linear::{Linear, Rule, Steps};
+    ///
+    /// // Two modes; the slow one shrinks by 1 − 2 · 0.25 · 0.02 = 0.99 at every step.
+    /// let linear = Linear {
+    ///     rule: Rule::Descent,
+    ///     loss_factor: 1.0,
+    ///     rate: 0.25,
+    ///     eigenvalues: &[0.02, 2.0],
+    ///     coefficients: &[1.0, 1.0],
+    /// };
+    /// assert_eq!(linear.largest_stable_rate(), 0.5);
+    /// assert_eq!(linear.steps_below(1e-8, 10_000), Steps::At(917));
+    /// let faster = Linear { rate: 0.6, ..linear };
+    /// assert_eq!(faster.steps_below(1e-8, 10_000), Steps::Unstable);
+    /// ```
     pub fn steps_below(&self, threshold: f64, most: u64) -> Steps {
         let top = self.eigenvalues.iter().copied().fold(0.0, f64::max);
         // Eigenvalues below round-off of the largest are not known to differ from 0.

@@ -119,6 +119,21 @@ impl Wide {
 
     /// The kernels of the inputs `x` [N, dim] with themselves: symmetric [N, N].
     ///
+    /// ```
+    /// use thalweg::net::{Init, Net};
+    /// use thalweg::theory::ntk::Wide;
+    /// use thalweg::theory::spectrum::Spectrum;
+    ///
+    /// let net = Net { init: Init::LecunNormal, bias: false, ..Net::default() };
+    /// let wide = Wide::new(&net, 2, None)?;
+    /// // Three points on the plane; two of them are near.
+    /// let near = wide.kernels(&[1.0, 0.0, 1.0, 0.1, -1.0, 1.0], 2);
+    /// let apart = wide.kernels(&[1.0, 0.0, 0.0, 1.0, -1.0, 1.0], 2);
+    /// let slowest = |ntk: &[f64]| Spectrum::of(ntk, 3).smallest;
+    /// assert!(slowest(&near.ntk) < 0.1 * slowest(&apart.ntk));
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    ///
     /// Positive semi-definite to round-off, also where inputs are equal or nearly so. Non-finite
     /// inputs give non-finite entries.
     pub fn kernels(&self, x: &[f64], dim: usize) -> Kernels {

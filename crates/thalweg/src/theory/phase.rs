@@ -57,6 +57,25 @@ impl PhaseMap {
     /// # Errors
     ///
     /// [`NoTheory::NoHiddenLayer`] if it has no hidden layer.
+    ///
+    /// ```
+    /// use thalweg::net::{Activation, Init, Net};
+    /// use thalweg::theory::mean_field::Phase;
+    /// use thalweg::theory::ntk::Wide;
+    /// use thalweg::theory::phase::{PhaseMap, Window};
+    ///
+    /// let phase = |variance| {
+    ///     let init = Init::Normal { variance };
+    ///     let net = Net { init, activation: Activation::Tanh, bias: false, ..Net::default() };
+    ///     let window = Window { weight_variance: None, bias_variance: None, points: 0 };
+    ///     let map = PhaseMap::new(&Wide::new(&net, 3, None)?, &[1.0, -1.0, 0.5], window, 1)?;
+    ///     Ok::<Phase, thalweg::Error>(map.layers[0].mean_field.phase)
+    /// };
+    /// // Without biases, tanh is at the edge of chaos for fan_in Var W = 1.
+    /// assert_eq!(phase(0.8)?, Phase::Ordered);
+    /// assert_eq!(phase(1.5)?, Phase::Chaotic);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
     pub fn new(
         net: &Wide,
         inputs: &[f64],
