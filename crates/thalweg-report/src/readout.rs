@@ -1,6 +1,6 @@
 //! The numbers of a figure as a table, for those who do not see it.
 
-use super::page::{Column, Plot, Table};
+use super::page::{Column, Line, Plot, Table};
 use super::words::numbers::{number, percent};
 
 /// Most rows of a table of lines.

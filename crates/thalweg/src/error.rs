@@ -175,7 +175,7 @@ pub enum Error {
     /// An engine that does not train.
     #[error(transparent)]
     Engine(#[from] crate::engine::Error),
-    /// The run was stopped from outside; every finished cell is on disk.
+    /// The run was stopped from outside; every finished cell was handed over to be kept.
     #[error("stopped: {done} of {cells} cells are finished and kept")]
     Stopped {
         /// Finished cells.

@@ -50,15 +50,16 @@
 //! | [`lab`] | trains a plan; trains one replicate again, to the same bits |
 //! | [`record`] | what a finished cell leaves behind |
 //! | [`analysis`] | every number and judgement about a run: causes, comparisons, findings |
-//! | [`explain`] | one replicate: its loss, its slowest mode, its curvature, its cause |
+//! | [`mod@explain`] | one replicate: its loss, its slowest mode, its curvature, its cause |
 //! | [`theory`] | predictions: linearised descent, infinitely wide networks, order and chaos |
 //! | [`observe`] | tangent kernels and curvature of a network as it is |
 //! | [`stats`] | intervals, tests, quantiles |
 //! | [`certify`], [`choose`] | is a share reached? which setting is the cheapest that reaches it? |
 //! | [`engine`], [`seed`] | what trains, and where random numbers come from |
 //!
-//! Nothing here prints. Outcomes are data: a replicate that diverges is a result. Errors are an
-//! [`Error`], a sentence for people and a variant for programs.
+//! Nothing here prints, opens a file or asks a clock: `thalweg-store` keeps runs in folders,
+//! `thalweg-report` makes pages and figures. Outcomes are data: a replicate that diverges is a
+//! result. Errors are an [`Error`], a sentence for people and a variant for programs.
 
 pub mod analysis;
 pub mod certify;
@@ -88,3 +89,8 @@ pub use lab::{Control, InMemory};
 pub use plan::Plan;
 pub use record::{Outcome, Record};
 pub use study::{Mistake, Setting, Source, Study, claim, data, descent, net};
+
+/// The program of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

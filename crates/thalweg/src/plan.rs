@@ -101,6 +101,25 @@ pub struct Member {
 impl Plan {
     /// Resolves a study with the data sets and weights that it names.
     ///
+    /// ```
+    /// use thalweg::study::Compare;
+    /// use thalweg::{Inputs, Plan, Study};
+    ///
+    /// let study = Study {
+    ///     compare: vec![Compare::new("dimension").vary("data.dim", [15, 5, 2])],
+    ///     ..Study::default()
+    /// };
+    /// let plan = Plan::new(&study, &Inputs::default())?;
+    /// // The base cell has 15 dimensions: it is the first member of the comparison.
+    /// let labels: Vec<&str> = plan.cells.iter().map(|cell| cell.label.as_str()).collect();
+    /// assert_eq!(labels, ["", "dim = 5", "dim = 2"]);
+    ///
+    /// let wrong = Study { compare: vec![Compare::new("depth").vary("data.depth", [1])], ..study };
+    /// let mistake = Plan::new(&wrong, &Inputs::default()).unwrap_err();
+    /// assert_eq!(mistake.path[..2], ["compare", "0"]);
+    /// # Ok::<(), thalweg::Mistake>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// A [`Mistake`] if the study says something impossible, in its own setting, in a comparison, in a

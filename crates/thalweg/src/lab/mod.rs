@@ -113,6 +113,36 @@ impl Keeper for InMemory {
 /// Trains all cells of a plan that are not finished; all records, by cell. Each is kept as soon as it
 /// is finished.
 ///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// use thalweg::lab::{self, Event};
+/// use thalweg::study::Replicates;
+/// use thalweg::{Control, Cpu, InMemory, Inputs, Plan, Setting, Study, data};
+///
+/// let study = Study::of(Setting {
+///     replicates: Replicates::Fixed(10),
+///     data: data::Data { points: 4, dim: 3, ..data::Data::default() },
+///     ..Setting::default()
+/// });
+/// let plan = Plan::new(&study, &Inputs::default())?;
+/// let ended = AtomicU64::new(0);
+/// let control = Control {
+///     listen: &|event| {
+///         if matches!(event, Event::Replicate { .. }) {
+///             ended.fetch_add(1, Ordering::Relaxed);
+///         }
+///     },
+///     ..Control::default()
+/// };
+/// let records = lab::run(&plan, &Cpu::detect(), 2, &InMemory, &control)?;
+/// assert_eq!((records[0].replicates(), ended.into_inner()), (10, 10));
+/// // Threads change no bit.
+/// let again = lab::run(&plan, &Cpu::detect(), 1, &InMemory, &Control::default())?;
+/// assert_eq!(again[0].rows, records[0].rows);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Error::Stopped`] if it was stopped; [`Error::Engine`]; what the keeper says.
