@@ -68,8 +68,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     if let Some(pair) = slow.pair {
         println!(
-            "  its two heaviest points are nearest pair number {}",
-            pair.rank
+            "  its two heaviest points are {:.2} apart, number {} of all pairs by distance",
+            pair.distance, pair.rank
         );
     }
     Ok(())

@@ -11,7 +11,7 @@ use super::{plot, readout};
 pub(super) const CSS: &str = include_str!("../templates/report.css");
 
 /// The page as HTML, with its style, figures, data and script inside.
-pub fn render(page: &Page) -> String {
+pub(super) fn render(page: &Page) -> String {
     // In a script element only `<` could end it or open a comment.
     let data = page.json().to_string().replace('<', "\\u003c");
     let nonce = blake3::hash(data.as_bytes()).to_hex()[..32].to_string();

@@ -3,7 +3,7 @@
 use super::page::Table;
 
 /// The table as CSV, with its headings.
-pub fn csv(table: &Table) -> Vec<u8> {
+pub(super) fn csv(table: &Table) -> Vec<u8> {
     let mut writer = csv::WriterBuilder::new()
         .flexible(true)
         .from_writer(Vec::new());
@@ -22,7 +22,7 @@ fn plain(cell: &str) -> String {
 }
 
 /// The table as LaTeX (`booktabs`), to be `\input`; the caption is a comment.
-pub fn tex(table: &Table) -> String {
+pub(super) fn tex(table: &Table) -> String {
     let columns: String = table
         .columns
         .iter()

@@ -31,8 +31,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`words`] has the sentences, [`mod@page`] the page as data, [`plot`] its figures, [`html`] the
-//! file, [`latex`] tables, [`png`] figures as pixels, [`gallery`] links to several pages.
+//! [`words`] has the sentences, [`mod@page`] the page as data, [`explore`] the cells and replicates
+//! to look into, [`plot`] its figures, [`png`] figures as pixels, [`phase`] the order/chaos map,
+//! [`gallery`] links to several pages.
 
 mod axis;
 mod compare;
@@ -40,15 +41,15 @@ mod decision;
 pub mod explore;
 mod front;
 pub mod gallery;
-pub mod html;
-pub mod latex;
+mod html;
+mod latex;
 mod outline;
 pub mod page;
 pub mod phase;
 pub mod plot;
 pub mod png;
 mod predictions;
-pub mod readout;
+mod readout;
 mod story;
 mod svg;
 pub mod words;

@@ -7,7 +7,7 @@ use super::words::numbers::{number, percent};
 const ROWS: usize = 12;
 
 /// What the figure shows, in numbers: all of a few, a dozen points of a line.
-pub fn table(plot: &Plot) -> Table {
+pub(super) fn table(plot: &Plot) -> Table {
     match plot {
         Plot::Intervals { rows, x_label, .. } => {
             let predicted = rows.iter().any(|r| r.predicted.is_some());

@@ -535,6 +535,9 @@ fn infinite(cell: &Cell, replicates: usize, threads: usize) -> Vec<Expected> {
     expect(cell, WIDE.min(replicates as u64), threads).unwrap_or_default()
 }
 
+/// A number of a replicate at one of its looks; none where it was not measured.
+type Measured<'a> = &'a dyn Fn(&Row, &Look) -> Option<f64>;
+
 /// A replicate, its first look, and its last one; none if it diverged, which has no end to look at,
 /// or was looked at at its start alone.
 struct Seen<'a> {
@@ -566,15 +569,15 @@ fn looked(
     if seen.is_empty() {
         return None;
     }
-    let of_start = |f: &dyn Fn(&Row, &Look) -> Option<f64>| {
+    let of_start = |f: Measured<'_>| {
         let all = seen.iter().filter_map(|s| f(s.row, s.first));
         median(&all.collect::<Vec<_>>())
     };
-    let of_end = |f: &dyn Fn(&Row, &Look) -> Option<f64>| {
+    let of_end = |f: Measured<'_>| {
         let all = seen.iter().filter_map(|s| f(s.row, s.last?));
         median(&all.collect::<Vec<_>>())
     };
-    let extremes = |of: &dyn Fn(&dyn Fn(&Row, &Look) -> Option<f64>) -> f64| Extremes {
+    let extremes = |of: &dyn Fn(Measured<'_>) -> f64| Extremes {
         smallest: of(&|_, look| look.eigenvalues.as_ref()?.first().copied()),
         largest: of(&|_, look| look.eigenvalues.as_ref()?.last().copied()),
         condition: of(&|_, look| condition(look.eigenvalues.as_deref()?)),
