@@ -126,7 +126,7 @@ impl Axis {
                 })
                 .map(|share| Tick {
                     place: share,
-                    label: Some(percent(share)),
+                    label: Some(escape(&percent(share))),
                 })
                 .collect(),
         }

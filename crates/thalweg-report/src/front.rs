@@ -2,7 +2,7 @@
 
 use super::axis::{Axis, frame, place};
 use super::page::FrontPoint;
-use super::svg::{Canvas, Mark, Style};
+use super::svg::{Canvas, Mark, Style, escape};
 use super::words::numbers::percent;
 
 /// Draws them, and how high that is; points whose cost is not positive and finite are left out, and
@@ -34,7 +34,7 @@ pub(super) fn draw(
     );
     let dash = " stroke=\"currentColor\" stroke-width=\"1.5\" stroke-dasharray=\"2 3\"";
     canvas.line((x.ends().0, y.at(share)), (x.ends().1, y.at(share)), dash);
-    let label = format!("asked: {}", percent(share));
+    let label = escape(&format!("asked: {}", percent(share)));
     canvas.text((x.ends().1, y.at(share) - 5.0), "end", "", &label);
     let colour = |p: &FrontPoint| match (p.chosen, p.front) {
         (true, _) => kinds[2].1,

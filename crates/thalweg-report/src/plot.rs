@@ -202,7 +202,7 @@ fn intervals(canvas: &mut Canvas, rows: &[IntervalRow], target: f64, x_label: &s
             (x.at(target), top - 11.0),
             "middle",
             "",
-            &format!("target {}", percent(target)),
+            &escape(&format!("target {}", percent(target))),
         );
     }
     for (i, (row, label)) in rows.iter().zip(&labels).enumerate() {
