@@ -5,7 +5,7 @@ use thalweg::analysis::Analysis;
 use thalweg::analysis::comparison::{Compared, Topic};
 use thalweg::analysis::summary::{Split, Summary};
 
-use thalweg::choose::Choice;
+use thalweg::decide::Choice;
 
 use super::compare::{causes, part, spectra};
 use super::page::{Block, Figure, Line, Part, Plot, Section, Table};

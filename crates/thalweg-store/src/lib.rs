@@ -14,8 +14,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use thalweg::certify::Certificate;
-use thalweg::choose::Choice;
+use thalweg::decide::{Certificate, Choice};
 use thalweg::error::Error;
 use thalweg::inputs::{Inputs, Names};
 use thalweg::lab::Keeper;

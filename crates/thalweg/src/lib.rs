@@ -3,8 +3,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod analysis;
-pub mod certify;
-pub mod choose;
+pub mod decide;
 pub mod error;
 pub mod explain;
 pub mod inputs;

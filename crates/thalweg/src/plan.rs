@@ -630,6 +630,14 @@ impl Cell {
         pairs.map(|(r, m)| r * m * m).collect()
     }
 
+    /// Multiply-adds of one step: 3 N × weights, less the input layer's backward product.
+    pub fn step_work(&self) -> f64 {
+        let sizes = net::sizes(&self.setting.net, self.dim());
+        let products: Vec<usize> = sizes.windows(2).map(|p| p[0] * p[1]).collect();
+        let work = 3 * products.iter().sum::<usize>() - products[0];
+        (self.setting.data.points * work) as f64
+    }
+
     /// Whether the rate depends on the initial kernel.
     pub fn needs_limit(&self) -> bool {
         matches!(self.setting.descent.rate, Rate::OfLimit(_))

@@ -9,7 +9,7 @@ use super::forecast::{Forecast, Prediction, by_end, edge, forecast, linear, over
 use super::points;
 use super::replicate::{self, Replicate};
 use crate::data::Draw;
-use crate::net::{parameters, sizes};
+use crate::net::parameters;
 use crate::plan::Cell;
 use crate::record::{Look, Outcome, Record, Row, Tally};
 use crate::stats::{
@@ -302,9 +302,6 @@ pub fn summarize(cell: &Cell, record: &Record, threads: usize) -> Summary {
     let looks = record.first_and_last_looks();
     let judged = judge(cell, record, &looks);
     let split = split(cell, record);
-    let sizes = sizes(&cell.setting.net, cell.dim());
-    let products: Vec<usize> = sizes.windows(2).map(|p| p[0] * p[1]).collect();
-    let work = 3 * products.iter().sum::<usize>() - products[0];
     let success = match &split {
         Some(split) => wilson_share(share, split.trials, LEVEL),
         None => wilson(successes, replicates, LEVEL),
@@ -334,7 +331,7 @@ pub fn summarize(cell: &Cell, record: &Record, threads: usize) -> Summary {
         },
         survival: survival(cell, record),
         restart: restart(&hits, cell.setting.descent.steps, LEVEL),
-        work: (cell.setting.data.points * work) as f64,
+        work: cell.step_work(),
         parameters: parameters(&cell.setting.net, cell.dim()),
         rate: of_rows(&|row| row.rate),
         final_loss: of_rows(&|row| row.final_loss),

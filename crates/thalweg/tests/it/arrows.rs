@@ -10,7 +10,7 @@ const SAY: [&str; 8] = [
 
 /// What each room may name besides itself and (but for `stats`, `linalg` and `record`) SAY. An
 /// entry with an item allows that item alone.
-const ARROWS: [(&str, &[&str]); 21] = [
+const ARROWS: [(&str, &[&str]); 20] = [
     (
         "study",
         &[
@@ -53,12 +53,9 @@ const ARROWS: [(&str, &[&str]); 21] = [
             "engine", "linalg", "stats", "record", "observe", "lab", "analysis",
         ],
     ),
-    ("certify", &["engine", "stats", "record", "lab"]),
     (
-        "choose",
-        &[
-            "engine", "stats", "record", "observe", "lab", "analysis", "certify",
-        ],
+        "decide",
+        &["engine", "stats", "record", "observe", "lab", "analysis"],
     ),
     ("stats", &["engine::seed"]),
     ("linalg", &[]),
