@@ -3,7 +3,8 @@
 
 use thalweg::analysis::Analysis;
 use thalweg::analysis::comparison::{Compared, Topic};
-use thalweg::analysis::summary::{Split, Summary};
+use thalweg::analysis::split::Split;
+use thalweg::analysis::summary::Summary;
 
 use thalweg::decide::Choice;
 
