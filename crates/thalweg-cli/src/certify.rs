@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use thalweg::Error;
-use thalweg::certify::Terms;
+use thalweg::decide::Terms;
 use thalweg::engine::by_name;
 use thalweg::lab::Event;
 use thalweg::study::Replicates;
@@ -34,7 +34,7 @@ pub(crate) fn certify(args: args::Certify) -> Result<ExitCode> {
     let spinner = Spinner::new("certifying");
     let tell = |event: Event<'_>| spinner.tell(event);
     let control = control(&tell);
-    let found = thalweg::certify::certify(
+    let found = thalweg::decide::certify(
         cell,
         engine.as_ref(),
         args.engine.threads.count(),
@@ -74,7 +74,7 @@ pub(crate) fn verify(args: args::Verify) -> Result<ExitCode> {
     let spinner = Spinner::new("verifying");
     let tell = |event: Event<'_>| spinner.tell(event);
     let control = control(&tell);
-    let found = thalweg::certify::verify(
+    let found = thalweg::decide::verify(
         certificate,
         &inputs,
         engine.as_ref(),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use thalweg::choose::{Candidate, Choice, Fate};
+use thalweg::decide::{Candidate, Choice, Fate};
 use thalweg::lab::Event;
 use thalweg_report::words::decision as words;
 use thalweg_report::words::numbers::number;
@@ -27,7 +27,7 @@ pub(crate) fn choose(args: args::Choose) -> Result<ExitCode> {
     let spinner = Spinner::new("choosing");
     let tell = |event: Event<'_>| spinner.tell(event);
     let control = control(&tell);
-    let found = thalweg::choose::choose(
+    let found = thalweg::decide::choose(
         &space,
         &plans,
         engine.as_ref(),

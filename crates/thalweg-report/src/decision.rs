@@ -2,7 +2,7 @@
 //! why each other candidate lost.
 
 use super::page::{Block, Figure, FrontPoint, IntervalRow, Part, Plot, Table};
-use thalweg::choose::{Candidate, Choice};
+use thalweg::decide::{Candidate, Choice};
 
 use super::words::decision::{certified, fate, success, unit, work};
 use super::words::numbers::{count, number};

@@ -58,7 +58,7 @@ use std::path::PathBuf;
 
 use thalweg::analysis::Analysis;
 use thalweg::analysis::summary::Summary;
-use thalweg::choose::Choice;
+use thalweg::decide::Choice;
 
 use page::{Block, Column, Figure, Page, Table};
 use words::cell;

@@ -3,9 +3,10 @@
 
 use thalweg::analysis::Analysis;
 use thalweg::analysis::comparison::{Compared, Topic};
-use thalweg::analysis::summary::{Split, Summary};
+use thalweg::analysis::split::Split;
+use thalweg::analysis::summary::Summary;
 
-use thalweg::choose::Choice;
+use thalweg::decide::Choice;
 
 use super::compare::{causes, part, spectra};
 use super::page::{Block, Figure, Line, Part, Plot, Section, Table};

@@ -1,7 +1,7 @@
 //! What the report says follows from the numbers: a made-up run and its opposite.
 
 use thalweg::analysis::Analysis;
-use thalweg::choose::{Choice, choose};
+use thalweg::decide::{Choice, choose};
 use thalweg::engine::cpu::Cpu;
 use thalweg::lab::{Control, train};
 use thalweg::plan::Plan;

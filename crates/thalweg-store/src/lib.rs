@@ -14,8 +14,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use thalweg::certify::Certificate;
-use thalweg::choose::Choice;
+use thalweg::decide::{Certificate, Choice};
 use thalweg::error::Error;
 use thalweg::inputs::{Inputs, Names};
 use thalweg::lab::Keeper;
@@ -262,12 +261,17 @@ pub fn plan(source: &Source) -> Result<Plan, Error> {
 /// [`Error::Io`] or [`Error::Damaged`] for the first that cannot be read.
 pub fn read_inputs(study: &Study, folder: &Path) -> Result<Inputs, Error> {
     let names = Names::of(study);
+    // A bare name stays one, in messages too.
+    let at = |name: &str| match folder {
+        here if here == Path::new(".") => PathBuf::from(name),
+        elsewhere => elsewhere.join(name),
+    };
     let mut inputs = Inputs::default();
     for name in names.data {
-        inputs = inputs.with_data(&name, read_set(&folder.join(&name))?)?;
+        inputs = inputs.with_data(&name, read_set(&at(&name))?)?;
     }
     for name in names.weights {
-        inputs = inputs.with_weights(&name, read_tensors(&folder.join(&name))?)?;
+        inputs = inputs.with_weights(&name, read_tensors(&at(&name))?)?;
     }
     Ok(inputs)
 }

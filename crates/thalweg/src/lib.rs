@@ -62,8 +62,7 @@
 //! result. Errors are an [`Error`], a sentence for people and a variant for programs.
 
 pub mod analysis;
-pub mod certify;
-pub mod choose;
+pub mod decide;
 pub mod error;
 pub mod explain;
 pub mod inputs;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::analysis::forecast::{Prediction, predict};
 use crate::descent::Rate;
-use crate::engine::{Engine, Snapshot};
+use crate::engine::{Activation, Engine, Method, Precision, Problem, Snapshot};
 use crate::error::Error;
 use crate::lab::{Control, calibrate, job};
 use crate::observe;
@@ -37,6 +37,30 @@ pub struct Price {
     pub over_limit: Option<f64>,
 }
 
+/// What the time of a step depends on.
+#[derive(PartialEq)]
+struct StepWork {
+    sizes: Vec<usize>,
+    activation: Activation,
+    method: Method,
+    precision: Precision,
+    points: usize,
+    bias: bool,
+}
+
+impl StepWork {
+    fn of(problem: &Problem) -> StepWork {
+        StepWork {
+            sizes: problem.sizes.clone(),
+            activation: problem.activation,
+            method: problem.method,
+            precision: problem.precision,
+            points: problem.points,
+            bias: problem.bias,
+        }
+    }
+}
+
 /// Prices every cell: kernels of the first `draws` replicates, and a short calibration of the
 /// engine for every different amount of work, by a clock in seconds.
 ///
@@ -51,7 +75,7 @@ pub fn price(
     clock: &(dyn Fn() -> f64 + Sync),
     control: &Control<'_>,
 ) -> Result<Vec<Price>, Error> {
-    let mut measured: Vec<(String, f64)> = Vec::new();
+    let mut measured: Vec<(StepWork, f64)> = Vec::new();
     plan.cells
         .iter()
         .map(|cell| {
@@ -61,18 +85,7 @@ pub fn price(
                     cells: plan.cells.len(),
                 });
             }
-            let problem = cell.problem();
-            let work = format!(
-                "{:?}",
-                (
-                    &problem.sizes,
-                    problem.activation,
-                    problem.method,
-                    problem.precision,
-                    problem.points,
-                    problem.bias
-                )
-            );
+            let work = StepWork::of(&cell.problem());
             let known = measured
                 .iter()
                 .find(|(w, _)| *w == work)

@@ -1,8 +1,10 @@
 //! What is said of one cell, and of where the base cell stands.
 
 use thalweg::analysis::Analysis;
+use thalweg::analysis::looked::Looked;
+use thalweg::analysis::split::Split;
 use thalweg::analysis::standing::restart_pays;
-use thalweg::analysis::summary::{Looked, Reaches, Split, Summary};
+use thalweg::analysis::summary::{Reaches, Summary};
 use thalweg::stats::Interval;
 
 use super::numbers::{count, factor, interval, number, percent, size, steps};

@@ -1,7 +1,6 @@
 //! What is said of a certificate, and of a choice.
 
-use thalweg::certify::{Certificate, Decision};
-use thalweg::choose::{Candidate, Choice, Fate};
+use thalweg::decide::{Candidate, Certificate, Choice, Decision, Fate};
 use thalweg::study::Cost;
 
 use super::numbers::{count, factor, interval, many, number, percent};

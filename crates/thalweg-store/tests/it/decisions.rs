@@ -1,8 +1,7 @@
 //! Certificates and choices as files.
 
 use thalweg::Inputs;
-use thalweg::certify::{Terms, certify};
-use thalweg::choose::{Choice, choose};
+use thalweg::decide::{Choice, Terms, certify, choose};
 use thalweg::engine::cpu::Cpu;
 use thalweg::lab::Control;
 

@@ -499,12 +499,12 @@ fn whatever_trains_says_in_one_way_that_it_was_stopped() {
         stopped: &|| true,
         ..crate::control()
     };
-    let terms = thalweg::certify::Terms::default();
+    let terms = thalweg::decide::Terms::default();
     let clock = || 0.0;
     let all = [
         lab::run(&plan, &engine, 2, &InMemory, &control).map(|_| ()),
         lab::train(cell, &engine, 1, &control).map(|_| ()),
-        thalweg::certify::certify(cell, &engine, 2, terms, &control).map(|_| ()),
+        thalweg::decide::certify(cell, &engine, 2, terms, &control).map(|_| ()),
         thalweg::price::price(&plan, &engine, 1, 1, &clock, &control).map(|_| ()),
     ];
     for result in all {

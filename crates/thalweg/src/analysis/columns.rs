@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::Analysis;
 use super::forecast::linear;
-use super::summary::{Judged, Looked, Summary};
+use super::looked::Looked;
+use super::summary::{Judged, Summary};
 use crate::plan::{Cell, Plan};
 use crate::record::{Curve, Look, Record, Row};
 

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::forecast::{Forecast, edge};
 use super::impossible::linear_floor;
-use super::summary::{Looked, Summary};
+use super::looked::Looked;
+use super::summary::Summary;
 use super::{LEVEL, chain};
 use crate::descent::{Method, Precision};
 use crate::plan::Cell;

@@ -4,8 +4,10 @@
 
 use serde_json::Value;
 use thalweg::Inputs;
-use thalweg::certify::{Certificate, Decision, Terms, certify, fresh_seed, verify};
-use thalweg::choose::{Choice, Fate, choose};
+use thalweg::decide::{
+    Certificate, Choice, Decision, Ending, Fate, OutcomeKind, Terms, certify, choose, fresh_seed,
+    verify,
+};
 use thalweg::engine::Engine;
 use thalweg::engine::cpu::Cpu;
 use thalweg::stats::{
@@ -212,7 +214,7 @@ fn certified(
     .expect("nothing stops it")
 }
 
-fn checked(text: &str, count: u64) -> Result<thalweg::certify::Verified, thalweg::Error> {
+fn checked(text: &str, count: u64) -> Result<thalweg::decide::Verified, thalweg::Error> {
     verify(
         Certificate::parse(text)?,
         &Inputs::default(),
@@ -233,8 +235,8 @@ fn a_certificate_says_what_a_run_until_decided_says() {
         assert_eq!(certificate.replicates, record.rows.len() as u64);
         assert_eq!(certificate.successes, record.successes());
         let ends: Vec<u64> = record.rows.iter().map(|r| r.final_loss.to_bits()).collect();
-        for (outcome, bits) in certificate.outcomes.iter().zip(ends) {
-            assert!(outcome.ends_with(&format!("{bits:016x}")));
+        for (ending, bits) in certificate.outcomes.iter().zip(ends) {
+            assert_eq!(ending.loss_bits, bits);
         }
         let (low, high) = (certificate.anytime.low, certificate.anytime.high);
         match certificate.decision {
@@ -285,10 +287,7 @@ fn a_certificate_that_was_changed_is_refused() {
         ("does not follow", Box::new(|c| c.exact.low += 0.01)),
         ("not its study's", Box::new(|c| c.share = 0.05)),
         ("do not decide", Box::new(|c| c.decision = Decision::No)),
-        (
-            "trained again",
-            Box::new(|c| c.outcomes[2] = "below 7 3e44ab45395da2c5".into()),
-        ),
+        ("trained again", Box::new(|c| c.outcomes[2].loss_bits ^= 1)),
         (
             "decided before",
             Box::new(|c| {
@@ -309,6 +308,56 @@ fn a_certificate_that_was_changed_is_refused() {
         let message = refused(&false_one.text().expect("it can be written"), u64::MAX);
         assert!(message.contains(said), "{said}: {message}");
     }
+}
+
+/// The outcomes of a certificate were text that was split where they were used; what could not be split
+/// counted as no steps and no success.
+#[test]
+fn an_ending_is_read_only_as_it_is_written() {
+    let text = "below 7 3e44ab45395da2c5";
+    let ending = Ending {
+        outcome: OutcomeKind::Below,
+        step: 7,
+        loss_bits: 0x3e44_ab45_395d_a2c5,
+    };
+    assert_eq!(ending.to_string(), text);
+    assert_eq!(text.parse(), Ok(ending));
+    for outcome in OutcomeKind::ALL {
+        let ending = Ending {
+            outcome,
+            step: u64::MAX,
+            loss_bits: 0,
+        };
+        assert_eq!(ending.to_string().parse(), Ok(ending));
+        assert_eq!(ending.reached(), outcome == OutcomeKind::Below);
+    }
+    for wrong in [
+        "",
+        "below",
+        "below 7",
+        "below 7 3e44ab45395da2c5 ",
+        "below  7 3e44ab45395da2c5",
+        "below 07 3e44ab45395da2c5",
+        "below +7 3e44ab45395da2c5",
+        "below 7 3E44AB45395DA2C5",
+        "below 7 3e44ab45395da2c",
+        "Below 7 3e44ab45395da2c5",
+        "above 7 3e44ab45395da2c5",
+    ] {
+        let message = wrong.parse::<Ending>().expect_err(wrong);
+        assert!(message.contains(&format!("`{wrong}`")), "{message}");
+    }
+    // With a hash that was made to fit.
+    let honest = certified("0.1", 0.95, 500, &Cpu::detect(), 1);
+    let written = honest.text().expect("it can be written");
+    let (_, body) = written.split_once('\n').expect("a first line");
+    let first = honest.outcomes[0].to_string();
+    let body = body.replacen(&first, "below soon", 1);
+    let hash = blake3::hash(body.as_bytes()).to_hex();
+    let error = Certificate::parse(&format!("content = \"blake3:{hash}\"\n{body}"))
+        .expect_err("its outcome is none")
+        .to_string();
+    assert!(error.contains("`below soon`"), "{error}");
 }
 
 #[test]

@@ -1,0 +1,173 @@
+//! What the kernels of a cell say: medians over the replicates that were looked at.
+
+use serde::Serialize;
+
+use super::forecast::{Forecast, by_end, edge, forecast, over_limit};
+use super::summary::Judged;
+use crate::plan::Cell;
+use crate::record::{Look, Outcome, Record, Row};
+use crate::stats::median;
+use crate::theory::expect::{Expected, expect};
+
+/// Replicates of a cell for which the infinitely wide network is asked.
+const WIDE: u64 = 40;
+
+/// Training points up to which it is: its kernel takes time that grows as their square, and cube.
+const WIDE_POINTS: usize = 100;
+
+/// Ends of the spectrum of Θ, medians over replicates.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Extremes {
+    /// λmin.
+    pub smallest: f64,
+    /// λmax.
+    pub largest: f64,
+    /// λmax/λmin.
+    pub condition: f64,
+}
+
+/// Medians over the replicates looked at (those with a kernel at start and end).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Looked {
+    /// How many.
+    pub replicates: usize,
+    /// How many of them were looked at at an end too: those that did not diverge.
+    pub ended: usize,
+    /// Θ at the start.
+    pub start: Extremes,
+    /// Θ at the end; NaN where none has an end.
+    pub end: Extremes,
+    /// Every eigenvalue of Θ at the start, largest first `[N]`.
+    pub start_spectrum: Vec<f64>,
+    /// Every eigenvalue at the end, largest first `[N]`.
+    pub end_spectrum: Vec<f64>,
+    /// ‖Θ − Θ₀‖/‖Θ₀‖ at the end.
+    pub kernel_moved: f64,
+    /// η over the largest stable rate of the kernel at the start.
+    pub over_limit_start: f64,
+    /// The same at the end.
+    pub over_limit_end: f64,
+    /// The rate over the largest that is stable at the sharpness of the end: 1 is the edge of
+    /// stability. NaN without a linear theory of the rule.
+    pub edge: f64,
+    /// Prediction by the kernel at the start.
+    pub by_start: Option<Forecast>,
+    /// Prediction by the kernel at the end and the residual at the start: known only afterwards.
+    pub by_end: Option<Forecast>,
+    /// Prediction by the infinitely wide network on the same training sets, of the first
+    /// replicates: known before any weight is drawn.
+    pub by_infinite: Option<Forecast>,
+    /// Trace of Θ at the start over that of the infinitely wide network, replicate by replicate.
+    pub trace_over_infinite: Vec<f64>,
+}
+
+/// What the infinitely wide network does on the training sets of the first replicates; none if the
+/// cell has no such network, or no theory of its steps.
+fn infinite(cell: &Cell, replicates: usize, threads: usize) -> Vec<Expected> {
+    if cell.setting.data.points > WIDE_POINTS || cell.setting.net.hidden.is_empty() {
+        return Vec::new();
+    }
+    expect(cell, WIDE.min(replicates as u64), threads).unwrap_or_default()
+}
+
+/// A replicate, its first look, and its last one; none if it diverged, which has no end to look at,
+/// or was looked at at its start alone.
+struct Seen<'a> {
+    row: &'a Row,
+    first: &'a Look,
+    last: Option<&'a Look>,
+}
+
+/// Medians over the replicates with a kernel at start and end; none if there is none.
+pub(super) fn looked(
+    cell: &Cell,
+    record: &Record,
+    looks: &[(&Look, &Look)],
+    judged: &[Judged],
+    threads: usize,
+) -> Option<Looked> {
+    let seen: Vec<Seen<'_>> = looks
+        .iter()
+        .filter(|(a, b)| a.eigenvalues.is_some() && b.eigenvalues.is_some())
+        .filter_map(|(a, b)| {
+            let row = record.rows.get(a.replicate as usize)?;
+            let diverged = matches!(row.outcome, Outcome::Diverged { .. });
+            Some(Seen {
+                row,
+                first: a,
+                last: (!diverged && b.step > a.step).then_some(*b),
+            })
+        })
+        .collect();
+    if seen.is_empty() {
+        return None;
+    }
+    let of_start = |f: &dyn Fn(&Row, &Look) -> Option<f64>| {
+        let all = seen.iter().filter_map(|s| f(s.row, s.first));
+        median(&all.collect::<Vec<_>>())
+    };
+    let of_end = |f: &dyn Fn(&Row, &Look) -> Option<f64>| {
+        let all = seen.iter().filter_map(|s| f(s.row, s.last?));
+        median(&all.collect::<Vec<_>>())
+    };
+    let over = |row: &Row, look: &Look| Some(over_limit(cell, row.rate, look));
+    let predictions = |f: &dyn Fn(&Seen<'_>) -> Option<f64>| {
+        let all: Vec<(&Row, f64)> = seen.iter().filter_map(|s| Some((s.row, f(s)?))).collect();
+        forecast(cell, &all)
+    };
+    let wide = infinite(cell, record.rows.len(), threads);
+    let of_wide: Vec<(&Row, f64)> = (wide.iter())
+        .filter_map(|e| Some((record.rows.get(e.replicate as usize)?, e.steps)))
+        .collect();
+    let trace = |e: &[f64]| e.iter().sum::<f64>();
+    let over_infinite = |s: &Seen<'_>| {
+        let of_set = wide.iter().find(|e| e.replicate == s.row.replicate)?;
+        Some(trace(s.first.eigenvalues.as_ref()?) / trace(&of_set.eigenvalues))
+    };
+    Some(Looked {
+        replicates: seen.len(),
+        ended: seen.iter().filter(|s| s.last.is_some()).count(),
+        start: extremes(seen.iter().map(|s| s.first)),
+        end: extremes(seen.iter().filter_map(|s| s.last)),
+        start_spectrum: spectrum(seen.iter().map(|s| s.first)),
+        end_spectrum: spectrum(seen.iter().filter_map(|s| s.last)),
+        kernel_moved: of_end(&|_, look| look.kernel_moved),
+        over_limit_start: of_start(&over),
+        over_limit_end: of_end(&over),
+        edge: of_end(&|row, look| edge(cell, row.rate, look)),
+        by_start: predictions(&|s| {
+            let found = judged.binary_search_by_key(&s.row.replicate, |j| j.replicate);
+            Some(judged[found.ok()?].predicted?.as_number())
+        }),
+        by_end: predictions(&|s| Some(by_end(cell, s.row, s.last?)?.as_number())),
+        by_infinite: forecast(cell, &of_wide),
+        trace_over_infinite: seen.iter().filter_map(over_infinite).collect(),
+    })
+}
+
+/// Medians of the ends of the spectrum.
+fn extremes<'a>(looks: impl Iterator<Item = &'a Look>) -> Extremes {
+    let all: Vec<&[f64]> = looks.filter_map(|l| l.eigenvalues.as_deref()).collect();
+    let of =
+        |f: fn(&[f64]) -> Option<f64>| median(&all.iter().filter_map(|e| f(e)).collect::<Vec<_>>());
+    Extremes {
+        smallest: of(|e| e.first().copied()),
+        largest: of(|e| e.last().copied()),
+        condition: of(condition),
+    }
+}
+
+/// λmax/λmin. Eigenvalues below round-off are that: the condition number is then at least 1/ε.
+fn condition(values: &[f64]) -> Option<f64> {
+    let (low, high) = (*values.first()?, *values.last()?);
+    Some(high / low.max(high * f64::EPSILON))
+}
+
+/// Medians of all eigenvalues, the largest first.
+fn spectrum<'a>(looks: impl Iterator<Item = &'a Look>) -> Vec<f64> {
+    let all: Vec<&Vec<f64>> = looks.filter_map(|l| l.eigenvalues.as_ref()).collect();
+    let n = all.iter().map(|e| e.len()).min().unwrap_or(0);
+    (0..n)
+        .map(|k| median(&all.iter().map(|e| e[e.len() - 1 - k]).collect::<Vec<_>>()))
+        .collect()
+}

@@ -1,0 +1,197 @@
+//! A cell: one setting, fully resolved and hashed, and the draws of its replicates.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::data::{Draw, Set};
+use crate::descent::Stop;
+use crate::engine::Problem;
+use crate::inputs::Inputs;
+use crate::net::{self, Init};
+use crate::study::{At, Mistake, Replicates, Setting};
+
+/// Raised when the meaning of a setting changes: records of another meaning are not taken for new
+/// ones.
+const MEANING: &str = "thalweg cell 2";
+
+/// One setting, fully resolved.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Cell {
+    /// Its place in [`Plan::cells`].
+    pub number: usize,
+    /// Content hash of everything that decides its results.
+    pub hash: String,
+    /// What differs from the base cell, as `key = value` without the name of the table; empty for
+    /// the base cell.
+    pub label: String,
+    /// The setting.
+    pub setting: Setting,
+    #[serde(skip)]
+    pub(super) files: Files,
+}
+
+/// What a cell takes from the inputs.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Files {
+    set: Option<Arc<Set>>,
+    weights: Option<Arc<Vec<f64>>>,
+}
+
+impl Cell {
+    /// Dimension of the inputs.
+    pub fn dim(&self) -> usize {
+        self.setting.data.dim
+    }
+
+    /// The same setting on the draws of another seed, with the hash that a plan gives it.
+    pub fn reseeded(&self, seed: u64) -> Cell {
+        let mut cell = self.clone();
+        cell.setting.seed = seed;
+        cell.hash = hash(&cell.setting, &cell.files);
+        cell
+    }
+
+    /// The training set of a replicate.
+    pub fn set(&self, replicate: u64) -> Set {
+        self.setting
+            .data
+            .set(self.setting.seed, replicate, self.files.set.as_deref())
+    }
+
+    /// The initial effective weights of a replicate.
+    pub fn weights(&self, replicate: u64) -> Vec<f64> {
+        let file = self.files.weights.as_ref().map(|w| w.as_slice());
+        let (_, index) = self.setting.data.draw.indices(replicate);
+        self.setting
+            .net
+            .draw(self.dim(), self.setting.seed, index, file)
+    }
+
+    /// The training problem, as engines take it.
+    pub fn problem(&self) -> Problem {
+        let Setting {
+            data,
+            net,
+            descent,
+            success,
+            ..
+        } = &self.setting;
+        let tensors = net::tensors(net, data.dim);
+        let layer = |l: usize| descent.layer_rates.as_ref().map_or(1.0, |r| r[l]);
+        Problem {
+            sizes: net::sizes(net, data.dim),
+            rate_factors: tensors.iter().map(|t| layer(t.layer)).collect(),
+            multipliers: net.multipliers(data.dim),
+            tensors,
+            activation: net.activation,
+            bias: net.bias,
+            points: data.points,
+            method: descent.method,
+            loss: descent.loss,
+            steps: descent.steps,
+            run_all: descent.stop == Stop::Never,
+            loss_below: success.loss_below,
+            precision: descent.precision,
+            grid: Arc::from(log_steps(descent.steps, 20)),
+        }
+    }
+
+    /// Multiply-adds of one step: 3 N × weights, less the input layer's backward product.
+    pub fn step_work(&self) -> f64 {
+        let sizes = net::sizes(&self.setting.net, self.dim());
+        let products: Vec<usize> = sizes.windows(2).map(|p| p[0] * p[1]).collect();
+        let work = 3 * products.iter().sum::<usize>() - products[0];
+        (self.setting.data.points * work) as f64
+    }
+
+    /// The steps between start and end at which a replicate is looked at, increasing.
+    pub fn look_steps(&self) -> Vec<u64> {
+        let steps = self.setting.descent.steps;
+        let mut all = Vec::new();
+        for at in &self.setting.look.at {
+            match *at {
+                At::Start | At::End => {}
+                At::Log => all.extend(log_steps(steps, 3).into_iter().skip(1)),
+                // A bound on memory: at most a thousand looks at one replicate.
+                At::Every(n) => all.extend((1..=1000).map(|i| i * n).take_while(|&s| s <= steps)),
+            }
+        }
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Whether a replicate is looked at.
+    pub fn looks_at(&self, replicate: u64) -> bool {
+        replicate < self.setting.look.replicates && !self.setting.look.at.is_empty()
+    }
+
+    /// One line that says what the cell is.
+    pub fn describe(&self) -> String {
+        if self.label.is_empty() {
+            "base".to_string()
+        } else {
+            self.label.clone()
+        }
+    }
+}
+
+/// A setting whose sizes and number of replicates are those that are run, and what it takes from
+/// the inputs.
+pub(super) fn resolve(mut setting: Setting, inputs: &Inputs) -> Result<(Setting, Files), Mistake> {
+    if let Draw::Crossed(of) = setting.data.draw {
+        setting.replicates = Replicates::Fixed(of.sets * of.weights);
+    }
+    let mut files = Files::default();
+    if let Some(name) = &setting.data.file {
+        let set = inputs.data(name)?;
+        setting.data.points = set.y.len();
+        setting.data.dim = set.x.len() / set.y.len();
+        setting.data.draw = Draw::Once;
+        files.set = Some(set);
+        setting.check_size()?;
+    }
+    if let Init::File(name) = &setting.net.init {
+        let tensors = net::tensors(&setting.net, setting.data.dim);
+        files.weights = Some(Arc::new(inputs.weights(name, &tensors)?));
+    }
+    Ok((setting, files))
+}
+
+/// The content hash of everything that decides a cell's results.
+pub(super) fn hash(setting: &Setting, files: &Files) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(MEANING.as_bytes());
+    let set = files.set.iter().flat_map(|set| set.x.iter().chain(&set.y));
+    let weights = files.weights.iter().flat_map(|weights| weights.iter());
+    set.chain(weights).for_each(|v| {
+        hasher.update(&v.to_le_bytes());
+    });
+    hasher.update(
+        serde_json::to_string(setting)
+            .unwrap_or_default()
+            .as_bytes(),
+    );
+    hasher.finalize().to_hex()[..16].to_string()
+}
+
+/// 0, then about `per_decade` steps in every decade, then `last`.
+pub fn log_steps(last: u64, per_decade: u32) -> Vec<u64> {
+    let mut all = vec![0];
+    let mut i = 0;
+    loop {
+        let step = libm::round(libm::pow(10.0, f64::from(i) / f64::from(per_decade))) as u64;
+        if step >= last {
+            break;
+        }
+        if all.last() != Some(&step) {
+            all.push(step);
+        }
+        i += 1;
+    }
+    if last > 0 {
+        all.push(last);
+    }
+    all
+}
