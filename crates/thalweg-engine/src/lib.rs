@@ -83,7 +83,7 @@
 //! # Ok::<(), thalweg_engine::Error>(())
 //! ```
 //!
-//! [`reference`] is plain f64 loops, one network at a time: what every other engine is tested
+//! [`mod@reference`] is plain f64 loops, one network at a time: what every other engine is tested
 //! against. [`cpu`] trains a replicate in each lane of the vectors. [`seed`] is where random
 //! numbers come from, [`activation`] the functions that training uses.
 
