@@ -1,5 +1,5 @@
 //! What a run found, worded and drawn: a page, figures and tables made from an
-//! [`Analysis`](thalweg::analysis::Analysis), of which nothing is computed here.
+//! [`Analysis`], of which nothing is computed here.
 //!
 //! Nothing is written either: everything comes back as [`File`]s, for whoever asks to write.
 //!
