@@ -197,9 +197,10 @@ pub(super) fn compared(
     }
 }
 
-/// Whether a comparison holds some key at a single value.
+/// Whether a comparison of several cells holds some key at a single value.
 fn held_away(comparison: &Comparison) -> bool {
-    (0..comparison.keys.len()).any(|k| !varies(comparison, k))
+    let several = comparison.members.len() > 1;
+    several && (0..comparison.keys.len()).any(|k| !varies(comparison, k))
 }
 
 fn topic(plan: &Plan, comparison: &Comparison, leading: Option<&str>) -> Topic {
