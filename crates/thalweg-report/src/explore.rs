@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use thalweg::analysis::Analysis;
+use thalweg::analysis::comparison::Member;
 use thalweg::analysis::replicate::{LossCurve, Replicate};
 use thalweg::analysis::summary::Summary;
 use thalweg::stats::Interval;
@@ -101,7 +102,9 @@ fn finite_all(values: &[f64]) -> Vec<Option<f64>> {
 
 fn view(run: &Analysis, s: &Summary) -> CellView {
     let comparisons = run.comparisons.iter();
-    let comparisons = comparisons.filter(|c| c.members.iter().any(|m| m.cell == s.cell));
+    // A reference that is no member of its own is not in the comparison.
+    let own = |m: &Member| m.cell == s.cell && !m.values.is_empty();
+    let comparisons = comparisons.filter(|c| c.members.iter().any(own));
     CellView {
         number: s.cell,
         label: s.describe().to_string(),
