@@ -54,7 +54,7 @@
 //! | [`theory`] | predictions: linearised descent, infinitely wide networks, order and chaos |
 //! | [`observe`] | tangent kernels and curvature of a network as it is |
 //! | [`stats`] | intervals, tests, quantiles |
-//! | [`certify`], [`choose`] | is a share reached? which setting is the cheapest that reaches it? |
+//! | [`decide`] | is a share reached? which setting is the cheapest that reaches it? |
 //! | [`engine`], [`seed`] | what trains, and where random numbers come from |
 //!
 //! Nothing here prints, opens a file or asks a clock: `thalweg-store` keeps runs in folders,
