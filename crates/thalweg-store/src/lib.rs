@@ -218,8 +218,8 @@ pub fn begin(folder: &Path, source: &Source, plan: &Plan) -> Result<(), Error> {
 ///
 /// # Errors
 ///
-/// [`Error::Unknown`] if there is no such file nor a built-in study of that name; [`Error::Io`] if the
-/// file cannot be read, [`Error::Damaged`] if it is no text.
+/// [`Error::Unknown`] if there is no such file nor a built-in study of that name; [`Error::Io`] if
+/// the file cannot be read, [`Error::Damaged`] if it is no text.
 pub fn open(name: &str) -> Result<Source, Error> {
     let unknown = match Source::built_in(name) {
         Ok(source) => return Ok(source),
@@ -315,8 +315,8 @@ pub fn write_choices(folder: &Path, choices: &[Choice]) -> Result<(), Error> {
     write(&folder.join(CHOICES), json.as_bytes())
 }
 
-/// The choices that were written into a run folder for the question that `cell` asks; none if there are
-/// none.
+/// The choices that were written into a run folder for the question that `cell` asks; none if there
+/// are none.
 ///
 /// # Errors
 ///

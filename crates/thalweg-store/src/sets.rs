@@ -20,8 +20,8 @@ use thalweg::error::Error;
 /// Rows of a parquet file that are read; a study has no more training points.
 const MOST_ROWS: i64 = 100_000;
 
-/// The thread that reads parquet files. Its reader panics on some that are damaged; the panic ends this
-/// thread alone, and a program can tell it by this name from its own.
+/// The thread that reads parquet files. Its reader panics on some that are damaged; the panic ends
+/// this thread alone, and a program can tell it by this name from its own.
 pub const PARQUET_THREAD: &str = "parquet reader";
 
 /// Named columns, and rows of as many numbers.
@@ -64,13 +64,13 @@ fn kind(path: &Path) -> Result<Kind, String> {
     }
 }
 
-/// Reads a training set: columns `x0`, `x1`, … and `y` of a csv or parquet file, an npy array whose last
-/// column is y, or the arrays `x` and `y` of an npz file.
+/// Reads a training set: columns `x0`, `x1`, … and `y` of a csv or parquet file, an npy array whose
+/// last column is y, or the arrays `x` and `y` of an npz file.
 ///
 /// # Errors
 ///
-/// [`Error::Io`] if it cannot be opened, [`Error::Damaged`] if a column is missing, a value is not a
-/// finite number, or there is no row.
+/// [`Error::Io`] if it cannot be opened, [`Error::Damaged`] if a column is missing, a value is not
+/// a finite number, or there is no row.
 pub fn read_set(path: &Path) -> Result<Set, Error> {
     let bad = |message: String| Error::Damaged {
         path: path.to_path_buf(),
@@ -122,13 +122,13 @@ pub fn read_set(path: &Path) -> Result<Set, Error> {
     Ok(set)
 }
 
-/// Reads inputs [N, d] and their dimension d: the columns `x0`, `x1`, … of a csv or parquet file, an npy
-/// array, or the array `x` of an npz file.
+/// Reads inputs [N, d] and their dimension d: the columns `x0`, `x1`, … of a csv or parquet file,
+/// an npy array, or the array `x` of an npz file.
 ///
 /// # Errors
 ///
-/// [`Error::Io`] if it cannot be opened, [`Error::Damaged`] if there is no column or row, or a value is not
-/// a finite number.
+/// [`Error::Io`] if it cannot be opened, [`Error::Damaged`] if there is no column or row, or a
+/// value is not a finite number.
 pub fn read_points(path: &Path) -> Result<(Vec<f64>, usize), Error> {
     let bad = |message: String| Error::Damaged {
         path: path.to_path_buf(),

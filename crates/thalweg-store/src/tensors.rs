@@ -119,7 +119,8 @@ fn encode_tensors(
 pub fn read_tensors(path: &Path) -> Result<Vec<Array>, Error> {
     let bytes = fs::read(path).map_err(io("read", path))?;
     let convert = "convert it in Python: `import torch, safetensors.torch as s; \
-                   s.save_file(torch.load(\"model.pth\", weights_only=True), \"model.safetensors\")`";
+                   s.save_file(torch.load(\"model.pth\", \
+                   weights_only=True), \"model.safetensors\")`";
     let damaged = |message: String, hint: &str| Error::Damaged {
         path: path.to_path_buf(),
         message,

@@ -1,8 +1,8 @@
 //! Thrift's compact protocol, walked but not read: that nothing in it claims more than there is.
 
-/// The length of the structure that `bytes` begin with, and its third field if that is a whole number
-/// (the compressed size, in the header of a parquet page); none if it does not end in them, or a list or
-/// map in it has more entries than bytes are left.
+/// The length of the structure that `bytes` begin with, and its third field if that is a whole
+/// number (the compressed size, in the header of a parquet page); none if it does not end in them,
+/// or a list or map in it has more entries than bytes are left.
 pub(super) fn walk(bytes: &[u8]) -> Option<(usize, Option<usize>)> {
     let mut walker = Walker { bytes, at: 0 };
     let third = walker.structure(0)?;

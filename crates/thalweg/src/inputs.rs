@@ -10,8 +10,8 @@ use crate::net::Init;
 use crate::plan::put;
 use crate::study::{Mistake, Setting, Study};
 
-/// What a study names and does not hold itself: the training sets of `data.file`, the initial weights
-/// of `net.init.file`.
+/// What a study names and does not hold itself: the training sets of `data.file`, the initial
+/// weights of `net.init.file`.
 ///
 /// They are read from files by a front end, or made in memory:
 ///
@@ -116,8 +116,8 @@ impl Inputs {
     ///
     /// # Errors
     ///
-    /// A [`Mistake`] if it has no row or no column, x is not [N, d] for the N numbers of y, or a number
-    /// is not finite.
+    /// A [`Mistake`] if it has no row or no column, x is not [N, d] for the N numbers of y, or a
+    /// number is not finite.
     pub fn with_data(mut self, name: impl Into<String>, set: Set) -> Result<Inputs, Mistake> {
         let name = name.into();
         let (x, y) = (set.x.len(), set.y.len());
@@ -135,8 +135,8 @@ impl Inputs {
         Ok(self)
     }
 
-    /// With initial weights under the name that `net.init.file` gives them: arrays with the names and
-    /// shapes of PyTorch's `state_dict`.
+    /// With initial weights under the name that `net.init.file` gives them: arrays with the names
+    /// and shapes of PyTorch's `state_dict`.
     ///
     /// # Errors
     ///

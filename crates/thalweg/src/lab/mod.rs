@@ -27,8 +27,8 @@ pub const CURVES: u64 = 8;
 /// How a run is watched and stopped. The default is not stopped, has no clock, and tells nobody.
 #[derive(Clone, Copy)]
 pub struct Control<'a> {
-    /// Asked now and then, from the engine's threads; if true the run stops, and finished cells are
-    /// kept.
+    /// Asked now and then, from the engine's threads; if true the run stops, and finished cells
+    /// are kept.
     pub stopped: &'a (dyn Fn() -> bool + Sync),
     /// Seconds since any moment. Without it a record says that it took no time.
     pub clock: Option<&'a (dyn Fn() -> f64 + Sync)>,
@@ -55,7 +55,8 @@ impl Control<'_> {
 /// What happens in a run.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
-    /// A cell begins, or is found finished. Cells with the same problem are trained at the same time.
+    /// A cell begins, or is found finished. Cells with the same problem are trained at the same
+    /// time.
     Cell {
         /// The cell.
         cell: &'a Cell,
@@ -110,8 +111,8 @@ impl Keeper for InMemory {
     }
 }
 
-/// Trains all cells of a plan that are not finished; all records, by cell. Each is kept as soon as it
-/// is finished.
+/// Trains all cells of a plan that are not finished; all records, by cell. Each is kept as soon as
+/// it is finished.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -380,7 +381,8 @@ impl engine::Queue for Stopwatch<'_> {
     }
 }
 
-/// Replicate-steps a second of a cell on this machine, measured for about so many seconds of a clock.
+/// Replicate-steps a second of a cell on this machine, measured for about so many seconds of a
+/// clock.
 ///
 /// # Errors
 ///

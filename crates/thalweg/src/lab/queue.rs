@@ -1,10 +1,10 @@
-//! Replicates of cells that have their problem in common, handed to an engine and taken back: what a
-//! run, a certificate and a race train from.
+//! Replicates of cells that have their problem in common, handed to an engine and taken back: what
+//! a run, a certificate and a race train from.
 //!
-//! Cells that differ only in rate, seed, initial scale or the law of their data share the lanes of an
-//! engine, so many cells with a replicate each are trained as fast as one cell with many. Where the
-//! results decide how many are wanted, they are judged in the order of their numbers as they come:
-//! what ran past the decision is dropped, and so the result depends on the draws alone.
+//! Cells that differ only in rate, seed, initial scale or the law of their data share the lanes of
+//! an engine, so many cells with a replicate each are trained as fast as one cell with many. Where
+//! the results decide how many are wanted, they are judged in the order of their numbers as they
+//! come: what ran past the decision is dropped, and so the result depends on the draws alone.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -65,8 +65,9 @@ impl Numbers<'_> {
     }
 }
 
-/// Called when a replicate ended, on the thread that trained it, and when a cell is complete. Another
-/// thread for it would have to take its processor from training: as many are busy as were asked for.
+/// Called when a replicate ended, on the thread that trained it, and when a cell is complete.
+/// Another thread for it would have to take its processor from training: as many are busy as were
+/// asked for.
 pub(crate) struct Hooks<'a, J: Judge> {
     /// What is kept of a replicate. Not asked of those that ran past a decision.
     pub(crate) take: &'a (dyn Fn(&Cell, Trained) -> J::Ended + Sync),
@@ -74,7 +75,8 @@ pub(crate) struct Hooks<'a, J: Judge> {
     pub(crate) complete: &'a (dyn Fn(&Cell, J, f64) -> Result<(), Error> + Sync),
 }
 
-/// Trains what is wanted of cells with this problem; false if it was stopped before all were complete.
+/// Trains what is wanted of cells with this problem; false if it was stopped before all were
+/// complete.
 ///
 /// # Errors
 ///
@@ -114,7 +116,8 @@ pub(crate) fn train<J: Judge>(
 struct Cells<'a, J: Judge> {
     problem: &'a Problem,
     wanted: Vec<Wanted<'a>>,
-    /// At least so many replicates of a cell may be on their way or wait for their turn to be judged.
+    /// At least so many replicates of a cell may be on their way or wait for their turn to be
+    /// judged.
     ahead: u64,
     state: Mutex<State<J>>,
     /// Notified when there may be something new to hand out, or nothing more.
@@ -191,8 +194,9 @@ impl<J: Judge> Cells<'_, J> {
         state.failed.is_some() || (self.control.stopped)()
     }
 
-    /// Judges one that ended, and those that waited for it; the judge and the cell's seconds, if it is
-    /// complete now. Cells run at the same time: the seconds of all of them add up to those of the run.
+    /// Judges one that ended, and those that waited for it; the judge and the cell's seconds, if it
+    /// is complete now. Cells run at the same time: the seconds of all of them add up to those
+    /// of the run.
     fn judge(&self, part: usize, number: u64, ended: J::Ended) -> Option<(J, f64)> {
         let wanted = &self.wanted[part];
         let mut state = self.state();

@@ -18,7 +18,7 @@ const MEANING: &str = "thalweg cell 2";
 /// One setting, fully resolved.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Cell {
-    /// Its place in [`Plan::cells`].
+    /// Its place in [`Plan::cells`](super::Plan::cells).
     pub number: usize,
     /// Content hash of everything that decides its results.
     pub hash: String,

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{Mistake, mistake};
 
-/// A published number; a `[[claim]]` table. Of one cell (`at`, the base cell without), or of a comparison
-/// (`along`).
+/// A published number; a `[[claim]]` table. Of one cell (`at`, the base cell without), or of a
+/// comparison (`along`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Claim {
@@ -16,9 +16,9 @@ pub struct Claim {
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     #[schemars(with = "std::collections::BTreeMap<String, serde_json::Value>")]
     pub at: toml::Table,
-    /// The name of a comparison along numbers: the claim is then about the slope of the logarithm of the
-    /// quantity against the logarithm of the number or, for `success`, about the number where it crosses
-    /// `success.share`.
+    /// The name of a comparison along numbers: the claim is then about the slope of the logarithm
+    /// of the quantity against the logarithm of the number or, for `success`, about the number
+    /// where it crosses `success.share`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub along: Option<String>,
     /// The published value.
@@ -29,7 +29,8 @@ pub struct Claim {
     pub source: String,
 }
 
-/// What can be claimed of a cell: a share, or a number for each replicate of which the median counts.
+/// What can be claimed of a cell: a share, or a number for each replicate of which the median
+/// counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Quantity {
@@ -55,8 +56,8 @@ pub enum Quantity {
     SmallestEigenvalueGrowth,
     /// λmax of Θ at the end over that at the start.
     LargestEigenvalueGrowth,
-    /// After how many steps the loss repeats itself at the end; infinite if it does not within 64. Of
-    /// replicates whose losses are all kept.
+    /// After how many steps the loss repeats itself at the end; infinite if it does not within 64.
+    /// Of replicates whose losses are all kept.
     Period,
     /// The largest distance of the product of a chain's weights from that of gradient flow
     /// ([`crate::theory::chain`]). Of replicates whose losses are all kept.

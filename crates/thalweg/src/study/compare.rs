@@ -16,8 +16,8 @@ pub struct Compare {
     pub name: String,
     /// Dotted keys of the study and the values they take, in the order written.
     pub grid: Vec<(String, Vec<Value>)>,
-    /// Values of its one key that the answer tells one by one, in this order; empty to let the program
-    /// choose the farthest from the base cell and one between.
+    /// Values of its one key that the answer tells one by one, in this order; empty to let the
+    /// program choose the farthest from the base cell and one between.
     pub highlight: Vec<Value>,
 }
 

@@ -23,7 +23,8 @@ pub struct Data {
     /// How often a training set is drawn.
     pub draw: Draw,
     /// A file with columns `x0`, `x1`, …, `y` (csv, parquet, npz with arrays `x` and `y`, or npy
-    /// with y in the last column), or the name of a set in [`Inputs`](crate::Inputs), instead of a law. Every replicate trains on it.
+    /// with y in the last column), or the name of a set in [`Inputs`](crate::Inputs), instead of a
+    /// law. Every replicate trains on it.
     pub file: Option<String>,
 }
 
@@ -90,8 +91,9 @@ pub enum Draw {
     Each,
     /// One training set for all; only the initial weights are redrawn.
     Once,
-    /// Every training set with every set of initial weights: a crossed design, which tells how much of the
-    /// variance is due to which. Replicate r has training set r mod `sets` and initial weights ⌊r / sets⌋.
+    /// Every training set with every set of initial weights: a crossed design, which tells how much
+    /// of the variance is due to which. Replicate r has training set r mod `sets` and initial
+    /// weights ⌊r / sets⌋.
     #[serde(untagged)]
     Crossed(Crossed),
 }

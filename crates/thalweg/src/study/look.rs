@@ -65,8 +65,8 @@ pub enum At {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Observable {
-    /// Spectrum of the empirical tangent kernel Θ = J Jᵀ, its distance to that of the start, and the
-    /// residual in its eigenbasis.
+    /// Spectrum of the empirical tangent kernel Θ = J Jᵀ, its distance to that of the start, and
+    /// the residual in its eigenbasis.
     Ntk,
     /// Sharpness: λmax of the Hessian of the loss.
     Hessian,

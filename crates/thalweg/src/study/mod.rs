@@ -1,4 +1,5 @@
-//! The study as written: its types, each with the check of what its type cannot forbid, and its reader.
+//! The study as written: its types, each with the check of what its type cannot forbid, and its
+//! reader.
 
 mod builtin;
 mod check;
@@ -33,8 +34,8 @@ use net::Net;
 
 /// A study: one setting, what is compared with it, and what others found.
 ///
-/// A study file is one way to write it ([`Source::study`]), a value another. What is not said is the
-/// default:
+/// A study file is one way to write it ([`Source::study`]), a value another. What is not said is
+/// the default:
 ///
 /// ```
 /// use thalweg::study::{Compare, Replicates, Setting, Study, net::Net};

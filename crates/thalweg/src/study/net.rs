@@ -53,8 +53,8 @@ pub enum Parameterization {
     Standard,
     /// z = σw W a/√fan_in + σb b with W and b of unit variance (Jacot, Gabriel & Hongler 2018,
     /// arXiv:1806.07572). σw/√fan_in and σb are the standard deviations that `init` and `bias_init`
-    /// have in the standard parameterization (σb = 1 if biases start at zero), so the network starts
-    /// as the same function and only the effective rate of each layer differs.
+    /// have in the standard parameterization (σb = 1 if biases start at zero), so the network
+    /// starts as the same function and only the effective rate of each layer differs.
     Ntk,
 }
 

@@ -12,8 +12,8 @@ pub enum Replicates {
     /// That many.
     Fixed(u64),
     /// As many, in the order of their numbers, as an anytime-valid sequential test
-    /// ([`crate::stats::SequentialTest`]) needs to tell on which side of `success.share` the success
-    /// probability lies.
+    /// ([`crate::stats::SequentialTest`]) needs to tell on which side of `success.share` the
+    /// success probability lies.
     UntilDecided {
         /// Give up here.
         at_most: u64,

@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use super::check::{Mistake, mistake};
 use super::replicates::default_level;
 
-/// What may be chosen: the product of lists of values, and what is to be cheap; the `[space]` table.
+/// What may be chosen: the product of lists of values, and what is to be cheap; the `[space]`
+/// table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Space {
     /// What is to be cheap.

@@ -310,8 +310,8 @@ fn a_certificate_that_was_changed_is_refused() {
     }
 }
 
-/// The outcomes of a certificate were text that was split where they were used; what could not be split
-/// counted as no steps and no success.
+/// The outcomes of a certificate were text that was split where they were used; what could not be
+/// split counted as no steps and no success.
 #[test]
 fn an_ending_is_read_only_as_it_is_written() {
     let text = "below 7 3e44ab45395da2c5";
