@@ -49,7 +49,7 @@ pub(crate) fn price(args: args::PlanArgs) -> Result<ExitCode> {
             si(p.rate),
             duration(p.at_most),
             p.expected.map_or("–".into(), duration),
-            optional(p.predicted_steps.map(|s| s[0])),
+            optional(p.predicted_median),
             p.predicted_success.map_or("–".into(), percent),
             optional(p.over_limit),
         ))?;

@@ -29,8 +29,10 @@ pub struct Price {
     pub at_most: f64,
     /// Seconds if every replicate ends where its initial kernel predicts, or at the budget.
     pub expected: Option<f64>,
-    /// 50 and 80 % quantiles of the predicted step; infinite if never.
-    pub predicted_steps: Option<[f64; 2]>,
+    /// Median of the predicted step; infinite if never.
+    pub predicted_median: Option<f64>,
+    /// 80 % quantile of the same.
+    pub predicted_q80: Option<f64>,
     /// Predicted share within the budget.
     pub predicted_success: Option<f64>,
     /// Median η over the largest stable rate.
@@ -139,7 +141,8 @@ fn of_cell(cell: &Cell, rate: f64, draws: u64) -> Price {
         rate,
         at_most: replicates as f64 * budget / rate,
         expected: some.then(|| replicates as f64 * mean / rate),
-        predicted_steps: some.then(|| [quantile_of(&steps, 0.5), quantile_of(&steps, 0.8)]),
+        predicted_median: some.then(|| quantile_of(&steps, 0.5)),
+        predicted_q80: some.then(|| quantile_of(&steps, 0.8)),
         predicted_success: some
             .then(|| steps.iter().filter(|s| **s <= budget).count() as f64 / steps.len() as f64),
         over_limit: match cell.setting.descent.rate {
