@@ -200,6 +200,9 @@ fn plain(value: f64, step: f64, largest: f64) -> String {
 pub(super) const AXIS: &str = " stroke=\"currentColor\" stroke-opacity=\"0.6\"";
 /// Attributes of a line.
 pub(super) const GRID: &str = " stroke=\"currentColor\" stroke-opacity=\"0.13\"";
+/// Attributes of a line across the picture that values are held against.
+pub(super) const TARGET: &str =
+    " stroke=\"currentColor\" stroke-width=\"1.5\" stroke-dasharray=\"2 3\"";
 /// Draws grid, ticks and names of both axes; the axes in pixels and the height of the picture.
 pub(super) fn frame(
     canvas: &mut Canvas,

@@ -39,7 +39,6 @@ mod axis;
 mod compare;
 mod decision;
 pub mod explore;
-mod front;
 pub mod gallery;
 mod html;
 mod latex;

@@ -1,9 +1,9 @@
 //! Draws the candidates of a choice: cost against success, and the front that nothing beats.
 
-use super::axis::{Axis, frame, place};
-use super::page::FrontPoint;
-use super::svg::{Canvas, Mark, Style, escape};
-use super::words::numbers::percent;
+use crate::axis::{Axis, TARGET, frame, place};
+use crate::page::FrontPoint;
+use crate::svg::{Canvas, Mark, Style, escape};
+use crate::words::numbers::percent;
 
 /// Draws them, and how high that is; points whose cost is not positive and finite are left out, and
 /// if none is left there is nothing to draw.
@@ -32,8 +32,7 @@ pub(super) fn draw(
         (axis, Axis::share()),
         (cost, "share of training sets that reach the loss"),
     );
-    let dash = " stroke=\"currentColor\" stroke-width=\"1.5\" stroke-dasharray=\"2 3\"";
-    canvas.line((x.ends().0, y.at(share)), (x.ends().1, y.at(share)), dash);
+    canvas.line((x.ends().0, y.at(share)), (x.ends().1, y.at(share)), TARGET);
     let label = escape(&format!("asked: {}", percent(share)));
     canvas.text((x.ends().1, y.at(share) - 5.0), "end", "", &label);
     let colour = |p: &FrontPoint| match (p.chosen, p.front) {
@@ -77,8 +76,8 @@ pub(super) fn draw(
 
 #[cfg(test)]
 mod tests {
-    use super::super::page::{FrontPoint, Plot};
-    use super::super::plot::svg_file;
+    use crate::page::{FrontPoint, Plot};
+    use crate::plot::svg_file;
 
     fn point(name: &str, cost: f64, success: f64) -> FrontPoint {
         FrontPoint {

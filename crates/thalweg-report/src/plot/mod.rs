@@ -1,0 +1,165 @@
+//! Draws a plot as one self-contained SVG, the same bytes every time.
+
+mod curves;
+mod front;
+mod intervals;
+mod scatter;
+mod series;
+mod shares;
+mod survival;
+
+use crate::page::{IntervalRow, Plot, ShareRow};
+use crate::svg::{Canvas, Medium};
+use crate::words::numbers::percent;
+
+/// The plot for a page: no background, axes and text in the page's own text colour.
+pub fn svg(plot: &Plot) -> String {
+    draw(plot, Medium::Page)
+}
+
+/// The plot for a file of its own, as wide as a paper's column: dark on white, text as outlines.
+pub fn svg_file(plot: &Plot) -> String {
+    draw(plot, Medium::Column)
+}
+
+/// The plot in words, for those who do not see it.
+pub fn describe(plot: &Plot) -> String {
+    fn list<'a>(names: impl Iterator<Item = &'a String>) -> String {
+        names.map(String::as_str).collect::<Vec<_>>().join("; ")
+    }
+    match plot {
+        Plot::Intervals {
+            rows,
+            target,
+            x_label,
+        } => {
+            let row = |r: &IntervalRow| {
+                let [value, low, high] = [r.value, r.low, r.high].map(percent);
+                format!("{} {value}, from {low} to {high}", r.label)
+            };
+            let rows: Vec<_> = rows.iter().map(row).collect();
+            format!(
+                "Intervals of {x_label}, target {}: {}.",
+                percent(*target),
+                rows.join("; ")
+            )
+        }
+        Plot::Survival { curves, x_label } => {
+            format!(
+                "Share of runs still above the loss against {x_label}: {}.",
+                list(curves.iter().map(|c| &c.0))
+            )
+        }
+        Plot::Curves {
+            lines,
+            x_label,
+            y_label,
+            ..
+        } => {
+            format!(
+                "Lines of {y_label} against {x_label}: {}.",
+                list(lines.iter().map(|l| &l.name))
+            )
+        }
+        Plot::Scatter {
+            groups,
+            x_label,
+            y_label,
+            ..
+        } => {
+            format!(
+                "Points of {y_label} against {x_label}: {}.",
+                list(groups.iter().map(|g| &g.0))
+            )
+        }
+        Plot::Shares {
+            rows,
+            names,
+            x_label,
+        } => {
+            let row = |r: &ShareRow| {
+                let parts: Vec<_> = names
+                    .iter()
+                    .zip(&r.counts)
+                    .filter(|(_, n)| **n > 0)
+                    .map(|(name, n)| format!("{n} {name}"))
+                    .collect();
+                format!("{}: {}", r.label, parts.join(", "))
+            };
+            let rows: Vec<_> = rows.iter().map(row).collect();
+            format!("Bars of {x_label}. {}.", rows.join("; "))
+        }
+        Plot::Front {
+            points, x_label, ..
+        } => {
+            format!(
+                "Success against {x_label} of {} candidates; on the front: {}.",
+                points.len(),
+                list(points.iter().filter(|p| p.front).map(|p| &p.name))
+            )
+        }
+    }
+}
+
+fn draw(plot: &Plot, medium: Medium) -> String {
+    let mut canvas = Canvas::new(medium);
+    let height = canvas.or_nothing(|canvas| match plot {
+        Plot::Intervals {
+            rows,
+            target,
+            x_label,
+        } => intervals::draw(canvas, rows, *target, x_label),
+        Plot::Survival { curves, x_label } => survival::draw(canvas, curves, x_label),
+        Plot::Curves {
+            lines,
+            x_label,
+            y_label,
+            log_x,
+            log_y,
+            reference_y,
+        } => curves::draw(
+            canvas,
+            lines,
+            (x_label, y_label),
+            (*log_x, *log_y),
+            *reference_y,
+        ),
+        Plot::Scatter {
+            groups,
+            x_label,
+            y_label,
+            log_x,
+            log_y,
+            diagonal,
+        } => scatter::draw(
+            canvas,
+            groups,
+            (x_label, y_label),
+            (*log_x, *log_y),
+            *diagonal,
+        ),
+        Plot::Shares {
+            rows,
+            names,
+            x_label,
+        } => shares::draw(canvas, rows, names, x_label),
+        Plot::Front {
+            points,
+            share,
+            x_label,
+        } => front::draw(canvas, points, *share, x_label),
+    });
+    let height = height.unwrap_or_else(|| {
+        let width = canvas.width;
+        let frame = " fill=\"none\" stroke=\"currentColor\" stroke-opacity=\"0.3\"";
+        canvas.rect((0.5, 0.5), (width - 1.0, 119.0), frame);
+        canvas.text(
+            (width / 2.0, 64.0),
+            "middle",
+            " fill-opacity=\"0.7\"",
+            "no data",
+        );
+        120.0
+    });
+    canvas.finish(height, &describe(plot))
+}

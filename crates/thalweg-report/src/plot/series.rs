@@ -1,0 +1,34 @@
+//! What kinds of plot share: the styles of their series, and no more points than can be seen.
+
+use crate::svg::{Mark, Style};
+
+/// Each series with a style of its own, in order.
+pub(super) fn legend<'a>(series: impl Iterator<Item = (&'a String, Mark)>) -> Vec<(String, Style)> {
+    series
+        .enumerate()
+        .map(|(series, (name, mark))| (name.clone(), Style { series, mark }))
+        .collect()
+}
+
+/// The lowest and the highest point of every two pixels, in order: a few hundred, and no peak lost.
+pub(super) fn thin(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+    let last = points.len().saturating_sub(1);
+    let column = |p: &(f64, f64)| (p.0 / 2.0).floor() as i64;
+    let mut keep = Vec::new();
+    let mut start = 0;
+    for run in points.chunk_by(|a, b| column(a) == column(b)) {
+        let by_height = |a: &usize, b: &usize| run[*a].1.total_cmp(&run[*b].1);
+        let low = (0..run.len()).min_by(by_height).unwrap_or(0);
+        let high = (0..run.len()).max_by(by_height).unwrap_or(0);
+        keep.extend([start + low, start + high]);
+        start += run.len();
+    }
+    keep.extend(if points.is_empty() {
+        vec![]
+    } else {
+        vec![0, last]
+    });
+    keep.sort_unstable();
+    keep.dedup();
+    keep.into_iter().map(|i| points[i]).collect()
+}
