@@ -2,6 +2,7 @@
 
 use fearless_simd::Simd;
 
+use super::elementary::Elementary;
 use super::lane::Lane;
 
 /// `rounds` × 20 (10 with 16 registers) fused multiply-adds of whole vectors, in registers; the

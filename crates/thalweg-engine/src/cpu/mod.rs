@@ -1,6 +1,8 @@
 //! The fast engine for processors.
 
+mod activation;
 mod dispatch;
+mod elementary;
 mod group;
 mod kernel;
 mod lane;
@@ -10,6 +12,8 @@ mod output;
 mod rule;
 mod single;
 mod slope;
+#[cfg(test)]
+mod sweep;
 mod tiles;
 
 pub use dispatch::Cpu;

@@ -2,7 +2,8 @@
 
 use fearless_simd::{Select, Simd};
 
-use super::lane::{self, Activate, Lane};
+use super::activation::{self, Activate};
+use super::lane::Lane;
 use crate::Activation;
 
 /// Where the slope of an activation comes from in the backward pass.
@@ -83,17 +84,17 @@ pub(super) fn activate<S: Simd, V: Lane<S>>(
         #[inline(always)]
         || match activation {
             Activation::Identity => {}
-            Activation::Relu => value_only::<S, V, lane::Relu>(z),
-            Activation::LeakyRelu => value_only::<S, V, lane::LeakyRelu>(z),
-            Activation::Tanh => value_only::<S, V, lane::Tanh>(z),
-            Activation::Abs => activate_with::<S, V, lane::Abs>(z, slope),
-            Activation::Sigmoid => activate_with::<S, V, lane::Sigmoid>(z, slope),
-            Activation::Erf => activate_with::<S, V, lane::Erf>(z, slope),
-            Activation::Gelu => activate_with::<S, V, lane::Gelu>(z, slope),
-            Activation::Silu => activate_with::<S, V, lane::Silu>(z, slope),
-            Activation::Softplus => activate_with::<S, V, lane::Softplus>(z, slope),
-            Activation::Sin => activate_with::<S, V, lane::Sin>(z, slope),
-            Activation::Cos => activate_with::<S, V, lane::Cos>(z, slope),
+            Activation::Relu => value_only::<S, V, activation::Relu>(z),
+            Activation::LeakyRelu => value_only::<S, V, activation::LeakyRelu>(z),
+            Activation::Tanh => value_only::<S, V, activation::Tanh>(z),
+            Activation::Abs => activate_with::<S, V, activation::Abs>(z, slope),
+            Activation::Sigmoid => activate_with::<S, V, activation::Sigmoid>(z, slope),
+            Activation::Erf => activate_with::<S, V, activation::Erf>(z, slope),
+            Activation::Gelu => activate_with::<S, V, activation::Gelu>(z, slope),
+            Activation::Silu => activate_with::<S, V, activation::Silu>(z, slope),
+            Activation::Softplus => activate_with::<S, V, activation::Softplus>(z, slope),
+            Activation::Sin => activate_with::<S, V, activation::Sin>(z, slope),
+            Activation::Cos => activate_with::<S, V, activation::Cos>(z, slope),
         },
     );
 }
