@@ -11,7 +11,7 @@ use thalweg::Plan;
 use thalweg::lab::Event;
 
 use crate::interrupt::Training;
-use crate::status::{Part, State, Status, now};
+use crate::status::{CellStatus, State, Status, now};
 use crate::terminal::plain;
 use thalweg_report::words::numbers::si;
 
@@ -30,7 +30,7 @@ pub(crate) struct Progress {
 struct LatestStatus {
     status: Status,
     /// The cells that have begun and are not finished: several with the same problem run at a time.
-    running: BTreeMap<usize, Part>,
+    running: BTreeMap<usize, CellStatus>,
     written: Option<Instant>,
 }
 
@@ -77,7 +77,7 @@ impl Progress {
                         .set_length(self.bar.length().unwrap_or(n).saturating_sub(n));
                     latest.status.replicates = latest.status.replicates.saturating_sub(n);
                 }
-                let part = Part {
+                let part = CellStatus {
                     cell: cell.number,
                     label: cell.describe(),
                     share: cell.setting.success.share,

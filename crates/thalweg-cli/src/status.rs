@@ -26,9 +26,9 @@ pub(crate) struct Status {
     /// When this was written, in seconds since 1970.
     pub(crate) updated: u64,
     /// The base cell, once it is finished.
-    pub(crate) base: Option<Part>,
+    pub(crate) base: Option<CellStatus>,
     /// The running cell.
-    pub(crate) now: Option<Part>,
+    pub(crate) now: Option<CellStatus>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +41,7 @@ pub(crate) enum State {
 
 /// How far a cell is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Part {
+pub(crate) struct CellStatus {
     pub(crate) cell: usize,
     pub(crate) label: String,
     /// The share asked for.
@@ -78,7 +78,12 @@ impl Status {
 
     /// A cell that was running ended, with so many replicates, of which so many got below the loss.
     /// It may have stopped early, or have been found on disk.
-    pub(crate) fn finish_cell(&mut self, running: Option<Part>, replicates: u64, successes: u64) {
+    pub(crate) fn finish_cell(
+        &mut self,
+        running: Option<CellStatus>,
+        replicates: u64,
+        successes: u64,
+    ) {
         self.done += 1;
         if let Some(mut part) = running {
             let spared = part.at_most.saturating_sub(replicates);
@@ -148,7 +153,7 @@ impl Status {
     }
 }
 
-impl Part {
+impl CellStatus {
     fn success(&self) -> String {
         let i = wilson(self.reached, self.ended, 0.95);
         format!(
@@ -168,7 +173,7 @@ mod tests {
     use super::*;
 
     fn status() -> Status {
-        let part = |cell, ended, reached| Part {
+        let part = |cell, ended, reached| CellStatus {
             cell,
             label: "dim = 2".into(),
             share: 0.8,

@@ -131,7 +131,7 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
-    use super::super::page::{Column, Figure, IntervalRow, Line, Part, Plot, Section, ShareRow};
+    use super::super::page::{Figure, Heading, IntervalRow, Line, Part, Plot, Section, ShareRow};
     use super::*;
 
     const NUMBERS: [f64; 14] = [
@@ -240,11 +240,11 @@ mod tests {
             name: s(),
             caption: s(),
             columns: vec![
-                Column {
+                Heading {
                     name: s(),
                     numeric: false,
                 },
-                Column {
+                Heading {
                     name: s(),
                     numeric: true,
                 },

@@ -95,11 +95,11 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::page::Column;
+    use super::super::page::Heading;
     use super::*;
 
     fn table(cell: &str) -> Table {
-        let column = |numeric| Column {
+        let column = |numeric| Heading {
             name: "λmin, 80 %".into(),
             numeric,
         };

@@ -59,7 +59,7 @@ use thalweg::analysis::Analysis;
 use thalweg::analysis::summary::Summary;
 use thalweg::decide::Choice;
 
-use page::{Block, Column, Figure, Page, Table};
+use page::{Block, Figure, Heading, Page, Table};
 use words::cell;
 use words::numbers::{count, interval, number, percent, steps};
 
@@ -105,8 +105,8 @@ pub fn page(run: &str, analysis: &Analysis, choices: &[Choice], provenance: &[St
     }
 }
 
-fn column(name: &str, numeric: bool) -> Column {
-    Column {
+fn column(name: &str, numeric: bool) -> Heading {
+    Heading {
         name: name.into(),
         numeric,
     }
@@ -209,7 +209,7 @@ pub fn tables(page: &Page) -> Vec<&Table> {
 
 /// A cell in a line, for a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct OverviewRow {
     /// What it is.
     pub name: String,
     /// Successes of replicates.
@@ -225,8 +225,8 @@ pub struct Row {
 }
 
 /// All cells in a line each.
-pub fn overview(run: &Analysis) -> Vec<Row> {
-    let row = |s: &Summary| Row {
+pub fn overview(run: &Analysis) -> Vec<OverviewRow> {
+    let row = |s: &Summary| OverviewRow {
         name: s.describe().to_string(),
         success: format!("{}/{}", s.successes, s.replicates),
         interval: interval(s.success),

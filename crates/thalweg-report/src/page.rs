@@ -105,7 +105,7 @@ pub struct Table {
     /// What the rows are.
     pub caption: String,
     /// Headings; the first column names the row.
-    pub columns: Vec<Column>,
+    pub columns: Vec<Heading>,
     /// Cells, one inner vector a row.
     pub rows: Vec<Vec<String>>,
     /// Index of the base row, drawn bold.
@@ -117,7 +117,7 @@ pub struct Table {
 
 /// The heading of a column.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Column {
+pub struct Heading {
     /// Heading.
     pub name: String,
     /// Whether cells are numbers, aligned right.

@@ -1,6 +1,6 @@
 //! The numbers of a figure as a table, for those who do not see it.
 
-use super::page::{Column, Line, Plot, Table};
+use super::page::{Heading, Line, Plot, Table};
 use super::words::numbers::{number, percent};
 
 /// Most rows of a table of lines.
@@ -133,7 +133,7 @@ fn build(caption: &str, heads: &[&str], rows: Vec<Vec<String>>) -> Table {
         name: String::new(),
         caption: caption.into(),
         columns: (heads.iter().enumerate())
-            .map(|(i, name)| Column {
+            .map(|(i, name)| Heading {
                 name: (*name).into(),
                 numeric: i > 0,
             })

@@ -5,7 +5,7 @@ use thalweg::decide::{Choice, choose};
 use thalweg::engine::cpu::Cpu;
 use thalweg::lab::{Control, train};
 use thalweg::plan::Plan;
-use thalweg::record::{Look, Outcome, Record, Row, Tally};
+use thalweg::record::{Observation, Outcome, Record, Row, Tally};
 use thalweg::{Inputs, Source};
 use thalweg_report::page::{Block, Page};
 
@@ -79,7 +79,7 @@ fn record(does: Does, hash: &str) -> Record {
         best_loss: if r < does.reach { 1e-9 } else { 1e-2 },
         final_loss: if r < does.reach { 1e-9 } else { 1e-2 },
     };
-    let look = |r: u64, step: u64| Look {
+    let look = |r: u64, step: u64| Observation {
         replicate: r,
         step,
         loss: 4.0,
@@ -90,7 +90,7 @@ fn record(does: Does, hash: &str) -> Record {
         sharpness: Some(2.0),
         dead_units: Some(0),
         gradient_norm: Some(0.1),
-        ..Look::default()
+        ..Observation::default()
     };
     let rows: Vec<Row> = (0..100).map(row).collect();
     let mut tally = Tally::default();

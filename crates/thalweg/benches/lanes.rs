@@ -1,6 +1,6 @@
-//! What it costs to keep lanes full: a sequential decision against a run of the same replicates, and a
-//! grid of cells of one replicate each against one cell of as many. Processor time, so that a shared
-//! machine says something; Linux alone.
+//! What it costs to keep lanes full: a sequential decision against a run of the same replicates,
+//! and a grid of cells of one replicate each against one cell of as many. Processor time, so that a
+//! shared machine says something; Linux alone.
 //!
 //! `cargo bench -p thalweg --bench lanes -- THREADS`
 

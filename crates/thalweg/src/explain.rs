@@ -13,7 +13,7 @@ use crate::lab::{Control, replay, row};
 use crate::linalg::eigen;
 use crate::observe::{self, Curvature, Tangent};
 use crate::plan::Cell;
-use crate::record::{Look, Outcome, Record};
+use crate::record::{Observation, Outcome, Record};
 use crate::study::{At, Observable};
 
 /// Most parameters of a network whose Hessian is diagonalised whole: some seconds.
@@ -171,7 +171,12 @@ pub fn explain(
     })
 }
 
-fn slowest(problem: &crate::engine::Problem, weights: &[f64], set: &Set, last: &Look) -> Mode {
+fn slowest(
+    problem: &crate::engine::Problem,
+    weights: &[f64],
+    set: &Set,
+    last: &Observation,
+) -> Mode {
     let n = set.y.len();
     let kernel = observe::kernel(problem, &Tangent::new(problem, weights, &set.x));
     let e = eigen(&kernel, n);

@@ -112,7 +112,7 @@ pub struct Without {
 
 /// What was measured on the weights of one replicate at one step. Asked-for observables only.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Look {
+pub struct Observation {
     /// The replicate.
     pub replicate: u64,
     /// The step.
@@ -152,7 +152,7 @@ pub struct Look {
     pub lost_updates: Option<f64>,
 }
 
-impl Look {
+impl Observation {
     /// The number of eigenvalues of Θ above round-off, N ε λmax: the rank of J.
     pub fn rank(&self) -> Option<usize> {
         let values = self.eigenvalues.as_ref()?;
@@ -214,7 +214,7 @@ pub struct Record {
     /// The first [`ROWS`] replicates, by number.
     pub rows: Vec<Row>,
     /// Looks, by replicate, then step.
-    pub looks: Vec<Look>,
+    pub looks: Vec<Observation>,
     /// Steps of the loss quantiles.
     pub grid: Vec<u64>,
     /// 10, 50 and 90 % quantiles of the loss over the first [`BANDS`] replicates at each step of
@@ -248,14 +248,14 @@ impl Record {
     }
 
     /// All looks at a replicate, by step.
-    pub fn looks_at(&self, replicate: u64) -> &[Look] {
+    pub fn looks_at(&self, replicate: u64) -> &[Observation] {
         let start = self.looks.partition_point(|l| l.replicate < replicate);
         let end = self.looks.partition_point(|l| l.replicate <= replicate);
         &self.looks[start..end]
     }
 
     /// The first look at each replicate that was looked at at the start, and the last one.
-    pub fn first_and_last_looks(&self) -> Vec<(&Look, &Look)> {
+    pub fn first_and_last_looks(&self) -> Vec<(&Observation, &Observation)> {
         self.looks
             .chunk_by(|a, b| a.replicate == b.replicate)
             .filter_map(|c| Some((c.first().filter(|l| l.step == 0)?, c.last()?)))

@@ -10,7 +10,7 @@ use super::kernel::Kernel;
 use super::lane::{Lane, Real};
 use super::layer::{Backward, Forward, Stepped};
 use super::output::{Outputs, outputs};
-use super::rule::Rule;
+use super::rule::UpdateRule;
 use super::slope::Slope;
 use super::tiles::{Row, WIDTH, panels, stride};
 use crate::Method;
@@ -24,7 +24,7 @@ pub(super) struct Group<S: Simd, V: Lane<S>> {
     spans: Vec<Span>,
     /// Effective weights.
     w: Vec<V>,
-    rule: Rule<V>,
+    rule: UpdateRule<V>,
     /// [N, d] and `[N]`.
     x: Vec<Row<V>>,
     y: Vec<V>,
@@ -128,7 +128,7 @@ fn layer<'a, V>(
 #[inline(always)]
 fn stepped<'a, V: Copy>(
     w: &'a mut [V],
-    rule: &'a mut Rule<V>,
+    rule: &'a mut UpdateRule<V>,
     spans: &[Span],
     bias: bool,
     l: usize,
@@ -171,7 +171,7 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Group<S, V> {
             simd,
             spans,
             w: vec![zero; parameters],
-            rule: Rule::new(simd, problem, real),
+            rule: UpdateRule::new(simd, problem, real),
             x: matrix(problem.sizes[0]),
             y: vec![zero; n],
             a: layers(true),

@@ -9,7 +9,7 @@ use crate::Method;
 use crate::{Job, Problem};
 
 /// What a rule remembers of the gradients, and its step_size.
-pub(super) struct Rule<V> {
+pub(super) struct UpdateRule<V> {
     /// The lanes of each vector that hold a weight, as bits; the others are padding, of which no
     /// sum takes anything and which may hold what it likes.
     real: Vec<u64>,
@@ -24,9 +24,9 @@ pub(super) struct Rule<V> {
     decay: [V; 2],
 }
 
-impl<V: Copy> Rule<V> {
+impl<V: Copy> UpdateRule<V> {
     /// A rule for weights of which these lanes are real.
-    pub(super) fn new<S: Simd>(simd: S, problem: &Problem, real: Vec<u64>) -> Rule<V>
+    pub(super) fn new<S: Simd>(simd: S, problem: &Problem, real: Vec<u64>) -> UpdateRule<V>
     where
         V: Lane<S>,
     {
@@ -37,7 +37,7 @@ impl<V: Copy> Rule<V> {
             Method::Momentum { .. } | Method::Nesterov { .. } => (true, false),
             Method::Adam { .. } => (true, true),
         };
-        Rule {
+        UpdateRule {
             real,
             g: state(true),
             first: state(first),

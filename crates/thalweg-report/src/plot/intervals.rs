@@ -96,7 +96,7 @@ fn interval(
         low.unwrap_or(value).min(value),
         high.unwrap_or(value).max(value),
     );
-    let colour = Verdict::of(low, high, target).colour();
+    let colour = TargetSide::of(low, high, target).colour();
     let width = if row.base { 4.0 } else { 2.5 };
     let stroke = format!(" stroke=\"{colour}\" stroke-width=\"{width}\" stroke-linecap=\"round\"");
     let predicted = row.predicted.and_then(|p| place(false, p));
@@ -129,7 +129,7 @@ fn interval(
 
 /// What colours and diamonds mean, in a line from a place on.
 fn verdicts(canvas: &mut Canvas, (mut at, y): (f64, f64), judged: bool, predicted: bool) {
-    for verdict in [Verdict::Above, Verdict::Open, Verdict::Below]
+    for verdict in [TargetSide::Above, TargetSide::Open, TargetSide::Below]
         .into_iter()
         .filter(|_| judged)
     {
@@ -149,13 +149,13 @@ fn verdicts(canvas: &mut Canvas, (mut at, y): (f64, f64), judged: bool, predicte
 
 /// What an interval says about the target.
 #[derive(Debug, Clone, Copy)]
-enum Verdict {
+enum TargetSide {
     Above,
     Open,
     Below,
 }
 
-impl Verdict {
+impl TargetSide {
     fn of(low: f64, high: f64, target: Option<f64>) -> Self {
         match target {
             Some(target) if low >= target => Self::Above,

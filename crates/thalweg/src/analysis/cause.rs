@@ -11,7 +11,7 @@ use super::forecast::{over_limit, predict};
 use super::impossible::{Impossible, impossible};
 use crate::descent::Method;
 use crate::plan::Cell;
-use crate::record::{Look, Outcome, Row};
+use crate::record::{Observation, Outcome, Row};
 use crate::theory::linear::Steps;
 
 /// A run stands still if at its present speed the loss would lose less than this share in as many
@@ -231,8 +231,8 @@ impl Cause {
 }
 
 /// The cause of a replicate's end, from its row and its first and last looks.
-pub fn cause(cell: &Cell, row: &Row, looks: Option<(&Look, &Look)>) -> Cause {
-    let over = |look: &Look| over_limit(cell, row.rate, look);
+pub fn cause(cell: &Cell, row: &Row, looks: Option<(&Observation, &Observation)>) -> Cause {
+    let over = |look: &Observation| over_limit(cell, row.rate, look);
     let Some((first, last)) = looks else {
         return match row.outcome {
             Outcome::Below { .. } => Cause::Reached,
@@ -268,7 +268,7 @@ pub fn cause(cell: &Cell, row: &Row, looks: Option<(&Look, &Look)>) -> Cause {
 }
 
 /// The cause of a run that neither got below nor exploded; `fixed` if no bit of it moves any more.
-fn unfinished(cell: &Cell, row: &Row, last: &Look, fixed: bool) -> Cause {
+fn unfinished(cell: &Cell, row: &Row, last: &Observation, fixed: bool) -> Cause {
     let (Some(rank), Some(pull)) = (last.rank(), last.polyak_lojasiewicz()) else {
         return Cause::Undecided;
     };
@@ -328,14 +328,14 @@ fn unfinished(cell: &Cell, row: &Row, last: &Look, fixed: bool) -> Cause {
 }
 
 /// The loss in the modes whose eigenvalue is round-off.
-fn still(look: &Look, s: f64) -> Option<f64> {
+fn still(look: &Observation, s: f64) -> Option<f64> {
     let values = look.eigenvalues.as_ref()?;
     let gone = values.len() - look.rank()?;
     let r = look.coefficients.as_ref()?;
     Some(s * r[..gone].iter().map(|c| c * c).sum::<f64>())
 }
 
-fn stationary(row: &Row, last: &Look) -> Cause {
+fn stationary(row: &Row, last: &Observation) -> Cause {
     let lowest = last.lowest_curvature.filter(|l| l.is_finite());
     let saddle = lowest
         .zip(last.sharpness)
@@ -350,7 +350,7 @@ fn stationary(row: &Row, last: &Look) -> Cause {
 }
 
 /// Steps from a look on at another rate, by its kernel.
-fn steps_at(cell: &Cell, look: &Look, rate: f64) -> Option<u64> {
+fn steps_at(cell: &Cell, look: &Observation, rate: f64) -> Option<u64> {
     match predict(cell, rate, look)?.steps {
         Steps::At(steps) => Some(steps),
         Steps::After(_) | Steps::Never { .. } | Steps::Unstable => None,
@@ -358,7 +358,7 @@ fn steps_at(cell: &Cell, look: &Look, rate: f64) -> Option<u64> {
 }
 
 /// 1/(s (λmin + λmax)): 2/(μ + L) of the quadratic with curvatures 2 s λ (Polyak 1964).
-fn best_rate(cell: &Cell, look: &Look) -> Option<f64> {
+fn best_rate(cell: &Cell, look: &Observation) -> Option<f64> {
     if !matches!(cell.setting.descent.method, Method::Gd) {
         return None;
     }

@@ -7,9 +7,11 @@ use super::forecast::{edge, predict};
 use super::summary::Summary;
 use super::{LEVEL, chain};
 use crate::claim::Quantity;
-use crate::plan::{Cell, Place, Placed, Plan};
-use crate::record::{Curve, Look, Record, Row};
-use crate::stats::{Group, Interval, Logistic, NoFit, median, median_interval, normal_quantile};
+use crate::plan::{Cell, ClaimTarget, Placed, Plan};
+use crate::record::{Curve, Observation, Record, Row};
+use crate::stats::{
+    BinomialGroup, Interval, Logistic, NoFit, median, median_interval, normal_quantile,
+};
 
 /// Where the probability of success crosses a share along a number.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -32,8 +34,8 @@ pub fn crossing(
 ) -> Option<Crossing> {
     let scale = |v: f64| if logarithmic { v.ln() } else { v };
     let back = |x: f64| if logarithmic { x.exp() } else { x };
-    let groups: Vec<Group> = (at.iter())
-        .map(|(v, m)| Group {
+    let groups: Vec<BinomialGroup> = (at.iter())
+        .map(|(v, m)| BinomialGroup {
             x: scale(*v),
             successes: summaries[*m].successes,
             trials: summaries[*m].replicates,
@@ -70,7 +72,7 @@ pub fn crossing(
             })
         }
         Err(NoFit::Separated(between)) => {
-            let pure = |g: &Group| g.successes == 0 || g.successes == g.trials;
+            let pure = |g: &BinomialGroup| g.successes == 0 || g.successes == g.trials;
             groups.iter().all(pure).then(|| Crossing {
                 rises: groups.first().is_some_and(|g| g.successes == 0),
                 at: None,
@@ -87,8 +89,8 @@ pub fn crossing(
 /// A quantity of every replicate that has it, by number.
 fn values(what: Quantity, cell: &Cell, record: &Record) -> Vec<(u64, f64)> {
     let rows = |f: &dyn Fn(&Row) -> f64| record.rows.iter().map(|r| (r.replicate, f(r))).collect();
-    let looks = |f: &dyn Fn(&Row, &Look, &Look) -> Option<f64>| {
-        let of = |(first, last): (&Look, &Look)| {
+    let looks = |f: &dyn Fn(&Row, &Observation, &Observation) -> Option<f64>| {
+        let of = |(first, last): (&Observation, &Observation)| {
             let row = record.rows.get(first.replicate as usize)?;
             Some((row.replicate, f(row, first, last)?))
         };
@@ -101,11 +103,12 @@ fn values(what: Quantity, cell: &Cell, record: &Record) -> Vec<(u64, f64)> {
             .filter_map(|c| Some((c.replicate, f(c)?)))
             .collect()
     };
-    let growth = |first: &Look, last: &Look, pick: fn(&[f64]) -> Option<&f64>| {
-        let of = |look: &Look| pick(look.eigenvalues.as_ref()?).copied();
+    let growth = |first: &Observation, last: &Observation, pick: fn(&[f64]) -> Option<&f64>| {
+        let of = |look: &Observation| pick(look.eigenvalues.as_ref()?).copied();
         Some(of(last)? / of(first)?)
     };
-    let predicted = |row: &Row, first: &Look| Some(predict(cell, row.rate, first)?.as_number());
+    let predicted =
+        |row: &Row, first: &Observation| Some(predict(cell, row.rate, first)?.as_number());
     match what {
         Quantity::Success => rows(&|r| f64::from(u8::from(r.reached()))),
         Quantity::Steps => rows(&|r| r.hit().map_or(f64::INFINITY, |h| h as f64)),
@@ -205,12 +208,12 @@ pub(super) fn findings(plan: &Plan, records: &[Record], summaries: &[Summary]) -
 fn finding(placed: &Placed, plan: &Plan, records: &[Record], summaries: &[Summary]) -> Finding {
     let claim = &placed.claim;
     let (name, cell, measured) = match placed.place {
-        Place::Cell(m) => (
+        ClaimTarget::Cell(m) => (
             claim.what.name(),
             m,
             at_cell(claim.what, &plan.cells[m], &records[m], &summaries[m]),
         ),
-        Place::Along(k) => {
+        ClaimTarget::Along(k) => {
             let comparison = &plan.comparisons[k];
             let at = comparison.numbers().unwrap_or_default();
             let first = at.first().map_or(0, |(_, m)| *m);

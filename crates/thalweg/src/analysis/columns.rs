@@ -7,7 +7,7 @@ use super::forecast::linear;
 use super::looked::Looked;
 use super::summary::{Judged, Summary};
 use crate::plan::{Cell, Plan};
-use crate::record::{Curve, Look, Record, Row};
+use crate::record::{Curve, Observation, Record, Row};
 
 /// A column of a table; missing values are `None`.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,8 +106,8 @@ fn settings(cells: &[Cell], of_row: &[usize]) -> Columns {
 struct Line<'a> {
     cell: &'a Cell,
     row: &'a Row,
-    first: Option<&'a Look>,
-    last: Option<&'a Look>,
+    first: Option<&'a Observation>,
+    last: Option<&'a Observation>,
     judged: Option<&'a Judged>,
 }
 
@@ -182,8 +182,8 @@ fn outcomes(lines: &[Line<'_>]) -> Columns {
 }
 
 fn observables(lines: &[Line<'_>]) -> Columns {
-    let low = |l: &Look| l.eigenvalues.as_ref()?.first().copied();
-    let high = |l: &Look| l.eigenvalues.as_ref()?.last().copied();
+    let low = |l: &Observation| l.eigenvalues.as_ref()?.first().copied();
+    let high = |l: &Observation| l.eigenvalues.as_ref()?.last().copied();
     named([
         ("lambda_min_start", float(lines, |l| low(l.first?))),
         ("lambda_max_start", float(lines, |l| high(l.first?))),

@@ -11,7 +11,7 @@ use super::summary::Summary;
 use super::{LEVEL, chain};
 use crate::descent::{Method, Precision};
 use crate::plan::Cell;
-use crate::record::{Look, Outcome, Record};
+use crate::record::{Observation, Outcome, Record};
 use crate::stats::{Interval, median, normal_quantile, wilson};
 
 /// A prediction confronted with a measurement.
@@ -122,10 +122,10 @@ fn edge_of_stability(cell: &Cell, record: &Record) -> Option<Finding> {
         Method::Gd | Method::Momentum { .. } => {}
         Method::Nesterov { .. } | Method::Adam { .. } | Method::Sgd { .. } => return None,
     }
-    let of_replicate = |looks: &[Look]| {
+    let of_replicate = |looks: &[Observation]| {
         let row = record.rows.get(looks.first()?.replicate as usize)?;
-        let over = |look: &Look| edge(cell, row.rate, look);
-        let late = |look: &&Look| 4 * look.step > 3 * row.steps;
+        let over = |look: &Observation| edge(cell, row.rate, look);
+        let late = |look: &&Observation| 4 * look.step > 3 * row.steps;
         let diverged = matches!(row.outcome, Outcome::Diverged { .. });
         let there = (looks.iter().filter(|l| !late(l))).any(|l| over(l).is_some_and(|o| o >= 1.0));
         // At the bottom there is no training late in training.

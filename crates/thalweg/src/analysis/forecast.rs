@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::LEVEL;
 use crate::plan::Cell;
-use crate::record::{Look, Row};
+use crate::record::{Observation, Row};
 use crate::stats::{Interval, paired_ratio, quantile_of, spearman};
 use crate::theory::linear::{Linear, Rule, Steps};
 
@@ -34,7 +34,7 @@ impl Prediction {
 }
 
 /// The network linearised at a look; none without a kernel, or for a rule without a linear theory.
-pub fn linear<'a>(cell: &Cell, rate: f64, look: &'a Look) -> Option<Linear<'a>> {
+pub fn linear<'a>(cell: &Cell, rate: f64, look: &'a Observation) -> Option<Linear<'a>> {
     Some(Linear {
         rule: Rule::of(cell.setting.descent.method)?,
         loss_factor: cell.setting.descent.loss.factor(cell.setting.data.points),
@@ -46,7 +46,7 @@ pub fn linear<'a>(cell: &Cell, rate: f64, look: &'a Look) -> Option<Linear<'a>> 
 
 /// What the kernel at a look predicts; none where there is no kernel, no linear theory, or a number
 /// that is not finite.
-pub fn predict(cell: &Cell, rate: f64, look: &Look) -> Option<Prediction> {
+pub fn predict(cell: &Cell, rate: f64, look: &Observation) -> Option<Prediction> {
     let linear = linear(cell, rate, look)?;
     let numbers = linear.eigenvalues.iter().chain(linear.coefficients);
     if numbers.copied().any(|v| !v.is_finite()) {
@@ -59,8 +59,8 @@ pub fn predict(cell: &Cell, rate: f64, look: &Look) -> Option<Prediction> {
 }
 
 /// What the kernel of the end says about the whole run: its modes, the residual of the start.
-pub(super) fn by_end(cell: &Cell, row: &Row, last: &Look) -> Option<Prediction> {
-    let whole = Look {
+pub(super) fn by_end(cell: &Cell, row: &Row, last: &Observation) -> Option<Prediction> {
+    let whole = Observation {
         coefficients: last.start_coefficients.clone(),
         ..last.clone()
     };
@@ -68,13 +68,13 @@ pub(super) fn by_end(cell: &Cell, row: &Row, last: &Look) -> Option<Prediction> 
 }
 
 /// η over the largest stable rate of the kernel at a look; NaN where there is none.
-pub(super) fn over_limit(cell: &Cell, rate: f64, look: &Look) -> f64 {
+pub(super) fn over_limit(cell: &Cell, rate: f64, look: &Observation) -> f64 {
     predict(cell, rate, look).map_or(f64::NAN, |p| rate / p.largest_stable_rate)
 }
 
 /// The rate over the largest that is stable at the sharpness of a look ([`Rule::edge`]): 1 is the
 /// edge of stability. None without a sharpness, or for a rule without a linear theory.
-pub fn edge(cell: &Cell, rate: f64, look: &Look) -> Option<f64> {
+pub fn edge(cell: &Cell, rate: f64, look: &Observation) -> Option<f64> {
     let rule = Rule::of(cell.setting.descent.method)?;
     look.sharpness.map(|sharpness| rule.edge(rate, sharpness))
 }

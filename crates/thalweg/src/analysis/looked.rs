@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::forecast::{Forecast, by_end, edge, forecast, over_limit};
 use super::summary::Judged;
 use crate::plan::Cell;
-use crate::record::{Look, Outcome, Record, Row};
+use crate::record::{Observation, Outcome, Record, Row};
 use crate::stats::median;
 use crate::theory::expect::{Expected, expect};
 
@@ -74,15 +74,15 @@ fn infinite(cell: &Cell, replicates: usize, threads: usize) -> Vec<Expected> {
 /// or was looked at at its start alone.
 struct Seen<'a> {
     row: &'a Row,
-    first: &'a Look,
-    last: Option<&'a Look>,
+    first: &'a Observation,
+    last: Option<&'a Observation>,
 }
 
 /// Medians over the replicates with a kernel at start and end; none if there is none.
 pub(super) fn looked(
     cell: &Cell,
     record: &Record,
-    looks: &[(&Look, &Look)],
+    looks: &[(&Observation, &Observation)],
     judged: &[Judged],
     threads: usize,
 ) -> Option<Looked> {
@@ -102,15 +102,15 @@ pub(super) fn looked(
     if seen.is_empty() {
         return None;
     }
-    let of_start = |f: &dyn Fn(&Row, &Look) -> Option<f64>| {
+    let of_start = |f: &dyn Fn(&Row, &Observation) -> Option<f64>| {
         let all = seen.iter().filter_map(|s| f(s.row, s.first));
         median(&all.collect::<Vec<_>>())
     };
-    let of_end = |f: &dyn Fn(&Row, &Look) -> Option<f64>| {
+    let of_end = |f: &dyn Fn(&Row, &Observation) -> Option<f64>| {
         let all = seen.iter().filter_map(|s| f(s.row, s.last?));
         median(&all.collect::<Vec<_>>())
     };
-    let over = |row: &Row, look: &Look| Some(over_limit(cell, row.rate, look));
+    let over = |row: &Row, look: &Observation| Some(over_limit(cell, row.rate, look));
     let predictions = |f: &dyn Fn(&Seen<'_>) -> Option<f64>| {
         let all: Vec<(&Row, f64)> = seen.iter().filter_map(|s| Some((s.row, f(s)?))).collect();
         forecast(cell, &all)
@@ -146,7 +146,7 @@ pub(super) fn looked(
 }
 
 /// Medians of the ends of the spectrum.
-fn extremes<'a>(looks: impl Iterator<Item = &'a Look>) -> Extremes {
+fn extremes<'a>(looks: impl Iterator<Item = &'a Observation>) -> Extremes {
     let all: Vec<&[f64]> = looks.filter_map(|l| l.eigenvalues.as_deref()).collect();
     let of =
         |f: fn(&[f64]) -> Option<f64>| median(&all.iter().filter_map(|e| f(e)).collect::<Vec<_>>());
@@ -164,7 +164,7 @@ fn condition(values: &[f64]) -> Option<f64> {
 }
 
 /// Medians of all eigenvalues, the largest first.
-fn spectrum<'a>(looks: impl Iterator<Item = &'a Look>) -> Vec<f64> {
+fn spectrum<'a>(looks: impl Iterator<Item = &'a Observation>) -> Vec<f64> {
     let all: Vec<&Vec<f64>> = looks.filter_map(|l| l.eigenvalues.as_ref()).collect();
     let n = all.iter().map(|e| e.len()).min().unwrap_or(0);
     (0..n)

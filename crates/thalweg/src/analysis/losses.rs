@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::forecast::linear;
 use crate::plan::Cell;
-use crate::record::{Look, Outcome, Record};
+use crate::record::{Observation, Outcome, Record};
 use crate::stats::median;
 
 /// Steps at the end of a kept curve whose losses are kept here.
@@ -38,7 +38,11 @@ pub struct LastLosses {
 }
 
 /// The quantiles of the loss, beside the median of what the initial kernels predict.
-pub(super) fn loss_band(cell: &Cell, record: &Record, looks: &[(&Look, &Look)]) -> LossBand {
+pub(super) fn loss_band(
+    cell: &Cell,
+    record: &Record,
+    looks: &[(&Observation, &Observation)],
+) -> LossBand {
     let curves: Vec<Vec<f64>> = (looks.iter())
         .filter_map(|(first, _)| {
             let rate = record.rows.get(first.replicate as usize)?.rate;

@@ -8,7 +8,7 @@ use super::impossible::{Impossible, impossible};
 use super::points::{self, Pair};
 use super::trajectory::{LeaveOneOut, Trajectory, leave_one_out, trajectory};
 use crate::plan::Cell;
-use crate::record::{Look, Outcome, Record, Row};
+use crate::record::{Observation, Outcome, Record, Row};
 use crate::study::Losses;
 use crate::theory::linear::Steps;
 
@@ -107,7 +107,7 @@ pub struct LossCurve {
 
 impl Replicate {
     /// A replicate of a record; `looks` are all looks at it, by step.
-    pub fn of(cell: &Cell, record: &Record, row: &Row, looks: &[Look]) -> Replicate {
+    pub fn of(cell: &Cell, record: &Record, row: &Row, looks: &[Observation]) -> Replicate {
         let first = looks.first().filter(|look| look.step == 0);
         let curve = record.curves.iter().find(|c| c.replicate == row.replicate);
         let whole = cell.setting.keep.losses == Losses::All && record.rows.len() <= FEW;
@@ -134,13 +134,14 @@ impl Replicate {
     }
 
     /// The same without its losses.
-    pub(crate) fn without_curve(cell: &Cell, row: &Row, looks: &[Look]) -> Replicate {
+    pub(crate) fn without_curve(cell: &Cell, row: &Row, looks: &[Observation]) -> Replicate {
         let first = looks.first().filter(|look| look.step == 0);
         let last = first.and(looks.last());
         let diverged = matches!(row.outcome, Outcome::Diverged { .. });
         let end = last.filter(|look| !diverged && look.step > 0);
         let cause = cause(cell, row, first.zip(last));
-        let limit = |look: Option<&Look>| Some(predict(cell, row.rate, look?)?.largest_stable_rate);
+        let limit =
+            |look: Option<&Observation>| Some(predict(cell, row.rate, look?)?.largest_stable_rate);
         let set = cell.set(row.replicate);
         Replicate {
             cell: cell.number,

@@ -17,7 +17,7 @@ use super::split::{Split, split};
 use crate::data::Draw;
 use crate::net::parameters;
 use crate::plan::Cell;
-use crate::record::{Look, Record, Row, Tally};
+use crate::record::{Observation, Record, Row, Tally};
 use crate::stats::{Interval, Restart, median, restart, wilson, wilson_share};
 use crate::study::Setting;
 
@@ -231,8 +231,8 @@ pub fn summarize(cell: &Cell, record: &Record, threads: usize) -> Summary {
 }
 
 /// The replicates that were looked at.
-fn judge(cell: &Cell, record: &Record, looks: &[(&Look, &Look)]) -> Vec<Judged> {
-    let of = |(first, last): &(&Look, &Look)| {
+fn judge(cell: &Cell, record: &Record, looks: &[(&Observation, &Observation)]) -> Vec<Judged> {
+    let of = |(first, last): &(&Observation, &Observation)| {
         let row = record.rows.get(first.replicate as usize)?;
         Some(Judged {
             replicate: row.replicate,

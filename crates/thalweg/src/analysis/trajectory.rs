@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::forecast::{linear, over_limit};
 use crate::plan::Cell;
-use crate::record::{Look, Row};
+use crate::record::{Observation, Row};
 use crate::theory::linear::{Linear, Rule, Steps};
 
 /// What several looks at one replicate tell of its way to the end.
@@ -25,8 +25,8 @@ pub struct Trajectory {
 }
 
 /// What the looks at a replicate, at least four with kernels, tell of its way.
-pub fn trajectory(cell: &Cell, row: &Row, looks: &[Look]) -> Option<Trajectory> {
-    let over = |look: &Look| {
+pub fn trajectory(cell: &Cell, row: &Row, looks: &[Observation]) -> Option<Trajectory> {
+    let over = |look: &Observation| {
         let over = over_limit(cell, row.rate, look);
         over.is_finite().then_some((over, look.step))
     };
@@ -34,7 +34,7 @@ pub fn trajectory(cell: &Cell, row: &Row, looks: &[Look]) -> Option<Trajectory> 
     if all.len() < 4 {
         return None;
     }
-    let pulls = looks.iter().filter_map(Look::polyak_lojasiewicz);
+    let pulls = looks.iter().filter_map(Observation::polyak_lojasiewicz);
     Some(Trajectory {
         looks: all.len(),
         most: all.iter().copied().max_by(|a, b| a.0.total_cmp(&b.0))?,
@@ -65,7 +65,7 @@ pub struct LeaveOneOut {
 
 /// The cost of the point that carries most of the slowest mode; none where a number of steps is
 /// unknown.
-pub fn leave_one_out(cell: &Cell, row: &Row, last: &Look) -> Option<LeaveOneOut> {
+pub fn leave_one_out(cell: &Cell, row: &Row, last: &Observation) -> Option<LeaveOneOut> {
     let rest = last.without.as_ref()?;
     let whole = linear(cell, row.rate, last)?;
     let (rule, loss_factor) = (whole.rule, whole.loss_factor);

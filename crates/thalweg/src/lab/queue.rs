@@ -89,7 +89,7 @@ pub(crate) fn train<J: Judge>(
     control: &Control<'_>,
 ) -> Result<bool, Error> {
     let (wanted, judges): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-    let parts = judges.into_iter().map(Part::new).collect();
+    let parts = judges.into_iter().map(CellProgress::new).collect();
     let queue = Cells {
         problem,
         wanted,
@@ -127,7 +127,7 @@ struct Cells<'a, J: Judge> {
 }
 
 struct State<J: Judge> {
-    parts: Vec<Part<J>>,
+    parts: Vec<CellProgress<J>>,
     /// All parts before this one have handed out everything.
     first: usize,
     /// When the last cell was complete.
@@ -136,7 +136,7 @@ struct State<J: Judge> {
 }
 
 /// How far a cell is.
-struct Part<J: Judge> {
+struct CellProgress<J: Judge> {
     /// When its first replicate was handed out.
     begun: f64,
     handed_out: u64,
@@ -147,9 +147,9 @@ struct Part<J: Judge> {
     judge: Option<J>,
 }
 
-impl<J: Judge> Part<J> {
+impl<J: Judge> CellProgress<J> {
     fn new(judge: J) -> Self {
-        Part {
+        CellProgress {
             begun: 0.0,
             handed_out: 0,
             judged: 0,

@@ -6,7 +6,7 @@ use super::{CURVES, Judge, row};
 use crate::engine::{Problem, Snapshot, Trained};
 use crate::observe;
 use crate::plan::Cell;
-use crate::record::{BANDS, Curve, Kept, Look, Outcome, ROWS, Record, Row, Tally};
+use crate::record::{BANDS, Curve, Kept, Observation, Outcome, ROWS, Record, Row, Tally};
 use crate::stats::{SequentialTest, quantile_of};
 use crate::study::{At, Losses, Replicates, Weights};
 
@@ -14,7 +14,7 @@ use crate::study::{At, Losses, Replicates, Weights};
 pub(super) struct Ended {
     row: Row,
     losses: Vec<f64>,
-    looks: Vec<Look>,
+    looks: Vec<Observation>,
     curve: Option<Curve>,
     kept: Option<Kept>,
 }

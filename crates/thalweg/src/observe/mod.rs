@@ -12,7 +12,7 @@ use crate::descent::Precision;
 use crate::engine::activation::lipschitz;
 use crate::engine::{Problem, Snapshot};
 use crate::linalg::{Eigen, eigen};
-use crate::record::{Look, Without};
+use crate::record::{Observation, Without};
 use crate::study::Observable;
 use crate::theory::linear::Rule;
 
@@ -93,7 +93,7 @@ pub fn look(
     rate: f64,
     set: &Set,
     path: &[Snapshot],
-) -> Vec<Look> {
+) -> Vec<Observation> {
     let Some(start) = path.first() else {
         return Vec::new();
     };
@@ -103,11 +103,11 @@ pub fn look(
         let tangent = Tangent::new(problem, &here.weights, &set.x);
         let outputs = tangent.outputs.iter().zip(&set.y);
         let residual: Vec<f64> = outputs.map(|(f, y)| f - y).collect();
-        let mut look = Look {
+        let mut look = Observation {
             replicate,
             step: here.step,
             loss: s * residual.iter().map(|r| r * r).sum::<f64>(),
-            ..Look::default()
+            ..Observation::default()
         };
         let here = Here {
             problem,
@@ -164,7 +164,7 @@ struct Here<'a> {
 
 impl Here<'_> {
     /// What its kernel Θ says, and how far that is from the first.
-    fn kernel(&self, look: &mut Look, theta: &[f64], e: &Eigen, first: &[f64]) {
+    fn kernel(&self, look: &mut Observation, theta: &[f64], e: &Eigen, first: &[f64]) {
         let r = &self.residual;
         look.coefficients = Some(modes(e, r));
         look.eigenvalues = Some(e.values.clone());
@@ -184,7 +184,7 @@ impl Here<'_> {
     }
 
     /// The ends of the Hessian's spectrum; the largest mode of the kernel is near its first vector.
-    fn hessian(&self, look: &mut Look, e: &Eigen) {
+    fn hessian(&self, look: &mut Observation, e: &Eigen) {
         let (problem, weights, r) = (self.problem, self.weights, &self.residual);
         let top = &e.vectors[(problem.points - 1) * problem.points..];
         let guess = self.tangent.pull_back(problem, top);
@@ -198,7 +198,7 @@ impl Here<'_> {
     }
 
     /// ‖∇L‖, and which updates rounding takes.
-    fn gradient(&self, look: &mut Look, rate: f64) {
+    fn gradient(&self, look: &mut Observation, rate: f64) {
         let (problem, r) = (self.problem, &self.residual);
         let squares: Vec<f64> = problem.multipliers.iter().map(|m| m * m).collect();
         let g = self.tangent.kernel(problem, &squares);

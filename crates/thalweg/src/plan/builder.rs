@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::cell::{Cell, hash, resolve};
 use super::label::{label, show};
-use super::{Comparison, Member, Place, Plan};
+use super::{ClaimTarget, Comparison, Member, Plan};
 use crate::claim::Claim;
 use crate::error::nearest;
 use crate::inputs::Inputs;
@@ -106,7 +106,7 @@ impl<'a> Builder<'a> {
     }
 
     /// What of the plan a claim is about.
-    pub(super) fn place(&self, index: usize, claim: &Claim) -> Result<Place, Mistake> {
+    pub(super) fn place(&self, index: usize, claim: &Claim) -> Result<ClaimTarget, Mistake> {
         let blame = |key: &str, message: String, hint: Option<String>| Mistake {
             path: vec!["claim".into(), index.to_string(), key.into()],
             message,
@@ -124,7 +124,7 @@ impl<'a> Builder<'a> {
                 )
             })?;
             return match comparisons[at].numbers() {
-                Some(numbers) if numbers.len() >= 2 => Ok(Place::Along(at)),
+                Some(numbers) if numbers.len() >= 2 => Ok(ClaimTarget::Along(at)),
                 Some(_) | None => Err(blame(
                     "along",
                     format!("the comparison `{name}` does not vary one key over numbers"),
@@ -142,13 +142,14 @@ impl<'a> Builder<'a> {
         setting.check().map_err(here)?;
         let (setting, files) = resolve(setting, self.inputs).map_err(here)?;
         let cell = self.known.get(&hash(&setting, &files));
-        cell.map(|&number| Place::Cell(number)).ok_or_else(|| {
-            blame(
-                "at",
-                "no cell of this study has these settings".into(),
-                Some("put them into a `[[compare]]`".into()),
-            )
-        })
+        cell.map(|&number| ClaimTarget::Cell(number))
+            .ok_or_else(|| {
+                blame(
+                    "at",
+                    "no cell of this study has these settings".into(),
+                    Some("put them into a `[[compare]]`".into()),
+                )
+            })
     }
 }
 

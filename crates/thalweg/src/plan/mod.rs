@@ -38,13 +38,13 @@ pub struct Placed {
     /// The claim.
     pub claim: Claim,
     /// What it is about.
-    pub place: Place,
+    pub place: ClaimTarget,
 }
 
 /// What of a study a claim is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Place {
+pub enum ClaimTarget {
     /// The cell of this number.
     Cell(usize),
     /// The comparison at this place in [`Plan::comparisons`].

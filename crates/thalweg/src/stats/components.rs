@@ -26,7 +26,7 @@ pub struct Components {
 /// jackknife's of rows plus that of columns, which needs no normal law of the effects; the sum
 /// counts the rest twice, so they are a little wide.
 pub fn components(values: &[f64], rows: usize, columns: usize, level: f64) -> Option<Components> {
-    let table = Table {
+    let table = TwoWay {
         values,
         rows,
         columns,
@@ -79,13 +79,13 @@ fn shares(variances: [f64; 3]) -> Option<[f64; 3]> {
     (total.is_finite() && total > 0.0).then(|| variances.map(|v| v / total))
 }
 
-struct Table<'a> {
+struct TwoWay<'a> {
     values: &'a [f64],
     rows: usize,
     columns: usize,
 }
 
-impl Table<'_> {
+impl TwoWay<'_> {
     /// The estimates without a row or a column.
     fn variances(&self, row: Option<usize>, column: Option<usize>) -> [f64; 3] {
         let is: Vec<usize> = (0..self.rows).filter(|&i| Some(i) != row).collect();

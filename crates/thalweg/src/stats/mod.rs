@@ -22,7 +22,7 @@ pub use quantiles::{median, median_interval, quantile, quantile_interval, quanti
 pub use sequence::{SequentialTest, Side, anytime_bounds};
 pub use survival::{Drop, Hit, Restart, Survival, kaplan_meier, restart};
 pub use thalweg_engine::seed::normal_quantile;
-pub use threshold::{Group, Logistic, NoFit, Threshold};
+pub use threshold::{BinomialGroup, Logistic, NoFit, Threshold};
 
 use std::fmt;
 

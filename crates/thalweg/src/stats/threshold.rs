@@ -12,7 +12,7 @@ use super::{Interval, normal_quantile, side};
 
 /// Trials at one value of the variable.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Group {
+pub struct BinomialGroup {
     /// The variable.
     pub x: f64,
     /// Successes.
@@ -60,7 +60,7 @@ pub struct Logistic {
     pub log_likelihood: f64,
     /// Whether the likelihood was penalised.
     pub penalised: bool,
-    groups: Vec<Group>,
+    groups: Vec<BinomialGroup>,
 }
 
 /// Where a fitted curve crosses a probability.
@@ -88,11 +88,11 @@ impl Logistic {
     /// # Errors
     ///
     /// [`NoFit`] where there is none.
-    pub fn fit(groups: &[Group]) -> Result<Logistic, NoFit> {
+    pub fn fit(groups: &[BinomialGroup]) -> Result<Logistic, NoFit> {
         let groups = usable(groups)?;
         let successes = groups.iter().filter(|g| g.successes > 0);
         let failures = groups.iter().filter(|g| g.successes < g.trials);
-        let range = |of: &mut dyn Iterator<Item = &Group>| {
+        let range = |of: &mut dyn Iterator<Item = &BinomialGroup>| {
             of.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), g| {
                 (l.min(g.x), h.max(g.x))
             })
@@ -114,7 +114,7 @@ impl Logistic {
     /// # Errors
     ///
     /// [`NoFit::TooFew`].
-    pub fn firth(groups: &[Group]) -> Result<Logistic, NoFit> {
+    pub fn firth(groups: &[BinomialGroup]) -> Result<Logistic, NoFit> {
         Ok(maximise(usable(groups)?, true))
     }
 
@@ -187,7 +187,7 @@ impl Logistic {
 }
 
 impl Scale {
-    fn of(groups: &[Group]) -> Scale {
+    fn of(groups: &[BinomialGroup]) -> Scale {
         let n = groups.len() as f64;
         let centre = groups.iter().map(|g| g.x).sum::<f64>() / n;
         let spread = groups.iter().map(|g| (g.x - centre) * (g.x - centre));
@@ -198,12 +198,12 @@ impl Scale {
     }
 }
 
-fn usable(groups: &[Group]) -> Result<Vec<Group>, NoFit> {
-    let mut groups: Vec<Group> = groups
+fn usable(groups: &[BinomialGroup]) -> Result<Vec<BinomialGroup>, NoFit> {
+    let mut groups: Vec<BinomialGroup> = groups
         .iter()
         .copied()
         .filter(|g| g.trials > 0)
-        .map(|g| Group {
+        .map(|g| BinomialGroup {
             successes: g.successes.min(g.trials),
             ..g
         })
@@ -232,7 +232,13 @@ fn softplus(t: f64) -> f64 {
 
 /// Log-likelihood, penalised by half the log determinant of the information if asked for, and the
 /// information, of the curve a + b u; `u` is the scaled variable of each group.
-fn objective(groups: &[Group], u: &[f64], penalised: bool, a: f64, b: f64) -> (f64, [f64; 3]) {
+fn objective(
+    groups: &[BinomialGroup],
+    u: &[f64],
+    penalised: bool,
+    a: f64,
+    b: f64,
+) -> (f64, [f64; 3]) {
     let (mut log, mut information) = (0.0, [0.0; 3]);
     for (g, u) in groups.iter().zip(u) {
         let (k, n) = (g.successes as f64, g.trials as f64);
@@ -251,7 +257,7 @@ fn objective(groups: &[Group], u: &[f64], penalised: bool, a: f64, b: f64) -> (f
     (log, information)
 }
 
-fn maximise(groups: Vec<Group>, penalised: bool) -> Logistic {
+fn maximise(groups: Vec<BinomialGroup>, penalised: bool) -> Logistic {
     let scale = Scale::of(&groups);
     let u: Vec<f64> = groups
         .iter()
@@ -316,7 +322,7 @@ fn maximise(groups: Vec<Group>, penalised: bool) -> Logistic {
 }
 
 /// The largest (penalised) log-likelihood of all curves through (x, logit).
-fn profile(groups: &[Group], penalised: bool, logit: f64, x: f64) -> f64 {
+fn profile(groups: &[BinomialGroup], penalised: bool, logit: f64, x: f64) -> f64 {
     let scale = Scale::of(groups);
     let u: Vec<f64> = groups.iter().map(|g| (g.x - x) / scale.width).collect();
     let value = |t: f64| objective(groups, &u, penalised, logit, libm::sinh(t)).0;
@@ -355,9 +361,9 @@ mod tests {
     use super::*;
     use crate::stats::support::{Draws, close};
 
-    fn groups(of: &[(f64, u64, u64)]) -> Vec<Group> {
+    fn groups(of: &[(f64, u64, u64)]) -> Vec<BinomialGroup> {
         of.iter()
-            .map(|&(x, successes, trials)| Group {
+            .map(|&(x, successes, trials)| BinomialGroup {
                 x,
                 successes,
                 trials,

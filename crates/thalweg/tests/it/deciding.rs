@@ -11,8 +11,8 @@ use thalweg::decide::{
 use thalweg::engine::Engine;
 use thalweg::engine::cpu::Cpu;
 use thalweg::stats::{
-    Group, Hit, Logistic, NoFit, SequentialTest, Side, Survival, clopper_pearson, holm, median,
-    sign_test, wilson,
+    BinomialGroup, Hit, Logistic, NoFit, SequentialTest, Side, Survival, clopper_pearson, holm,
+    median, sign_test, wilson,
 };
 
 /// What the libraries say; `tests/stats/write_goldens.py` asked them.
@@ -115,10 +115,10 @@ fn logistic_thresholds_are_those_of_statsmodels_and_of_a_profile_by_scipy() {
     let goldens = goldens();
     for row in all(&goldens["logistic"]) {
         let (k, n) = (numbers(&row["successes"]), numbers(&row["trials"]));
-        let groups: Vec<Group> = numbers(&row["x"])
+        let groups: Vec<BinomialGroup> = numbers(&row["x"])
             .iter()
             .zip(k.iter().zip(&n))
-            .map(|(x, (k, n))| Group {
+            .map(|(x, (k, n))| BinomialGroup {
                 x: *x,
                 successes: *k as u64,
                 trials: *n as u64,

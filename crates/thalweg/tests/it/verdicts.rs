@@ -9,14 +9,14 @@ use thalweg::engine::Snapshot;
 use thalweg::engine::cpu::Cpu;
 use thalweg::observe::{self, Tangent, curvature, hessian_times};
 use thalweg::plan::Cell;
-use thalweg::record::{Look, Outcome, Row};
+use thalweg::record::{Observation, Outcome, Row};
 use thalweg::study::Observable;
 use thalweg::{Control, Error, explain};
 
 use crate::{plan, record};
 
 /// The cause of each replicate looked at, with what it was computed from.
-fn causes(text: &str) -> (Cell, Vec<(Row, Look, Look, Cause)>) {
+fn causes(text: &str) -> (Cell, Vec<(Row, Observation, Observation, Cause)>) {
     let cell = plan(text).cells.remove(0);
     let record = record(text, &Cpu::detect(), 2);
     let all = record.first_and_last_looks().into_iter().map(|(a, b)| {

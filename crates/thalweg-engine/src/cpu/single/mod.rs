@@ -15,7 +15,7 @@ use self::panels::{Block, blocks, panel_of, transpose_panels, vectors};
 use self::products::{Left, Product, outputs, product};
 use super::kernel::Kernel;
 use super::lane::{Lane, Real};
-use super::rule::Rule;
+use super::rule::UpdateRule;
 use super::slope::{Slope, activate};
 use crate::Method;
 use crate::{Job, Problem};
@@ -27,7 +27,7 @@ pub(super) struct Single<S: Simd, V: Lane<S>> {
     blocks: Vec<Block>,
     /// Effective weights, block after block.
     w: Vec<V>,
-    rule: Rule<V>,
+    rule: UpdateRule<V>,
     /// Transposed copies [fan_in, fan_out] of the inner weight matrices; empty for the first and
     /// last.
     transposed_weights: Vec<Vec<V>>,
@@ -77,7 +77,7 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Single<S, V> {
         Single {
             simd,
             w: vec![zero; parameters],
-            rule: Rule::new(simd, problem, real),
+            rule: UpdateRule::new(simd, problem, real),
             transposed_weights: transposed_weights.collect(),
             blocks,
             x: vec![zero; n * vectors::<S, V>(sizes[0])],
