@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::forecast::{over_limit, predict};
+use super::forecast::{largest_stable_rate, over_limit, predict};
 use super::impossible::{Impossible, impossible};
 use crate::descent::Method;
 use crate::plan::Cell;
@@ -313,7 +313,7 @@ fn unfinished(cell: &Cell, row: &Row, last: &Observation, fixed: bool) -> Cause 
     }
     match prediction {
         Some(Steps::Unstable) => {
-            let limit = predict(cell, row.rate, last).map_or(f64::NAN, |p| p.largest_stable_rate);
+            let limit = largest_stable_rate(cell, row.rate, last).unwrap_or(f64::NAN);
             Cause::AtTheEdge {
                 over_limit: row.rate / limit,
                 at_half_limit: steps_at(cell, last, 0.5 * limit),

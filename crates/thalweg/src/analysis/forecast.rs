@@ -44,14 +44,18 @@ pub fn linear<'a>(cell: &Cell, rate: f64, look: &'a Observation) -> Option<Linea
     })
 }
 
+/// The same, if all its numbers are finite.
+fn finite<'a>(cell: &Cell, rate: f64, look: &'a Observation) -> Option<Linear<'a>> {
+    linear(cell, rate, look).filter(|linear| {
+        let mut numbers = linear.eigenvalues.iter().chain(linear.coefficients);
+        numbers.all(|v| v.is_finite())
+    })
+}
+
 /// What the kernel at a look predicts; none where there is no kernel, no linear theory, or a number
 /// that is not finite.
 pub fn predict(cell: &Cell, rate: f64, look: &Observation) -> Option<Prediction> {
-    let linear = linear(cell, rate, look)?;
-    let numbers = linear.eigenvalues.iter().chain(linear.coefficients);
-    if numbers.copied().any(|v| !v.is_finite()) {
-        return None;
-    }
+    let linear = finite(cell, rate, look)?;
     Some(Prediction {
         largest_stable_rate: linear.largest_stable_rate(),
         steps: linear.steps_below(cell.setting.success.loss_below, cell.setting.descent.steps),
@@ -67,9 +71,15 @@ pub(super) fn by_end(cell: &Cell, row: &Row, last: &Observation) -> Option<Predi
     predict(cell, row.rate, &whole)
 }
 
+/// The largest stable rate of the cell's rule for the kernel at a look; none where there is no
+/// prediction either.
+pub(super) fn largest_stable_rate(cell: &Cell, rate: f64, look: &Observation) -> Option<f64> {
+    Some(finite(cell, rate, look)?.largest_stable_rate())
+}
+
 /// η over the largest stable rate of the kernel at a look; NaN where there is none.
 pub(super) fn over_limit(cell: &Cell, rate: f64, look: &Observation) -> f64 {
-    predict(cell, rate, look).map_or(f64::NAN, |p| rate / p.largest_stable_rate)
+    largest_stable_rate(cell, rate, look).map_or(f64::NAN, |limit| rate / limit)
 }
 
 /// The rate over the largest that is stable at the sharpness of a look ([`Rule::edge`]): 1 is the

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::cause::{Cause, cause};
-use super::forecast::{edge, linear, predict};
+use super::forecast::{edge, largest_stable_rate, linear, predict};
 use super::impossible::{Impossible, impossible};
 use super::points::{self, Pair};
 use super::trajectory::{LeaveOneOut, Trajectory, leave_one_out, trajectory};
@@ -140,8 +140,7 @@ impl Replicate {
         let diverged = matches!(row.outcome, Outcome::Diverged { .. });
         let end = last.filter(|look| !diverged && look.step > 0);
         let cause = cause(cell, row, first.zip(last));
-        let limit =
-            |look: Option<&Observation>| Some(predict(cell, row.rate, look?)?.largest_stable_rate);
+        let limit = |look: Option<&Observation>| largest_stable_rate(cell, row.rate, look?);
         let set = cell.set(row.replicate);
         Replicate {
             cell: cell.number,
