@@ -114,6 +114,7 @@ fn problem(
         bias: true,
         points: POINTS,
         method: Method::Gd,
+        schedule: Arc::from([]),
         loss: Loss::Sum,
         steps,
         run_all: true,

@@ -52,6 +52,7 @@
 //!     bias: false,
 //!     points: 2,
 //!     method: Method::Gd,
+//!     schedule: [].into(),
 //!     loss: Loss::Sum,
 //!     steps: 1000,
 //!     run_all: false,
@@ -98,7 +99,7 @@ pub mod threads;
 
 pub use activation::Activation;
 pub use layout::Tensor;
-pub use method::{Loss, Method, Precision};
+pub use method::{Loss, Method, Milestone, Precision};
 pub use outcome::Outcome;
 
 use std::sync::Arc;
@@ -125,6 +126,8 @@ pub struct Problem {
     pub points: usize,
     /// The update rule.
     pub method: Method,
+    /// The changes of every job's rate, at increasing steps; none if it is constant.
+    pub schedule: Arc<[Milestone]>,
     /// The loss.
     pub loss: Loss,
     /// The budget.
@@ -184,6 +187,9 @@ impl Problem {
         if !self.grid.is_sorted_by(|a, b| a < b) {
             return refused("the steps of `grid` do not increase");
         }
+        if !self.schedule.is_sorted_by(|a, b| a.step < b.step) {
+            return refused("the steps of `schedule` do not increase");
+        }
         if matches!(self.method, Method::Sgd { batch: 0 }) {
             return refused("mini-batches are empty");
         }
@@ -208,7 +214,7 @@ pub struct Job {
     pub y: Vec<f64>,
     /// Effective weights, flat.
     pub weights: Vec<f64>,
-    /// η.
+    /// η at the start.
     pub rate: f64,
     /// Seed of the mini-batches, with the replicate's number.
     pub seed: u64,
@@ -238,7 +244,7 @@ pub struct Trained {
     pub replicate: u64,
     /// The mark of its job.
     pub tag: u64,
-    /// η.
+    /// η at the start.
     pub rate: f64,
     /// How it ended.
     pub outcome: Outcome,

@@ -65,6 +65,15 @@ fn default_eps() -> f64 {
     1e-8
 }
 
+/// A change of the rate: from this step on it is `factor` times what it was at the start.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Milestone {
+    /// The first step that is made at the new rate; the first of all steps is step 0.
+    pub step: u64,
+    /// The rate over that of the start.
+    pub factor: f64,
+}
+
 /// The loss L = s Σ r², r = f(x) − y.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

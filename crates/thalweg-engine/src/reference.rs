@@ -162,6 +162,7 @@ fn train_one(problem: &Problem, job: Job, queue: &dyn Queue) -> Option<Trained> 
     };
     let (mut limit, mut loss_before) = (f64::INFINITY, f64::NAN);
     let mut order = Vec::new();
+    let mut eta = job.rate;
     for t in 0.. {
         if t % 256 == 255 && !queue.progress(256, 256) {
             return None;
@@ -221,9 +222,12 @@ fn train_one(problem: &Problem, job: Job, queue: &dyn Queue) -> Option<Trained> 
             trained.last = here();
             return Some(trained);
         }
+        if let Ok(change) = problem.schedule.binary_search_by_key(&t, |m| m.step) {
+            eta = job.rate * problem.schedule[change].factor;
+        }
         let before = w.clone();
         for (i, tensor) in problem.tensors.iter().enumerate() {
-            let (m, rate) = (problem.multipliers[i], job.rate * problem.rate_factors[i]);
+            let (m, rate) = (problem.multipliers[i], eta * problem.rate_factors[i]);
             for p in tensor.range() {
                 let g = m * g[p];
                 let step = match problem.method {
@@ -252,8 +256,14 @@ fn train_one(problem: &Problem, job: Job, queue: &dyn Queue) -> Option<Trained> 
             .iter()
             .zip(&before)
             .all(|(a, b)| a.to_bits() == b.to_bits());
-        // The fast engine looks for a motionless step only where the loss repeats.
-        if problem.method == Method::Gd && same && loss.to_bits() == loss_before.to_bits() {
+        // The fast engine looks for a motionless step only where the loss repeats. At another rate
+        // it may move again.
+        let last_rate = problem.schedule.last().is_none_or(|m| m.step <= t);
+        if problem.method == Method::Gd
+            && last_rate
+            && same
+            && loss.to_bits() == loss_before.to_bits()
+        {
             let reached = loss < problem.loss_below;
             trained.outcome = match trained.first_below {
                 Some(step) if reached => Outcome::Below { step },

@@ -7,8 +7,8 @@ use thalweg_engine::cpu::Cpu;
 use thalweg_engine::reference::Reference;
 use thalweg_engine::seed::{Purpose, stream};
 use thalweg_engine::{
-    Activation, Engine, Error, Job, Loss, Method, Outcome, Precision, Problem, Queue, Tensor,
-    Trained,
+    Activation, Engine, Error, Job, Loss, Method, Milestone, Outcome, Precision, Problem, Queue,
+    Tensor, Trained,
 };
 
 /// Hands out jobs in order, and says that so many remain, whatever there are: an engine lays out
@@ -93,6 +93,7 @@ fn problem(hidden: &[usize], dim: usize, points: usize) -> Problem {
         bias: true,
         points,
         method: Method::Gd,
+        schedule: [].into(),
         loss: Loss::Sum,
         steps: 60,
         run_all: false,
@@ -127,6 +128,17 @@ fn methods() -> impl Strategy<Value = Method> {
     prop_oneof![Just(Method::Gd), prop::sample::select(&Method::ALL[..])]
 }
 
+/// No change of the rate, a fall and a rise, and a rest that is followed by a start.
+fn schedules() -> impl Strategy<Value = Vec<Milestone>> {
+    let milestone = |(step, factor)| Milestone { step, factor };
+    let of = move |changes: &[(u64, f64)]| Just(changes.iter().copied().map(milestone).collect());
+    prop_oneof![
+        3 => of(&[]),
+        1 => of(&[(3, 0.1), (20, 2.0)]),
+        1 => of(&[(0, 0.0), (7, 1.0), (8, 0.5), (9, 0.25)]),
+    ]
+}
+
 /// Rates that leave all as it is, train, diverge, and overflow at once.
 const RATES: [f64; 8] = [0.0, 1e-30, 0.01, 0.3, 1e6, 1e30, 1e300, f64::INFINITY];
 
@@ -149,10 +161,12 @@ proptest! {
         precision in prop::sample::select(&Precision::ALL[..]),
         rates in (prop::sample::select(&RATES[..]), prop::sample::select(&RATES[..])),
         sizes in (prop::sample::select(&SIZES[..]), prop::sample::select(&SIZES[..])),
+        changes in schedules(),
     ) {
         let problem = Problem {
             activation,
             method,
+            schedule: changes.into(),
             precision,
             ..problem(&hidden, dim, points)
         };
@@ -194,13 +208,85 @@ fn a_network_that_stands_still_is_seen_after_one_that_overflowed() {
     }
 }
 
+/// Descent has no memory but its weights: a run whose rate changes is the first part of one run and
+/// then another one, at the new rate, from the weights where the first was cut.
+#[test]
+fn a_change_of_the_rate_is_a_cut_between_two_runs() {
+    let cpu = Cpu::detect();
+    for precision in Precision::ALL {
+        let whole = Problem {
+            schedule: [Milestone {
+                step: 25,
+                factor: 0.5,
+            }]
+            .into(),
+            precision,
+            ..problem(&[7, 5], 3, 4)
+        };
+        let constant = Problem {
+            schedule: [].into(),
+            ..whole.clone()
+        };
+        let lanes = cpu.lanes(precision) as u64;
+        let engines: [(&dyn Engine, u64); 3] = [(&Reference, 1), (&cpu, 1), (&cpu, lanes)];
+        for (engine, remaining) in engines {
+            let all = job(&whole, 0, 0.02, 0.5);
+            let trained = train_last(engine, &whole, std::slice::from_ref(&all), remaining);
+            let cut = Job {
+                snapshots: vec![25],
+                ..all.clone()
+            };
+            let first = train_last(engine, &constant, &[cut], remaining);
+            let rest = Job {
+                weights: first.snapshots[0].weights.clone(),
+                rate: 0.01,
+                ..all
+            };
+            let rest = train_last(engine, &constant, &[rest], remaining);
+            let losses = [&first.all_losses[..25], &rest.all_losses[..36]].concat();
+            assert_eq!(trained.all_losses, losses, "{}, {remaining}", engine.name());
+            assert_ne!(trained.all_losses, first.all_losses);
+        }
+    }
+}
+
+/// A run that rests at a rate of 0 is not over while its rate will change.
+#[test]
+fn a_run_that_rests_until_its_rate_rises_is_not_fixed() {
+    let cpu = Cpu::detect();
+    let lanes = cpu.lanes(Precision::F32) as u64;
+    let milestone = |step, factor| Milestone { step, factor };
+    let resting = Problem {
+        schedule: [milestone(0, 0.0), milestone(30, 1.0)].into(),
+        ..problem(&[7, 5], 3, 4)
+    };
+    let at_last = Problem {
+        schedule: [milestone(30, 0.0)].into(),
+        ..resting.clone()
+    };
+    let engines: [(&dyn Engine, u64); 3] = [(&Reference, 1), (&cpu, 1), (&cpu, lanes)];
+    for (engine, remaining) in engines {
+        let jobs = [job(&resting, 0, 0.02, 0.5)];
+        let trained = train_last(engine, &resting, &jobs, remaining);
+        assert_eq!(trained.outcome, Outcome::Spent);
+        assert!(trained.last.loss < trained.all_losses[30]);
+        let trained = train_last(engine, &at_last, &jobs, remaining);
+        assert_eq!(
+            trained.outcome,
+            Outcome::Fixed { step: 31 },
+            "{}",
+            engine.name()
+        );
+    }
+}
+
 /// Problems whose parts do not fit are an error before anything is trained, not a panic.
 #[test]
 fn an_engine_refuses_a_problem_that_does_not_fit() {
     let good = problem(&[3, 2], 4, 5);
     assert_eq!(good.check(), Ok(()));
     type Change = fn(&mut Problem);
-    let changes: [Change; 9] = [
+    let changes: [Change; 10] = [
         |p| p.sizes.truncate(1),
         |p| p.sizes[1] = 0,
         |p| p.sizes[3] = 2,
@@ -210,6 +296,13 @@ fn an_engine_refuses_a_problem_that_does_not_fit() {
         |p| p.tensors[1].start += 1,
         |p| p.grid = vec![0, 3, 3].into(),
         |p| p.method = Method::Sgd { batch: 0 },
+        |p| {
+            p.schedule = [Milestone {
+                step: 3,
+                factor: 0.5,
+            }; 2]
+                .into()
+        },
     ];
     for (i, change) in changes.iter().enumerate() {
         let mut bad = good.clone();

@@ -39,6 +39,7 @@ mod axis;
 mod compare;
 mod decision;
 pub mod explore;
+mod followed;
 pub mod gallery;
 mod html;
 mod latex;
@@ -80,6 +81,7 @@ pub fn page(run: &str, analysis: &Analysis, choices: &[Choice], provenance: &[St
     let base = analysis.base();
     let success = base.setting.success;
     let mut sections = story::sections(analysis, choices);
+    sections.extend(followed::section(analysis));
     sections.push(predictions::section(analysis));
     sections.push(story::method(analysis));
     let published = words::theory::published(analysis);

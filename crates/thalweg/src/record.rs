@@ -131,6 +131,9 @@ pub struct Observation {
     pub sharpness: Option<f64>,
     /// ‖W − W₀‖/‖W₀‖ of each weight layer.
     pub weights_moved: Option<Vec<f64>>,
+    /// The length of the way from look to look so far, at most that of the path: Σ ‖u − u'‖ in the
+    /// numbers u in which all layers have one rate.
+    pub path_length: Option<f64>,
     /// Hidden units with φ' = 0 on every training point.
     pub dead_units: Option<u64>,
     /// ‖∇L‖.

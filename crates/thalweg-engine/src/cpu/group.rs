@@ -202,7 +202,11 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Group<S, V> {
         for (y, &value) in self.y.iter_mut().zip(&job.y) {
             y.as_mut_slice()[lane] = Real::of(value);
         }
-        self.rule.begin(problem, job, lane..lane + 1);
+        self.rule.begin(problem, job.rate, lane..lane + 1);
+    }
+
+    fn set_rate(&mut self, problem: &Problem, lane: usize, rate: f64) {
+        self.rule.set_rate(problem, rate, lane..lane + 1);
     }
 
     fn weights(&self, problem: &Problem, lane: usize, to: &mut Vec<f64>) {

@@ -17,6 +17,8 @@ pub(super) trait Kernel<S: Simd, V: Lane<S>> {
     fn new(simd: S, problem: &Problem) -> Self;
     /// Puts a replicate into a slot; of the one before nothing stays.
     fn load(&mut self, problem: &Problem, lane: usize, job: &Job);
+    /// The rate of a slot from its next step on.
+    fn set_rate(&mut self, problem: &Problem, lane: usize, rate: f64);
     /// The effective weights of a slot, flat.
     fn weights(&self, problem: &Problem, lane: usize, to: &mut Vec<f64>);
     /// The weight of a point in a slot's mini-batch.
@@ -42,9 +44,10 @@ struct Slot {
     trained: Trained,
     /// The group's clock at the replicate's step 0.
     started_at: u64,
-    /// Places in the problem's grid and the replicate's snapshots.
+    /// Places in the problem's grid, the replicate's snapshots and the problem's schedule.
     grid_at: usize,
     snapshot_at: usize,
+    schedule_at: usize,
     /// The permutation of this epoch.
     order: Vec<usize>,
 }
@@ -103,7 +106,7 @@ pub(super) fn run<S: Simd, V: Lane<S>, K: Kernel<S, V>>(
             due = next_due(&slots, problem);
         }
         let repeated = lanes.loss.simd_eq(lanes.before).to_bitmask() & active & !ended;
-        let mut motionless = lanes.kernel.step(problem, repeated);
+        let mut motionless = lanes.kernel.step(problem, repeated) & !changing(&slots, problem);
         lanes.before = lanes.loss;
         made += u64::from(active.count_ones());
         ended |= motionless;
@@ -153,13 +156,25 @@ fn largest<S: Simd, V: Lane<S>>() -> f64 {
 }
 
 impl Slot {
-    /// The clock of the next recorded loss or snapshot.
+    /// The clock of the next recorded loss, snapshot or change of the rate.
     fn due(&self, problem: &Problem) -> u64 {
         let grid = problem.grid.get(self.grid_at);
         let snapshot = self.job.snapshots.get(self.snapshot_at);
-        let step = grid.into_iter().chain(snapshot).min();
+        let change = problem.schedule.get(self.schedule_at).map(|m| &m.step);
+        let step = grid.into_iter().chain(snapshot).chain(change).min();
         step.map_or(u64::MAX, |step| self.started_at + step)
     }
+}
+
+/// The lanes whose rate will change: a replicate that does not move at this one may at another.
+#[inline(always)]
+fn changing(slots: &[Option<Slot>], problem: &Problem) -> u64 {
+    if problem.schedule.is_empty() {
+        return 0;
+    }
+    let changing = |s: &Option<Slot>| (s.iter()).any(|s| s.schedule_at < problem.schedule.len());
+    let lanes = slots.iter().enumerate().filter(|(_, s)| changing(s));
+    lanes.fold(0, |m, (lane, _)| m | 1 << lane)
 }
 
 fn next_due(slots: &[Option<Slot>], problem: &Problem) -> u64 {
@@ -257,6 +272,7 @@ impl<V, K> Lanes<V, K> {
             started_at: clock,
             grid_at: 0,
             snapshot_at: 0,
+            schedule_at: 0,
             order: Vec::new(),
         }
     }
@@ -296,6 +312,13 @@ impl<V, K> Lanes<V, K> {
             let snapshot = self.snapshot(problem, lane, step, Vec::new());
             slot.trained.snapshots.push(snapshot);
             slot.snapshot_at += 1;
+        }
+        if let Some(change) = problem.schedule.get(slot.schedule_at)
+            && change.step == step
+        {
+            let rate = slot.job.rate * change.factor;
+            self.kernel.set_rate(problem, lane, rate);
+            slot.schedule_at += 1;
         }
         if slot.job.keep_best && improved {
             let room = slot.trained.best.take().map(|best| best.weights);

@@ -6,7 +6,7 @@ use fearless_simd::{Simd, SimdMask};
 
 use super::lane::Lane;
 use crate::Method;
-use crate::{Job, Problem};
+use crate::Problem;
 
 /// What a rule remembers of the gradients, and its step_size.
 pub(super) struct UpdateRule<V> {
@@ -47,8 +47,8 @@ impl<V: Copy> UpdateRule<V> {
         }
     }
 
-    /// Forgets what a replicate left in some lanes and takes the step_size of the next one.
-    pub(super) fn begin<S: Simd>(&mut self, problem: &Problem, job: &Job, lanes: Range<usize>)
+    /// Forgets what a replicate left in some lanes and takes the rate of the next one.
+    pub(super) fn begin<S: Simd>(&mut self, problem: &Problem, rate: f64, lanes: Range<usize>)
     where
         V: Lane<S>,
     {
@@ -61,17 +61,27 @@ impl<V: Copy> UpdateRule<V> {
             state.iter_mut().for_each(|v| set(v, 0.0));
         }
         self.decay.iter_mut().for_each(|v| set(v, 1.0));
+        self.set_rate(problem, rate, lanes);
+    }
+
+    /// The rate of some lanes from now on; what is remembered of gradients stays.
+    pub(super) fn set_rate<S: Simd>(&mut self, problem: &Problem, rate: f64, lanes: Range<usize>)
+    where
+        V: Lane<S>,
+    {
         let s = problem.loss.factor(problem.points);
         for (i, step_size) in self.step_size.iter_mut().enumerate() {
             let (m, factor) = (problem.multipliers[i], problem.rate_factors[i]);
             let value = match problem.method {
-                Method::Adam { .. } => job.rate * factor * m,
+                Method::Adam { .. } => rate * factor * m,
                 Method::Gd
                 | Method::Momentum { .. }
                 | Method::Nesterov { .. }
-                | Method::Sgd { .. } => job.rate * factor * m * m * 2.0 * s,
+                | Method::Sgd { .. } => rate * factor * m * m * 2.0 * s,
             };
-            set(step_size, -value);
+            for lane in lanes.clone() {
+                step_size.as_mut_slice()[lane] = super::lane::Real::of(-value);
+            }
         }
     }
 

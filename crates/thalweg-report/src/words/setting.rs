@@ -2,11 +2,11 @@
 
 use thalweg::analysis::comparison::{Compared, Member};
 use thalweg::data::{Data, Draw, InputLaw, Targets};
-use thalweg::descent::{Method, Rate};
+use thalweg::descent::{Method, Rate, Schedule};
 use thalweg::net::{Init, Net, Parameterization};
 use thalweg::study::Setting;
 
-use super::numbers::{count, many, number};
+use super::numbers::{count, list, many, number};
 
 /// The name of a reference that is no member of its comparison.
 pub const REFERENCE: &str = "(base)";
@@ -70,10 +70,11 @@ pub fn member(compared: &Compared, member: &Member) -> String {
 pub fn setting(setting: &Setting) -> String {
     let descent = &setting.descent;
     format!(
-        "{}, {} at rate {}, at most {} steps, on {}.",
+        "{}, {} at rate {}{}, at most {} steps, on {}.",
         net(&setting.net),
         method(descent.method),
         rate(descent.rate),
+        schedule(&descent.schedule),
         count(descent.steps),
         data(&setting.data)
     )
@@ -136,6 +137,24 @@ fn rate(rate: Rate) -> String {
     match rate {
         Rate::Absolute(rate) => number(rate),
         Rate::OfLimit(c) => format!("{} of each network's own limit of stability", number(c)),
+    }
+}
+
+fn schedule(schedule: &Schedule) -> String {
+    match schedule {
+        Schedule::Constant => String::new(),
+        Schedule::MultiStep { milestones, gamma } => {
+            let at: Vec<String> = milestones.iter().map(|m| count(*m)).collect();
+            let steps = if at.len() == 1 {
+                "step"
+            } else {
+                "each of the steps"
+            };
+            format!(", times {} from {steps} {} on", number(*gamma), list(&at))
+        }
+        Schedule::Step { every, gamma } => {
+            format!(", times {} every {} steps", number(*gamma), count(*every))
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Analysis;
-use super::forecast::linear;
+use super::forecast::{edge, linear, over_limit};
 use super::looked::Looked;
 use super::summary::{Judged, Summary};
 use crate::plan::{Cell, Plan};
@@ -34,7 +34,7 @@ impl Column {
 /// Columns of equal length, by name.
 pub type Columns = Vec<(String, Column)>;
 
-/// Name and columns of every table: `replicates`, `curves`, `cells`.
+/// Name and columns of every table: `replicates`, `curves`, `looks`, `cells`.
 pub fn tables(
     analysis: &Analysis,
     plan: &Plan,
@@ -43,6 +43,7 @@ pub fn tables(
     vec![
         ("replicates", replicates(analysis, plan, records)),
         ("curves", curves(plan, records)),
+        ("looks", looks(plan, records)),
         ("cells", cells(analysis, plan)),
     ]
 }
@@ -129,11 +130,7 @@ fn replicates(analysis: &Analysis, plan: &Plan, records: &[Record]) -> Columns {
     }
     let mut columns = outcomes(&lines);
     columns.extend(observables(&lines));
-    let layers = (plan.cells.iter())
-        .map(|c| c.setting.net.hidden.len() + 1)
-        .max()
-        .unwrap_or(0);
-    for layer in 0..layers {
+    for layer in 0..layers(plan) {
         let moved = |l: &Line<'_>| l.last?.weights_moved.as_ref()?.get(layer).copied();
         columns.push((format!("weights_moved_{layer}"), float(&lines, moved)));
     }
@@ -274,6 +271,77 @@ fn predicted(cell: &Cell, record: &Record, curve: &Curve) -> Vec<(u64, f64)> {
     let grid: Vec<u64> = record.grid.iter().copied().filter(until).collect();
     let losses = linear.losses(&grid);
     grid.into_iter().zip(losses).collect()
+}
+
+/// Every look at every replicate.
+fn looks(plan: &Plan, records: &[Record]) -> Columns {
+    let all: Vec<(&Cell, &Row, &Observation)> = (plan.cells.iter().zip(records))
+        .flat_map(|(cell, record)| {
+            let row = |look: &Observation| record.rows.get(look.replicate as usize);
+            (record.looks.iter()).filter_map(move |look| Some((cell, row(look)?, look)))
+        })
+        .collect();
+    let ends = |look: &Observation| {
+        let values = look.eigenvalues.as_ref()?;
+        Some((*values.first()?, *values.last()?))
+    };
+    let finite = |v: f64| v.is_finite().then_some(v);
+    let over = |cell: &Cell, row: &Row, look: &Observation| over_limit(cell, row.rate, look);
+    let mut columns = named([
+        ("cell", int(&all, |(cell, _, _)| Some(cell.number as u64))),
+        ("replicate", int(&all, |(_, row, _)| Some(row.replicate))),
+        ("step", int(&all, |(_, _, look)| Some(look.step))),
+        ("loss", float(&all, |(_, _, look)| Some(look.loss))),
+        (
+            "lambda_min",
+            float(&all, |(_, _, look)| Some(ends(look)?.0)),
+        ),
+        (
+            "lambda_max",
+            float(&all, |(_, _, look)| Some(ends(look)?.1)),
+        ),
+        (
+            "over_limit",
+            float(&all, |(cell, row, look)| finite(over(cell, row, look))),
+        ),
+        ("sharpness", float(&all, |(_, _, look)| look.sharpness)),
+        (
+            "edge",
+            float(&all, |(cell, row, look)| edge(cell, row.rate, look)),
+        ),
+        (
+            "kernel_moved",
+            float(&all, |(_, _, look)| look.kernel_moved),
+        ),
+        ("path_length", float(&all, |(_, _, look)| look.path_length)),
+        (
+            "gradient_norm",
+            float(&all, |(_, _, look)| look.gradient_norm),
+        ),
+        (
+            "rayleigh",
+            float(&all, |(_, _, look)| look.polyak_lojasiewicz()),
+        ),
+        ("dead_units", int(&all, |(_, _, look)| look.dead_units)),
+        (
+            "saturated_units",
+            int(&all, |(_, _, look)| look.saturated_units),
+        ),
+    ]);
+    columns.extend((0..layers(plan)).map(|layer| {
+        let moved = |look: &Observation| look.weights_moved.as_ref()?.get(layer).copied();
+        let column = float(&all, |(_, _, look)| moved(look));
+        (format!("weights_moved_{layer}"), column)
+    }));
+    let needed = ["cell", "replicate", "step", "loss"];
+    columns.retain(|(name, c)| needed.contains(&name.as_str()) || !c.is_empty());
+    columns
+}
+
+/// The weight layers of the deepest network.
+fn layers(plan: &Plan) -> usize {
+    let of = |c: &Cell| c.setting.net.hidden.len() + 1;
+    plan.cells.iter().map(of).max().unwrap_or(0)
 }
 
 fn cells(analysis: &Analysis, plan: &Plan) -> Columns {

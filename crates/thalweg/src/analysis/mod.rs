@@ -8,6 +8,7 @@ pub mod claims;
 pub mod columns;
 pub mod comparison;
 pub mod findings;
+pub mod followed;
 pub mod forecast;
 pub mod hitting_times;
 pub mod impossible;

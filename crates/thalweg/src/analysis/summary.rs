@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::LEVEL;
 use super::cause::{CauseCount, CauseKind, cause};
+use super::followed::{Followed, followed};
 use super::forecast::{Forecast, Prediction, predict};
 use super::hitting_times::{HittingTimes, Quantile, survival};
 use super::looked::{Looked, looked};
@@ -107,6 +108,8 @@ pub struct Summary {
     pub loss: LossBand,
     /// Median over training sets of the distance of the two nearest inputs; none below two points.
     pub nearest_pair: Option<f64>,
+    /// The first replicates that were followed, look by look.
+    pub followed: Vec<Followed>,
     /// What was seen on the replicates that were looked at.
     pub looked: Option<Looked>,
     /// Every replicate that was looked at, by number; not written with the rest, being long.
@@ -215,6 +218,7 @@ pub fn summarize(cell: &Cell, record: &Record, threads: usize) -> Summary {
         seconds: record.seconds,
         loss: loss_band(cell, record, &looks),
         nearest_pair: nearest_pair(cell, replicates),
+        followed: followed(cell, record),
         looked: looked(cell, record, &looks, &judged, threads),
         causes: count_causes(record, &judged, true),
         causes_looked_at: count_causes(record, &judged, false),

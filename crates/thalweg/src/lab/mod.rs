@@ -397,6 +397,7 @@ pub fn calibrate(
     let problem = Problem {
         steps: u64::MAX,
         run_all: true,
+        schedule: [].into(),
         grid: Vec::new().into(),
         ..cell.problem()
     };

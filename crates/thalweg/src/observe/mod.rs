@@ -10,7 +10,7 @@ pub use tangent::Tangent;
 use crate::data::Set;
 use crate::descent::Precision;
 use crate::engine::activation::lipschitz;
-use crate::engine::{Problem, Snapshot};
+use crate::engine::{Problem, Snapshot, Tensor};
 use crate::linalg::{Eigen, eigen};
 use crate::record::{Observation, Without};
 use crate::study::Observable;
@@ -99,6 +99,7 @@ pub fn look(
     };
     let (mut first_kernel, mut first_residual) = (None, None);
     let s = problem.loss.factor(problem.points);
+    let mut length = 0.0;
     let one = |(at, here): (usize, &Snapshot)| {
         let tangent = Tangent::new(problem, &here.weights, &set.x);
         let outputs = tangent.outputs.iter().zip(&set.y);
@@ -136,6 +137,9 @@ pub fn look(
                 }
                 Observable::WeightsMoved => {
                     look.weights_moved = Some(moved(problem, here.weights, &start.weights));
+                    let before = &path[at.saturating_sub(1)].weights;
+                    length += distance(problem, here.weights, before);
+                    look.path_length = Some(length);
                 }
                 Observable::DeadUnits => {
                     look.dead_units = Some(here.tangent.flat_units(problem, 0.0));
@@ -221,6 +225,17 @@ pub fn modes(e: &Eigen, r: &[f64]) -> Vec<f64> {
         .chunks_exact(r.len())
         .map(|v| v.iter().zip(r).map(|(v, r)| v * r).sum())
         .collect()
+}
+
+/// ‖u − u'‖ in the numbers u in which all layers have one rate, w = m √ρ u; what is frozen does not
+/// count.
+fn distance(problem: &Problem, now: &[f64], before: &[f64]) -> f64 {
+    let tensors = problem.tensors.iter().zip(weighting(problem));
+    let square = |(tensor, factor): (&Tensor, f64)| -> f64 {
+        let moved: f64 = tensor.range().map(|i| (now[i] - before[i]).powi(2)).sum();
+        if factor > 0.0 { moved / factor } else { 0.0 }
+    };
+    tensors.map(square).sum::<f64>().sqrt()
 }
 
 /// ‖W − W₀‖/‖W₀‖ of each weight layer.

@@ -88,6 +88,7 @@ impl Cell {
             bias: net.bias,
             points: data.points,
             method: descent.method,
+            schedule: descent.schedule.milestones(descent.steps).into(),
             loss: descent.loss,
             steps: descent.steps,
             run_all: descent.stop == Stop::Never,

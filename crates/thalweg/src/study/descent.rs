@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use super::check::{Mistake, mistake, positive};
 
-pub use thalweg_engine::{Loss, Method, Precision};
+pub use thalweg_engine::{Loss, Method, Milestone, Precision};
 
 /// The training rule; the `[descent]` table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -18,6 +18,8 @@ pub struct Descent {
     pub loss: Loss,
     /// η, absolute or relative to the largest stable rate.
     pub rate: Rate,
+    /// How η changes while a replicate trains.
+    pub schedule: Schedule,
     /// Optional factors on the rate of each weight layer, one for each hidden layer and the output.
     pub layer_rates: Option<Vec<f64>>,
     /// The budget: steps after which a replicate is `spent`.
@@ -34,6 +36,7 @@ impl Default for Descent {
             method: Method::Gd,
             loss: Loss::Sum,
             rate: Rate::Absolute(0.01),
+            schedule: Schedule::Constant,
             layer_rates: None,
             steps: 100_000,
             precision: Precision::F32,
@@ -114,6 +117,109 @@ impl JsonSchema for Rate {
     }
 }
 
+/// How the rate changes while a replicate trains, as PyTorch's scheduler of the same kind, stepped
+/// after every update: the first update is step 0.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Schedule {
+    /// Not at all.
+    Constant,
+    /// Times `gamma` from each of these steps on: `MultiStepLR`.
+    MultiStep {
+        /// The first step at each new rate, increasing.
+        milestones: Vec<u64>,
+        /// The factor of each change.
+        gamma: f64,
+    },
+    /// Times `gamma` after every so many steps: `StepLR`; after every single one, `ExponentialLR`.
+    Step {
+        /// Steps at one rate.
+        every: u64,
+        /// The factor of each change.
+        gamma: f64,
+    },
+}
+
+/// The most changes of the rate that a schedule may make within the budget.
+const MOST_CHANGES: u64 = 100_000;
+
+impl Schedule {
+    /// One of every kind.
+    pub const ALL: [Schedule; 3] = [
+        Schedule::Constant,
+        Schedule::MultiStep {
+            milestones: Vec::new(),
+            gamma: 0.1,
+        },
+        Schedule::Step {
+            every: 1000,
+            gamma: 0.5,
+        },
+    ];
+
+    /// The changes of the rate before step `steps`, in order.
+    pub fn milestones(&self, steps: u64) -> Vec<Milestone> {
+        let changes = |at: &mut dyn Iterator<Item = u64>, gamma: f64| {
+            let mut factor = 1.0;
+            at.take_while(|step| *step < steps)
+                .map(|step| {
+                    factor *= gamma;
+                    Milestone { step, factor }
+                })
+                .collect()
+        };
+        match self {
+            Schedule::Constant => Vec::new(),
+            Schedule::MultiStep { milestones, gamma } => {
+                changes(&mut milestones.iter().copied(), *gamma)
+            }
+            Schedule::Step { every, gamma } => {
+                changes(&mut (1..).map_while(|i: u64| i.checked_mul(*every)), *gamma)
+            }
+        }
+    }
+
+    fn check(&self, steps: u64) -> Result<(), Mistake> {
+        let path = "descent.schedule";
+        let (gamma, changes) = match self {
+            Schedule::Constant => return Ok(()),
+            Schedule::MultiStep { milestones, gamma } => {
+                if milestones.first().is_none_or(|first| *first == 0)
+                    || !milestones.is_sorted_by(|a, b| a < b)
+                {
+                    return mistake(
+                        path,
+                        format!("the milestones {milestones:?} are not increasing steps from 1 on"),
+                        "`{ multi_step = { milestones = [5000, 10000], gamma = 0.5 } }`; \
+                         without milestones it is `\"constant\"`",
+                    );
+                }
+                (*gamma, milestones.len() as u64)
+            }
+            Schedule::Step { every: 0, .. } => {
+                let message = "the rate cannot change after every 0 steps".into();
+                return mistake(path, message, "`{ step = { every = 1000, gamma = 0.5 } }`");
+            }
+            Schedule::Step { every, gamma } => (*gamma, steps.saturating_sub(1) / every),
+        };
+        if !positive(gamma) {
+            return mistake(
+                path,
+                format!("the factor gamma = {gamma} must be positive and finite"),
+                "0.5 halves the rate at each change",
+            );
+        }
+        if changes > MOST_CHANGES {
+            return mistake(
+                path,
+                format!("the rate would change {changes} times, more than {MOST_CHANGES}"),
+                "change it after more steps at a time, by a gamma to that power",
+            );
+        }
+        Ok(())
+    }
+}
+
 /// When a replicate ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -156,6 +262,7 @@ impl Descent {
             let message = format!("{} steps are more than 1e12", self.steps);
             return mistake("descent.steps", message, "");
         }
+        self.schedule.check(self.steps)?;
         check_method(self.method)
     }
 }
@@ -187,5 +294,41 @@ fn check_method(method: Method) -> Result<(), Mistake> {
         | Method::Nesterov { .. }
         | Method::Adam { .. }
         | Method::Sgd { .. } => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The factors that PyTorch's `MultiStepLR` and `StepLR` have at every step.
+    #[test]
+    fn schedules_are_those_of_pytorch() {
+        let multi = Schedule::MultiStep {
+            milestones: vec![3, 5, 50],
+            gamma: 0.5,
+        };
+        let step = Schedule::Step {
+            every: 4,
+            gamma: 0.5,
+        };
+        let factors = |schedule: &Schedule, steps: u64| -> Vec<f64> {
+            let changes = schedule.milestones(steps);
+            let at = |t: u64| {
+                changes
+                    .iter()
+                    .rfind(|m| m.step <= t)
+                    .map_or(1.0, |m| m.factor)
+            };
+            (0..steps).map(at).collect()
+        };
+        let right = [1.0, 1.0, 1.0, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25];
+        assert_eq!(factors(&multi, 9), right);
+        let right = [1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.25];
+        assert_eq!(factors(&step, 9), right);
+        assert_eq!(factors(&Schedule::Constant, 2), [1.0, 1.0]);
+        // A change that no step follows is none.
+        assert_eq!(multi.milestones(3), []);
+        assert_eq!(step.milestones(4), []);
     }
 }

@@ -121,8 +121,12 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Single<S, V> {
         for (to, y) in self.y.iter_mut().zip(&job.y) {
             put(std::slice::from_mut(to), 0, *y);
         }
-        self.rule.begin(problem, job, 0..V::LEN);
+        self.rule.begin(problem, job.rate, 0..V::LEN);
         self.transpose_all(problem);
+    }
+
+    fn set_rate(&mut self, problem: &Problem, _lane: usize, rate: f64) {
+        self.rule.set_rate(problem, rate, 0..V::LEN);
     }
 
     fn weights(&self, problem: &Problem, _lane: usize, to: &mut Vec<f64>) {

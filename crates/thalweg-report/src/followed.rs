@@ -1,0 +1,114 @@
+//! Single runs that were followed: the edge of stability, the kernel and the motion against the
+//! step.
+
+use thalweg::analysis::Analysis;
+use thalweg::analysis::followed::{Followed, Look};
+use thalweg::analysis::summary::Summary;
+
+use super::page::{Block, Figure, Line, Plot, Section};
+use super::words;
+
+/// Cells whose runs are drawn.
+const CELLS: usize = 3;
+
+/// The section of the first cells with replicates that were followed; none without any.
+pub(super) fn section(run: &Analysis) -> Option<Section> {
+    let cells = run.cells.iter().filter(|s| !s.followed.is_empty());
+    let blocks: Vec<Block> = cells.take(CELLS).flat_map(of_cell).collect();
+    (!blocks.is_empty()).then(|| Section {
+        title: "How single runs go".into(),
+        blocks,
+    })
+}
+
+fn of_cell(s: &Summary) -> Vec<Block> {
+    let mut blocks: Vec<Block> = (words::followed::runs(s).into_iter())
+        .map(Block::Text)
+        .collect();
+    let name = |what: &str| format!("followed-{}-{what}", s.cell);
+    let figures = [
+        Figure {
+            name: name("edge"),
+            caption: format!(
+                "{}: the rate over the largest that is stable at the sharpness of the moment (for \
+                 gradient descent η·sharpness/2), against the step; the line is the edge of \
+                 stability. Each line is a replicate.",
+                s.describe()
+            ),
+            plot: plot(s, &[("", |l| l.edge)], "η over the edge", false, Some(1.0)),
+        },
+        Figure {
+            name: name("kernel"),
+            caption: format!(
+                "{}: the largest eigenvalue of the tangent kernel, and dashed the smallest, \
+                 against the step.",
+                s.describe()
+            ),
+            plot: plot(
+                s,
+                &[(" λmax", |l| l.largest), (" λmin", |l| l.smallest)],
+                "eigenvalue of Θ",
+                true,
+                None,
+            ),
+        },
+        Figure {
+            name: name("gradient"),
+            caption: format!(
+                "{}: the constant μ of ‖∇L‖² = 2 μ L along the way (Polyak–Łojasiewicz; the loss \
+                 falls by 2ημ a step), against the step.",
+                s.describe()
+            ),
+            plot: plot(s, &[("", |l| l.polyak_lojasiewicz)], "μ", true, None),
+        },
+        Figure {
+            name: name("motion"),
+            caption: format!(
+                "{}: how far the tangent kernel has moved, as a share of its norm at the start, \
+                 against the step.",
+                s.describe()
+            ),
+            plot: plot(s, &[("", |l| l.kernel_moved)], "‖Θ − Θ₀‖/‖Θ₀‖", true, None),
+        },
+    ];
+    let drawn = figures.into_iter().filter(|figure| match &figure.plot {
+        Plot::Curves { lines, .. } => lines.iter().any(|line| line.points.len() > 1),
+        Plot::Intervals { .. }
+        | Plot::Survival { .. }
+        | Plot::Scatter { .. }
+        | Plot::Shares { .. }
+        | Plot::Front { .. } => true,
+    });
+    blocks.extend(drawn.map(Block::Figure));
+    blocks
+}
+
+/// A line for each replicate and quantity; of several quantities the second is dashed.
+fn plot(
+    s: &Summary,
+    quantities: &[(&str, fn(&Look) -> f64)],
+    y_label: &str,
+    log_y: bool,
+    reference_y: Option<f64>,
+) -> Plot {
+    let line = |f: &Followed, (at, (name, of)): (usize, &(&str, fn(&Look) -> f64))| Line {
+        name: format!("replicate {}{name}", f.replicate),
+        points: (f.looks.iter())
+            .map(|look| (look.step as f64, of(look)))
+            .filter(|(step, value)| *step > 0.0 && value.is_finite())
+            .collect(),
+        band: Vec::new(),
+        dashed: at > 0,
+    };
+    let lines = (s.followed.iter())
+        .flat_map(|f| quantities.iter().enumerate().map(move |q| line(f, q)))
+        .filter(|line| !line.points.is_empty());
+    Plot::Curves {
+        lines: lines.collect(),
+        x_label: "step".into(),
+        y_label: y_label.into(),
+        log_x: true,
+        log_y,
+        reference_y,
+    }
+}
