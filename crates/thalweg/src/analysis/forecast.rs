@@ -54,7 +54,7 @@ pub fn predict(cell: &Cell, rate: f64, look: &Observation) -> Option<Prediction>
     }
     Some(Prediction {
         largest_stable_rate: linear.largest_stable_rate(),
-        steps: linear.steps_below(cell.setting.success.loss_below, cell.setting.descent.steps),
+        steps: linear.steps_below(cell.setting.success.loss_below),
     })
 }
 

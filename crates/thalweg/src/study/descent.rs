@@ -47,8 +47,11 @@ impl Default for Descent {
 pub enum Rate {
     /// η itself.
     Absolute(f64),
-    /// η as a multiple of 1/(s λmax(Θ)), the largest stable rate of gradient descent on the
-    /// linearised network, from each replicate's own initial kernel Θ = J Jᵀ.
+    /// η as a multiple of the largest rate at which the study's own rule is stable on the
+    /// linearised network, from each replicate's own initial kernel Θ = J Jᵀ: 1/(s λmax(Θ)) for
+    /// `gd`, (1 + β) times that for `momentum`, (1 + β)/(1 + 2 β) times that for `nesterov`
+    /// ([`Rule::largest_stable_rate`](crate::theory::linear::Rule::largest_stable_rate)). Refused
+    /// for `adam` and `sgd`, which have no such rate.
     OfLimit(f64),
 }
 
@@ -99,8 +102,9 @@ impl JsonSchema for Rate {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "η: a number, or { of_limit = c } for c times the largest stable rate \
-                            of each replicate's own initial kernel.",
+            "description": "η: a number, or { of_limit = c } for c times the largest rate at \
+                            which the method is stable on each replicate's own initial kernel \
+                            (gd, momentum, nesterov).",
             "oneOf": [
                 { "type": "number", "exclusiveMinimum": 0 },
                 {
@@ -156,7 +160,39 @@ impl Descent {
             let message = format!("{} steps are more than 1e12", self.steps);
             return mistake("descent.steps", message, "");
         }
-        check_method(self.method)
+        check_method(self.method)?;
+        check_limit(self.method, self.rate)
+    }
+}
+
+/// Whether a rate that is a share of the largest stable one belongs to a rule that has one.
+fn check_limit(method: Method, rate: Rate) -> Result<(), Mistake> {
+    let without = |name: &str, write: &str| {
+        mistake(
+            "descent.rate",
+            format!(
+                "`of_limit` is a share of the method's largest stable rate, and {name} has none"
+            ),
+            write,
+        )
+    };
+    match (rate, method) {
+        (Rate::OfLimit(_), Method::Adam { .. }) => {
+            without("`adam`", "a rate of its own: `rate = 0.001` is customary")
+        }
+        (Rate::OfLimit(_), Method::Sgd { .. }) => without(
+            "`sgd` on mini-batches",
+            "a rate of its own, as `rate = 0.01`; `method = \"gd\"` has a limit",
+        ),
+        (Rate::OfLimit(_), Method::Gd | Method::Momentum { .. } | Method::Nesterov { .. })
+        | (
+            Rate::Absolute(_),
+            Method::Gd
+            | Method::Momentum { .. }
+            | Method::Nesterov { .. }
+            | Method::Adam { .. }
+            | Method::Sgd { .. },
+        ) => Ok(()),
     }
 }
 

@@ -45,6 +45,7 @@ fn theory_and_engines_scale_every_law_alike() {
         Init::LecunNormal,
         Init::Orthogonal,
         Init::Normal { variance: 1.7 },
+        Init::WeightStd(vec![1.7, 0.3, 2.0]),
     ];
     let biases = [
         None,
