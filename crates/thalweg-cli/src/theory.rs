@@ -14,12 +14,14 @@ use thalweg::Error;
 use thalweg::descent::Method;
 use thalweg::plan::Cell;
 use thalweg::theory::expect::{Outlook, expect};
+use thalweg::theory::first::FirstLayer;
 use thalweg::theory::linear::Rule;
 use thalweg::theory::ntk::{Kernels, Wide};
 use thalweg::theory::phase::{PhaseMap, Window};
 use thalweg::theory::spectrum::Spectrum;
 use thalweg_report::phase::{layer_name, phase_svg};
 use thalweg_report::words::numbers::number;
+use thalweg_report::words::theory::first_layer;
 
 /// A full kernel of more inputs would not fit into memory beside its eigenproblem.
 const MOST_INPUTS: usize = 8000;
@@ -91,7 +93,8 @@ fn kernel(args: &Kernel) -> Result<()> {
     let kernels = match &second {
         Some(z) => net.cross(&x, z, dim),
         None => net.kernels(&x, dim),
-    };
+    }
+    .finite()?;
     let spectrum = second
         .is_none()
         .then(|| Spectrum::of(&kernels.ntk, kernels.rows));
@@ -108,6 +111,9 @@ fn kernel(args: &Kernel) -> Result<()> {
     }
     print(&wrap(&format!("{}.", describe(&cell, &net)), 100))?;
     print(&layer_table(&net))?;
+    if let Some(how) = first_layer(kernels.first_layer) {
+        print(&wrap(&how, 100))?;
+    }
     if let Some(s) = &spectrum {
         print(&format!(
             "λmin {}, λmax {}, κ {} of the NTK; {} of {} eigenvalues are above round-off",
@@ -167,6 +173,7 @@ fn kernel_json(cell: &Cell, net: &Wide, kernels: &Kernels, spectrum: Option<&Spe
     json!({
         "network": describe(cell, net),
         "layers": net.layers,
+        "first_layer": kernels.first_layer,
         "nngp": matrix(&kernels.nngp, kernels.columns),
         "ntk": matrix(&kernels.ntk, kernels.columns),
         "eigenvalues": spectrum.map(|s| &s.eigenvalues),
@@ -364,6 +371,12 @@ fn steps(args: &Steps) -> Result<()> {
         ),
         100,
     ))?;
+    let computed = rows
+        .iter()
+        .filter_map(|(_, _, o)| Some(o.as_ref().ok()?.first_layer));
+    if let Some(how) = computed.reduce(FirstLayer::worse).and_then(first_layer) {
+        print(&wrap(&how, 100))?;
+    }
     steps_table(&rows)
 }
 

@@ -68,6 +68,9 @@ pub enum NoTheory {
     /// Signal propagation in a network without hidden layers.
     #[error("a network without hidden layers has no phase")]
     NoHiddenLayer,
+    /// Inputs whose kernel is beyond the range of f64.
+    #[error("a kernel of these inputs is not a finite number: they or the weights are too large")]
+    TooLarge,
     /// An update rule whose steps are not linear in the residual: Adam, mini-batches.
     #[error("Adam and mini-batches have no linear theory of their steps")]
     NoLinearRule,
@@ -80,6 +83,10 @@ impl NoTheory {
                 "choose a law: `--set net.init=kaiming_normal`, or what the file was drawn from"
             }
             NoTheory::NoHiddenLayer => "for instance `--set net.hidden=[64,64]`",
+            NoTheory::TooLarge => {
+                "scale the inputs: their squares, times the variances of the layers, have to stay \
+                 below 1e308"
+            }
             NoTheory::NoLinearRule => "`--set descent.method=gd` says what plain descent would do",
         }
     }

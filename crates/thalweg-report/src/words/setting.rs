@@ -113,6 +113,7 @@ fn init(init: &Init) -> String {
         Init::Normal { variance } => {
             format!("normal weights of variance {}/fan_in", number(*variance))
         }
+        Init::WeightStd(all) => format!("normal weights of standard deviation {all:?}/√fan_in"),
         Init::Pytorch => "PyTorch's default initial weights".into(),
         Init::XavierUniform => "xavier uniform initial weights".into(),
         Init::XavierNormal => "xavier normal initial weights".into(),

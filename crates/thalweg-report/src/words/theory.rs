@@ -5,6 +5,8 @@ use thalweg::analysis::findings::Verdict;
 use thalweg::analysis::forecast::Forecast;
 use thalweg::analysis::standing::{Calibration, Surprise};
 
+use thalweg::theory::first::FirstLayer;
+
 use super::along;
 use super::numbers::{count, factor, few, list, many, number, percent, steps};
 
@@ -74,9 +76,39 @@ pub fn predictions(run: &Analysis) -> Vec<String> {
             percent(f.success),
             steps(base.steps.median.step, base.budget())
         ));
+        let how = base.looked.as_ref().and_then(|l| l.first_layer);
+        all.extend(how.and_then(first_layer));
     }
     all.extend(base.by_start().map(|f| initial_kernel(f, base.budget())));
     all
+}
+
+/// How the first layer of the infinitely wide network was computed; none where its preactivations
+/// are normal.
+pub fn first_layer(how: FirstLayer) -> Option<String> {
+    match how {
+        FirstLayer::Normal => None,
+        FirstLayer::Exact => Some(
+            "The first layer's initial weights are not normal: its kernel is that of their own \
+             law, not the Gaussian one."
+                .into(),
+        ),
+        FirstLayer::Sampled { error } => Some(format!(
+            "The first layer's initial weights are not normal: its kernel is that of their own \
+             law, by sampling (standard error {} of its norm).",
+            percent_small(error)
+        )),
+        FirstLayer::NearlyNormal { excess } => Some(format!(
+            "The first layer's initial weights are not normal, and its kernel is the Gaussian \
+             approximation (the excess kurtosis of its preactivations is {}, at most).",
+            number(excess)
+        )),
+    }
+}
+
+/// A small share, with two digits.
+fn percent_small(share: f64) -> String {
+    format!("{} %", number(100.0 * share))
 }
 
 fn initial_kernel(f: &Forecast, budget: u64) -> String {

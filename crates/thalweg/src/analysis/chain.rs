@@ -2,7 +2,7 @@
 
 use super::findings::{Finding, Question, Verdict};
 use super::summary::Summary;
-use crate::descent::{Method, Rate};
+use crate::descent::{Method, Rate, Schedule};
 use crate::net::{Activation, Init, Parameterization};
 use crate::plan::Cell;
 use crate::record::{Curve, Record};
@@ -27,6 +27,7 @@ fn chain(cell: &Cell) -> Option<Chain> {
         && s.net.gains.is_none()
         && s.net.hidden.iter().all(|&units| units == 1)
         && s.descent.layer_rates.is_none()
+        && s.descent.schedule == Schedule::Constant
         && s.descent.method == Method::Gd
         && (s.data.points, s.data.dim) == (1, 1);
     if !plain {

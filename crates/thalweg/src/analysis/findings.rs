@@ -288,7 +288,10 @@ fn unstable(cell: &Cell, summary: &Summary, looked: &Looked) -> Option<Finding> 
         low: 1.0,
         high: 1.0,
     };
-    if bias && summary.rate * descent.loss.factor(points) * points as f64 >= 1.0 {
+    // At no rate that the schedule comes to.
+    let changes = descent.schedule.milestones(descent.steps);
+    let lowest = changes.iter().map(|m| m.factor).fold(1.0, f64::min);
+    if bias && lowest * summary.rate * descent.loss.factor(points) * points as f64 >= 1.0 {
         return Some(Finding {
             question: Question::OutputBias,
             name: "no convergence: the output bias alone makes λmax(Θ) ≥ N, so η ≥ 1/(s N) is \

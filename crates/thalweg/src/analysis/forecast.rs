@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::LEVEL;
+use crate::descent::Milestone;
 use crate::plan::Cell;
 use crate::record::{Observation, Row};
 use crate::stats::{Interval, paired_ratio, quantile_of, spearman};
@@ -33,12 +34,28 @@ impl Prediction {
     }
 }
 
-/// The network linearised at a look; none without a kernel, or for a rule without a linear theory.
+/// The rate in force at a step of a replicate that began with `rate`.
+pub fn rate_at(cell: &Cell, rate: f64, step: u64) -> f64 {
+    rate * cell.setting.descent.schedule.factor_at(step)
+}
+
+/// The network linearised at a look, from there on, of a replicate that began with `rate`; none
+/// without a kernel, or for a rule without a linear theory.
 pub fn linear<'a>(cell: &Cell, rate: f64, look: &'a Observation) -> Option<Linear<'a>> {
+    let descent = &cell.setting.descent;
+    let here = descent.schedule.factor_at(look.step);
+    let later = descent.schedule.milestones(descent.steps);
     Some(Linear {
-        rule: Rule::of(cell.setting.descent.method)?,
-        loss_factor: cell.setting.descent.loss.factor(cell.setting.data.points),
-        rate,
+        rule: Rule::of(descent.method)?,
+        loss_factor: descent.loss.factor(cell.setting.data.points),
+        rate: rate * here,
+        schedule: (later.into_iter())
+            .filter(|change| change.step > look.step)
+            .map(|change| Milestone {
+                step: change.step - look.step,
+                factor: change.factor / here,
+            })
+            .collect(),
         eigenvalues: look.eigenvalues.as_deref()?,
         coefficients: look.coefficients.as_deref()?,
     })
@@ -58,13 +75,14 @@ pub fn predict(cell: &Cell, rate: f64, look: &Observation) -> Option<Prediction>
     let linear = finite(cell, rate, look)?;
     Some(Prediction {
         largest_stable_rate: linear.largest_stable_rate(),
-        steps: linear.steps_below(cell.setting.success.loss_below, cell.setting.descent.steps),
+        steps: linear.steps_below(cell.setting.success.loss_below),
     })
 }
 
 /// What the kernel of the end says about the whole run: its modes, the residual of the start.
 pub(super) fn by_end(cell: &Cell, row: &Row, last: &Observation) -> Option<Prediction> {
     let whole = Observation {
+        step: 0,
         coefficients: last.start_coefficients.clone(),
         ..last.clone()
     };
@@ -79,13 +97,15 @@ pub(super) fn largest_stable_rate(cell: &Cell, rate: f64, look: &Observation) ->
 
 /// η over the largest stable rate of the kernel at a look; NaN where there is none.
 pub(super) fn over_limit(cell: &Cell, rate: f64, look: &Observation) -> f64 {
-    largest_stable_rate(cell, rate, look).map_or(f64::NAN, |limit| rate / limit)
+    let rate_here = rate_at(cell, rate, look.step);
+    largest_stable_rate(cell, rate, look).map_or(f64::NAN, |limit| rate_here / limit)
 }
 
 /// The rate over the largest that is stable at the sharpness of a look ([`Rule::edge`]): 1 is the
 /// edge of stability. None without a sharpness, or for a rule without a linear theory.
 pub fn edge(cell: &Cell, rate: f64, look: &Observation) -> Option<f64> {
     let rule = Rule::of(cell.setting.descent.method)?;
+    let rate = rate_at(cell, rate, look.step);
     look.sharpness.map(|sharpness| rule.edge(rate, sharpness))
 }
 

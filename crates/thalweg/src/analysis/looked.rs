@@ -8,6 +8,7 @@ use crate::plan::Cell;
 use crate::record::{Observation, Outcome, Record, Row};
 use crate::stats::median;
 use crate::theory::expect::{Expected, expect};
+use crate::theory::first::FirstLayer;
 
 /// Replicates of a cell for which the infinitely wide network is asked.
 const WIDE: u64 = 40;
@@ -57,6 +58,9 @@ pub struct Looked {
     /// Prediction by the infinitely wide network on the same training sets, of the first
     /// replicates: known before any weight is drawn.
     pub by_infinite: Option<Forecast>,
+    /// How that network's first layer was computed, where it is farthest from its own law's; none
+    /// where it was not asked.
+    pub first_layer: Option<FirstLayer>,
     /// Trace of Θ at the start over that of the infinitely wide network, replicate by replicate.
     pub trace_over_infinite: Vec<f64>,
 }
@@ -141,6 +145,7 @@ pub(super) fn looked(
         }),
         by_end: predictions(&|s| Some(by_end(cell, s.row, s.last?)?.as_number())),
         by_infinite: forecast(cell, &of_wide),
+        first_layer: (wide.iter().map(|e| e.first_layer)).reduce(FirstLayer::worse),
         trace_over_infinite: seen.iter().filter_map(over_infinite).collect(),
     })
 }

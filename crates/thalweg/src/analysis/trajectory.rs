@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::forecast::{linear, over_limit};
 use crate::plan::Cell;
 use crate::record::{Observation, Row};
-use crate::theory::linear::{Linear, Rule, Steps};
+use crate::theory::linear::{Linear, Steps};
 
 /// What several looks at one replicate tell of its way to the end.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -68,23 +68,14 @@ pub struct LeaveOneOut {
 pub fn leave_one_out(cell: &Cell, row: &Row, last: &Observation) -> Option<LeaveOneOut> {
     let rest = last.without.as_ref()?;
     let whole = linear(cell, row.rate, last)?;
-    let (rule, loss_factor) = (whole.rule, whole.loss_factor);
     let less = Linear {
-        rule,
-        loss_factor,
-        rate: row.rate,
         eigenvalues: &rest.eigenvalues,
         coefficients: &rest.coefficients,
+        ..whole.clone()
     };
-    let of = |l: &Linear<'_>| {
-        let most = match l.rule {
-            Rule::Descent => u64::MAX,
-            Rule::Momentum(_) | Rule::Nesterov(_) => cell.setting.descent.steps,
-        };
-        match l.steps_below(cell.setting.success.loss_below, most) {
-            Steps::At(steps) => Some(steps),
-            Steps::After(_) | Steps::Never { .. } | Steps::Unstable => None,
-        }
+    let of = |l: &Linear<'_>| match l.steps_below(cell.setting.success.loss_below) {
+        Steps::At(steps) => Some(steps),
+        Steps::After(_) | Steps::Never { .. } | Steps::Unstable => None,
     };
     Some(LeaveOneOut {
         point: rest.point,

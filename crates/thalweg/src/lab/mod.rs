@@ -267,7 +267,11 @@ pub fn job(cell: &Cell, problem: &Problem, replicate: u64) -> Job {
     let weights = cell.weights(replicate);
     let rate = match cell.setting.descent.rate {
         Rate::Absolute(rate) => rate,
-        Rate::OfLimit(c) => c * observe::largest_stable_rate(problem, &weights, &set.x),
+        // A rule without a limit is refused before there is a plan.
+        Rate::OfLimit(c) => {
+            let limit = observe::largest_stable_rate(problem, &weights, &set.x);
+            c * limit.unwrap_or(f64::NAN)
+        }
     };
     let keep = cell.setting.keep;
     let kept = replicate < keep.replicates;

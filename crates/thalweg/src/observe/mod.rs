@@ -77,12 +77,13 @@ fn lost_updates(
     lost as f64 / moved.max(1) as f64
 }
 
-/// 1/(s λmax(Θ)): the largest stable rate of gradient descent on the network linearised at
-/// `weights`.
-pub fn largest_stable_rate(problem: &Problem, weights: &[f64], x: &[f64]) -> f64 {
+/// The largest stable rate of the problem's own rule on the network linearised at `weights`
+/// ([`Rule::largest_stable_rate`]); none for a rule without a linear theory.
+pub fn largest_stable_rate(problem: &Problem, weights: &[f64], x: &[f64]) -> Option<f64> {
+    let rule = Rule::of(problem.method)?;
     let kernel = kernel(problem, &Tangent::new(problem, weights, x));
     let top = eigen(&kernel, problem.points).values[problem.points - 1];
-    Rule::Descent.largest_stable_rate(problem.loss.factor(problem.points), top)
+    Some(rule.largest_stable_rate(problem.loss.factor(problem.points), top))
 }
 
 /// Looks at one replicate, trained with `rate`, at several steps, the first of which is its start.
@@ -147,7 +148,11 @@ pub fn look(
                     let small = 1e-3 * steepest;
                     look.saturated_units = Some(here.tangent.flat_units(problem, small));
                 }
-                Observable::GradientNorm => here.gradient(&mut look, rate),
+                Observable::GradientNorm => {
+                    let change = problem.schedule.iter().rfind(|m| m.step <= look.step);
+                    let rate = rate * change.map_or(1.0, |m| m.factor);
+                    here.gradient(&mut look, rate);
+                }
             }
         }
         look

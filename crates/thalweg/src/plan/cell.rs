@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::data::{Draw, Set};
-use crate::descent::Stop;
+use crate::descent::{Method, Rate, Stop};
 use crate::engine::Problem;
 use crate::inputs::Inputs;
 use crate::net::{self, Init};
@@ -14,6 +14,26 @@ use crate::study::{At, Mistake, Replicates, Setting};
 /// Raised when the meaning of a setting changes: records of another meaning are not taken for new
 /// ones.
 const MEANING: &str = "thalweg cell 2";
+
+/// The meaning of settings that meant something else under [`MEANING`]: `of_limit` beside a rule
+/// with memory was a share of plain descent's limit. Records of all others stay what they are.
+const MEANING_OF_LIMIT: &str = "thalweg cell 3";
+
+/// What is hashed before a setting.
+fn meaning(setting: &Setting) -> &'static str {
+    match (setting.descent.rate, setting.descent.method) {
+        (Rate::OfLimit(_), Method::Momentum { .. } | Method::Nesterov { .. }) => MEANING_OF_LIMIT,
+        (Rate::OfLimit(_), Method::Gd | Method::Adam { .. } | Method::Sgd { .. })
+        | (
+            Rate::Absolute(_),
+            Method::Gd
+            | Method::Momentum { .. }
+            | Method::Nesterov { .. }
+            | Method::Adam { .. }
+            | Method::Sgd { .. },
+        ) => MEANING,
+    }
+}
 
 /// One setting, fully resolved.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -163,7 +183,7 @@ pub(super) fn resolve(mut setting: Setting, inputs: &Inputs) -> Result<(Setting,
 /// The content hash of everything that decides a cell's results.
 pub(super) fn hash(setting: &Setting, files: &Files) -> String {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(MEANING.as_bytes());
+    hasher.update(meaning(setting).as_bytes());
     let set = files.set.iter().flat_map(|set| set.x.iter().chain(&set.y));
     let weights = files.weights.iter().flat_map(|weights| weights.iter());
     set.chain(weights).for_each(|v| {

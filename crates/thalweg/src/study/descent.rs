@@ -50,8 +50,11 @@ impl Default for Descent {
 pub enum Rate {
     /// η itself.
     Absolute(f64),
-    /// η as a multiple of 1/(s λmax(Θ)), the largest stable rate of gradient descent on the
-    /// linearised network, from each replicate's own initial kernel Θ = J Jᵀ.
+    /// η as a multiple of the largest rate at which the study's own rule is stable on the
+    /// linearised network, from each replicate's own initial kernel Θ = J Jᵀ: 1/(s λmax(Θ)) for
+    /// `gd`, (1 + β) times that for `momentum`, (1 + β)/(1 + 2 β) times that for `nesterov`
+    /// ([`Rule::largest_stable_rate`](crate::theory::linear::Rule::largest_stable_rate)). Refused
+    /// for `adam` and `sgd`, which have no such rate.
     OfLimit(f64),
 }
 
@@ -102,8 +105,9 @@ impl JsonSchema for Rate {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "η: a number, or { of_limit = c } for c times the largest stable rate \
-                            of each replicate's own initial kernel.",
+            "description": "η: a number, or { of_limit = c } for c times the largest rate at \
+                            which the method is stable on each replicate's own initial kernel \
+                            (gd, momentum, nesterov).",
             "oneOf": [
                 { "type": "number", "exclusiveMinimum": 0 },
                 {
@@ -177,6 +181,12 @@ impl Schedule {
                 changes(&mut (1..).map_while(|i: u64| i.checked_mul(*every)), *gamma)
             }
         }
+    }
+
+    /// The rate at a step over that of the start.
+    pub fn factor_at(&self, step: u64) -> f64 {
+        let changes = self.milestones(step.saturating_add(1));
+        changes.last().map_or(1.0, |change| change.factor)
     }
 
     fn check(&self, steps: u64) -> Result<(), Mistake> {
@@ -263,7 +273,39 @@ impl Descent {
             return mistake("descent.steps", message, "");
         }
         self.schedule.check(self.steps)?;
-        check_method(self.method)
+        check_method(self.method)?;
+        check_limit(self.method, self.rate)
+    }
+}
+
+/// Whether a rate that is a share of the largest stable one belongs to a rule that has one.
+fn check_limit(method: Method, rate: Rate) -> Result<(), Mistake> {
+    let without = |name: &str, write: &str| {
+        mistake(
+            "descent.rate",
+            format!(
+                "`of_limit` is a share of the method's largest stable rate, and {name} has none"
+            ),
+            write,
+        )
+    };
+    match (rate, method) {
+        (Rate::OfLimit(_), Method::Adam { .. }) => {
+            without("`adam`", "a rate of its own: `rate = 0.001` is customary")
+        }
+        (Rate::OfLimit(_), Method::Sgd { .. }) => without(
+            "`sgd` on mini-batches",
+            "a rate of its own, as `rate = 0.01`; `method = \"gd\"` has a limit",
+        ),
+        (Rate::OfLimit(_), Method::Gd | Method::Momentum { .. } | Method::Nesterov { .. })
+        | (
+            Rate::Absolute(_),
+            Method::Gd
+            | Method::Momentum { .. }
+            | Method::Nesterov { .. }
+            | Method::Adam { .. }
+            | Method::Sgd { .. },
+        ) => Ok(()),
     }
 }
 

@@ -82,6 +82,10 @@ pub enum Init {
         /// σw², over fan_in.
         variance: f64,
     },
+    /// N(0, w²/fan_in) with a w for each hidden layer and the output: the `W_std` of
+    /// neural-tangents. In the `ntk` parameterization the network is z = w W a/√fan_in with W of
+    /// unit variance, so w is in the derivatives too, where one of `gains` would not be.
+    WeightStd(Vec<f64>),
     /// Every weight is this number: for chains of one unit a layer, whose theory is exact.
     Constant(f64),
     /// Weights read from a safetensors file with the names of PyTorch's `state_dict`: `0.weight`,
@@ -161,6 +165,7 @@ impl Net {
             | Init::LecunNormal
             | Init::Orthogonal
             | Init::Normal { .. }
+            | Init::WeightStd(_)
             | Init::Constant(_)
             | Init::File(_) => BiasInit::Zeros,
         })
@@ -202,10 +207,22 @@ impl Net {
 
     fn check_init(&self) -> Result<(), Mistake> {
         let wrong = |message: String, hint: &str| mistake("net.init", message, hint);
-        match self.init {
-            Init::Normal { variance } if !positive(variance) => {
+        let layers = self.hidden.len() + 1;
+        match &self.init {
+            Init::Normal { variance } if !positive(*variance) => {
                 wrong(format!("the variance {variance} must be positive"), "")
             }
+            Init::WeightStd(all) if all.len() != layers => wrong(
+                format!(
+                    "{} standard deviations for {layers} weight layers",
+                    all.len()
+                ),
+                "one number for each hidden layer and one for the output",
+            ),
+            Init::WeightStd(all) if !all.iter().all(|w| positive(*w)) => wrong(
+                "a standard deviation must be positive and finite".into(),
+                "`layer_rates` of 0 freeze a layer",
+            ),
             Init::Constant(value) if !value.is_finite() => {
                 wrong(format!("the constant {value} is not finite"), "")
             }
@@ -221,6 +238,7 @@ impl Net {
             | Init::LecunNormal
             | Init::Orthogonal
             | Init::Normal { .. }
+            | Init::WeightStd(_)
             | Init::Constant(_)
             | Init::File(_) => Ok(()),
         }
@@ -253,7 +271,7 @@ impl Net {
                     BiasInit::Normal { std } => normal(std),
                 }
             } else {
-                match self.init {
+                match &self.init {
                     Init::Pytorch => uniform(1.0 / fan_in.sqrt()),
                     Init::XavierUniform => uniform((6.0 / (fan_in + fan_out)).sqrt()),
                     Init::XavierNormal => normal((2.0 / (fan_in + fan_out)).sqrt()),
@@ -262,7 +280,8 @@ impl Net {
                     Init::LecunNormal => normal((1.0 / fan_in).sqrt()),
                     Init::Orthogonal => orthogonal(tensor.shape[0], tensor.shape[1], &normal(1.0)),
                     Init::Normal { variance } => normal((variance / fan_in).sqrt()),
-                    Init::Constant(value) => vec![value; n],
+                    Init::WeightStd(all) => normal(all[tensor.layer] / fan_in.sqrt()),
+                    Init::Constant(value) => vec![*value; n],
                     Init::File(_) => vec![0.0; n],
                 }
             };
@@ -290,7 +309,7 @@ impl Net {
                         BiasInit::Normal { std } if std > 0.0 => std,
                         BiasInit::Normal { .. } | BiasInit::Zeros => 1.0,
                     },
-                    (Parameterization::Ntk, false) => match self.init {
+                    (Parameterization::Ntk, false) => match &self.init {
                         Init::Pytorch => (1.0 / (3.0 * fan_in)).sqrt(),
                         Init::XavierUniform | Init::XavierNormal => {
                             (2.0 / (fan_in + fan_out)).sqrt()
@@ -299,6 +318,7 @@ impl Net {
                         // An entry of a random matrix with orthonormal rows or columns.
                         Init::Orthogonal => (1.0 / fan_in.max(fan_out)).sqrt(),
                         Init::Normal { variance } => (variance / fan_in).sqrt(),
+                        Init::WeightStd(all) => all[tensor.layer] / fan_in.sqrt(),
                         Init::LecunNormal | Init::Constant(_) | Init::File(_) => {
                             (1.0 / fan_in).sqrt()
                         }
@@ -383,6 +403,7 @@ mod tests {
             (Init::LecunNormal, 1.0 / i),
             (Init::Orthogonal, 1.0 / i),
             (Init::Normal { variance: 3.0 }, 3.0 / i),
+            (Init::WeightStd(vec![1.5, 1.0]), 2.25 / i),
         ] {
             let ntk = Net {
                 hidden: vec![200],

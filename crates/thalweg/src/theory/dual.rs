@@ -12,6 +12,7 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, PI, TAU};
 
+use super::far::{FAR, far, far_moments};
 use crate::net::Activation;
 
 /// How the dual of an activation is computed.
@@ -42,7 +43,7 @@ pub(super) fn kind(activation: Activation) -> Kind {
 }
 
 /// e^-|z|/(1 + e^-|z|) and its complement in the order (σ(z), σ(−z)): neither is a difference.
-fn logistic(z: f64) -> (f64, f64) {
+pub(super) fn logistic(z: f64) -> (f64, f64) {
     let small = libm::exp(-z.abs());
     let (less, more) = (small / (1.0 + small), 1.0 / (1.0 + small));
     if z >= 0.0 { (more, less) } else { (less, more) }
@@ -123,14 +124,11 @@ pub fn dual(activation: Activation, a: f64, b: f64, c: f64) -> Dual {
     let c = c.clamp(-scale, scale);
     match kind(activation) {
         Kind::Piecewise(alpha) => {
-            // Kahan's a b − c², right to the last bits.
-            let square = c * c;
-            let gram = libm::fma(a, b, -square) - libm::fma(c, c, -square);
-            let angle = libm::atan2(gram.max(0.0).sqrt(), c);
+            let angle = libm::atan2(gram(a, b, c).sqrt(), c);
             piecewise(alpha, a, b, if scale > 0.0 { angle } else { 0.5 * PI }).0
         }
         Kind::Closed => closed(activation, a, b, c),
-        Kind::Smooth => quadrature(activation, a, b, c),
+        Kind::Smooth => far(activation, a, b, c).unwrap_or_else(|| quadrature(activation, a, b, c)),
     }
 }
 
@@ -194,20 +192,19 @@ pub(super) fn closed(activation: Activation, a: f64, b: f64, c: f64) -> Dual {
         Activation::Identity => (c, 1.0),
         Activation::Erf => {
             // cos of the arc sine below, times (1 + 2a)(1 + 2b): 1 + 2a + 2b + 4 (ab − c²).
-            let rest = 1.0 + 2.0 * (a + b) + 4.0 * (a * b - c * c).max(0.0);
+            let rest = 1.0 + 2.0 * (a + b) + 4.0 * gram(a, b, c);
             let root = rest.sqrt();
             (2.0 / PI * libm::atan2(2.0 * c, root), 4.0 / PI / root)
         }
         Activation::Gelu => {
             let product = (1.0 + a) * (1.0 + b);
-            let rest = 1.0 + a + b + (a * b - c * c).max(0.0);
+            let rest = 1.0 + a + b + gram(a, b, c);
             let root = rest.sqrt();
-            // P(…) = E[Φ(u) Φ(v)]; the rest by integration by parts, twice.
+            // P(…) = E[Φ(u) Φ(v)]; the rest by integration by parts, twice, in positive terms.
             let both = 0.25 + libm::atan2(c, root) / TAU;
-            let w = (1.0 - a * b) / product;
-            let q = a * b + c * c * w;
-            let value = c * both + q / (TAU * root);
-            let slope = both + c * (1.0 + 2.0 * w + q / rest) / (TAU * root);
+            let (q, w) = (a * b * rest + c * c, 3.0 + a + b + c * c / rest);
+            let value = c * both + q / (TAU * root * product);
+            let slope = both + c * w / (TAU * root * product);
             (value, slope)
         }
         Activation::Sin => {
@@ -230,6 +227,12 @@ pub(super) fn closed(activation: Activation, a: f64, b: f64, c: f64) -> Dual {
     Dual { value, slope }
 }
 
+/// a b − c², not below 0, right to the last bits (Kahan).
+pub(super) fn gram(a: f64, b: f64, c: f64) -> f64 {
+    let square = c * c;
+    (libm::fma(a, b, -square) - libm::fma(c, c, -square)).max(0.0)
+}
+
 /// e^(−(a+b)/2) times sinh c and cosh c, without overflow.
 fn damped(a: f64, b: f64, c: f64) -> (f64, f64) {
     let mean = 0.5 * (a + b);
@@ -244,7 +247,7 @@ fn damped(a: f64, b: f64, c: f64) -> (f64, f64) {
 /// The spacing at which the trapezoid rule resolves φ(σ z) under the normal density to round-off:
 /// its error is about e^(−2π·distance of the nearest pole/spacing), and tanh has poles at ±iπ/2.
 pub(super) fn spacing(deviation: f64) -> f64 {
-    // Below 1/500 the work would grow without bound; an activation at a deviation of 100 is a step.
+    // Below 1/500 the work would grow without bound; deviations above 100 are for `far`.
     (0.2 / deviation).clamp(0.002, 0.08)
 }
 
@@ -328,6 +331,11 @@ pub fn moments(activation: Activation, q: f64) -> Moments {
             closed_form(half * q, half, half)
         }
         Kind::Closed if activation == Activation::Identity => closed_form(q, 1.0, 1.0),
+        Kind::Closed | Kind::Smooth if q > FAR => far_moments(activation, q).unwrap_or_else(|| {
+            // Without a limit: sin and cos, whose squares have the mean 1/2 ∓ e^(−2q)/2.
+            let own = closed(activation, q, q, q);
+            closed_form(own.value, own.slope, 2.0 * own.slope - 1.0)
+        }),
         Kind::Closed | Kind::Smooth => {
             let deviation = q.max(0.0).sqrt();
             let mut sum = [0.0; 3];

@@ -9,6 +9,7 @@
 
 use serde::Serialize;
 
+use super::first::FirstLayer;
 use super::linear::{Linear, Rule, Steps};
 use super::ntk::Wide;
 use crate::data::{Draw, Set};
@@ -41,6 +42,8 @@ pub struct Expected {
     /// How the linearised network ends.
     #[serde(skip)]
     pub end: Steps,
+    /// How the first hidden layer's kernel came about.
+    pub first_layer: FirstLayer,
 }
 
 impl Expected {
@@ -117,6 +120,8 @@ pub struct Outlook {
     pub unstable: u64,
     /// Training sets on which Θ is singular to round-off and holds the loss above the threshold.
     pub never: u64,
+    /// How the first hidden layer's kernel came about, where it is farthest from its own law's.
+    pub first_layer: FirstLayer,
 }
 
 impl Outlook {
@@ -138,6 +143,8 @@ impl Outlook {
             success: wilson(successes, all.len() as u64, 0.95),
             unstable: count(&|e| e.end == Steps::Unstable),
             never: count(&|e| matches!(e.end, Steps::Never { .. })),
+            first_layer: (all.iter().map(|e| e.first_layer))
+                .fold(FirstLayer::Normal, FirstLayer::worse),
         }
     }
 
@@ -153,47 +160,54 @@ impl Outlook {
 /// # Errors
 ///
 /// [`Error::NoTheory`] if the cell has no such network (weights from a file) or no linear theory
-/// (Adam, mini-batches).
+/// (Adam, mini-batches), or if a kernel of its inputs is beyond the range of f64.
 pub fn expect(cell: &Cell, sets: u64, threads: usize) -> Result<Vec<Expected>, Error> {
     let setting = &cell.setting;
     let rates = setting.descent.layer_rates.as_deref();
     let wide = Wide::new(&setting.net, cell.dim(), rates)?;
     let rule = Rule::of(setting.descent.method).ok_or(NoTheory::NoLinearRule)?;
     // One training set for all needs one kernel.
-    let shared =
-        (setting.data.draw == Draw::Once).then(|| spectra(&wide, &cell.set(0), cell.dim()));
+    let once = setting.data.draw == Draw::Once;
+    let shared = once.then(|| spectra(&wide, &cell.set(0), cell.dim()));
+    let shared = shared.transpose()?;
     let one = |replicate: u64| {
         let set = cell.set(replicate);
-        let of_set;
-        let (theta, process) = match &shared {
-            Some(spectra) => (&spectra.0, &spectra.1),
-            None => {
-                of_set = spectra(&wide, &set, cell.dim());
-                (&of_set.0, &of_set.1)
-            }
+        let spectra = match &shared {
+            Some(spectra) => spectra,
+            None => &spectra(&wide, &set, cell.dim())?,
         };
-        descend(cell, rule, replicate, &set, theta, process)
+        Ok(descend(cell, rule, replicate, &set, spectra))
     };
-    Ok(threads::map(threads, sets as usize, |replicate| {
-        one(replicate as u64)
-    }))
+    threads::map(threads, sets as usize, |replicate| one(replicate as u64))
+        .into_iter()
+        .collect()
 }
 
-/// The eigenproblems of Θ and K on a training set.
-fn spectra(wide: &Wide, set: &Set, dim: usize) -> (Eigen, Eigen) {
-    let kernels = wide.kernels(&set.x, dim);
+/// The eigenproblems of a training set.
+struct Spectra {
+    /// Of Θ.
+    theta: Eigen,
+    /// Of K.
+    process: Eigen,
+    first_layer: FirstLayer,
+}
+
+fn spectra(wide: &Wide, set: &Set, dim: usize) -> Result<Spectra, Error> {
+    let kernels = wide.kernels(&set.x, dim).finite()?;
     let n = kernels.rows;
-    (eigen(&kernels.ntk, n), eigen(&kernels.nngp, n))
+    Ok(Spectra {
+        theta: eigen(&kernels.ntk, n),
+        process: eigen(&kernels.nngp, n),
+        first_layer: kernels.first_layer,
+    })
 }
 
-fn descend(
-    cell: &Cell,
-    rule: Rule,
-    replicate: u64,
-    set: &Set,
-    theta: &Eigen,
-    process: &Eigen,
-) -> Expected {
+fn descend(cell: &Cell, rule: Rule, replicate: u64, set: &Set, spectra: &Spectra) -> Expected {
+    let Spectra {
+        theta,
+        process,
+        first_layer,
+    } = spectra;
     let descent = &cell.setting.descent;
     let n = set.y.len();
     // f₀ = Σ √λ_k z_k v_k.
@@ -215,16 +229,17 @@ fn descend(
     let largest = theta.values.last().copied().unwrap_or(f64::NAN);
     let rate = match descent.rate {
         Rate::Absolute(rate) => rate,
-        Rate::OfLimit(share) => share * Rule::Descent.largest_stable_rate(loss_factor, largest),
+        Rate::OfLimit(share) => share * rule.largest_stable_rate(loss_factor, largest),
     };
     let linear = Linear {
         rule,
         loss_factor,
         rate,
+        schedule: descent.schedule.milestones(descent.steps),
         eigenvalues: &theta.values,
         coefficients: &coefficients,
     };
-    let end = linear.steps_below(cell.setting.success.loss_below, descent.steps);
+    let end = linear.steps_below(cell.setting.success.loss_below);
     Expected {
         replicate,
         rate,
@@ -232,6 +247,7 @@ fn descend(
         initial_loss: loss_factor * residual.iter().map(|r| r * r).sum::<f64>(),
         steps: end.as_number(),
         end,
+        first_layer: *first_layer,
         eigenvalues: theta.values.clone(),
     }
 }

@@ -7,10 +7,11 @@
 //! partial sum is a sum of Schur products of positive semi-definite matrices, hence one itself.
 //!
 //! Σ α_k² = E φ(u)² tells how much is left out. The series is stopped when that is below round-off;
-//! a pair for which it could not be, because the variance is very large and |ρ| is nearly 1, is
-//! integrated in two dimensions instead.
+//! a pair for which it could not be, because the variance is large and |ρ| is nearly 1, or because a
+//! variance is beyond what a series can do, is integrated on panels instead ([`super::far`]).
 
-use super::dual::{Dual, jet, nodes, quadrature, spacing};
+use super::dual::{Dual, dual, jet, moments, nodes, spacing};
+use super::far::FAR;
 use crate::net::Activation;
 
 /// Relative to E φ², this much of a series may be left out.
@@ -70,9 +71,26 @@ fn dot(x: &[f64], y: &[f64]) -> f64 {
 }
 
 impl Expansion {
-    /// The series at each of several variances.
+    /// The series at each of several variances; none at all if one of them is far.
     pub(super) fn new(activation: Activation, variances: &[f64]) -> Expansion {
         let widest = variances.iter().fold(0.0f64, |m, v| m.max(*v)).sqrt();
+        if !(widest * widest <= FAR) {
+            let own = |v: &f64| {
+                let at = moments(activation, *v);
+                let alone = |square| Series {
+                    square,
+                    ..Series::default()
+                };
+                (alone(at.square), alone(at.slope_square))
+            };
+            let (values, slopes) = variances.iter().map(own).unzip();
+            return Expansion {
+                activation,
+                variances: variances.to_vec(),
+                values,
+                slopes,
+            };
+        }
         // Half the nodes are enough: an even polynomial sees the even part of a function, an odd
         // one the odd part. The polynomials carry a factor e^(z²/4), so the range is wider
         // than REACH.
@@ -165,6 +183,9 @@ impl Expansion {
         };
         let sum = |s: &[Series]| {
             let (x, y) = (&s[i], &s[j]);
+            if x.terms.is_empty() {
+                return None;
+            }
             let left_out = (x.rest * y.rest).sqrt() * libm::pow(rho.abs(), x.terms.len() as f64);
             let enough = left_out <= LOSS * (x.square * y.square).sqrt();
             enough.then(|| {
@@ -175,7 +196,7 @@ impl Expansion {
         };
         match (sum(&self.values), sum(&self.slopes)) {
             (Some(value), Some(slope)) => Dual { value, slope },
-            _ => quadrature(
+            _ => dual(
                 self.activation,
                 self.variances[i],
                 self.variances[j],

@@ -9,7 +9,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::descent::Method;
+use super::memory::{FAR, Mode, first_below};
+use super::stages;
+use crate::descent::{Method, Milestone};
 use crate::stats::short;
 
 /// A rule whose linearised dynamics are known.
@@ -79,8 +81,10 @@ pub struct Linear<'a> {
     pub rule: Rule,
     /// s of the loss s Σ r².
     pub loss_factor: f64,
-    /// η.
+    /// η at step 0.
     pub rate: f64,
+    /// The changes of the rate, at increasing steps, as factors of η; empty if it is constant.
+    pub schedule: Vec<Milestone>,
     /// λ_k of Θ `[N]`.
     pub eigenvalues: &'a [f64],
     /// c_k, the initial residual in the eigenbasis `[N]`.
@@ -93,7 +97,7 @@ pub struct Linear<'a> {
 pub enum Steps {
     /// Gets below at this step first.
     At(u64),
-    /// Not within the steps that were allowed.
+    /// Not within so many steps, which is how far it was looked for.
     After(u64),
     /// Never: modes without kernel hold the loss at this floor.
     Never {
@@ -134,23 +138,33 @@ impl Linear<'_> {
         self.rule.largest_stable_rate(self.loss_factor, top)
     }
 
-    /// Loss at each of increasing `steps`.
+    /// Loss at each of increasing `steps`, in closed form.
     pub fn losses(&self, steps: &[u64]) -> Vec<f64> {
+        if !self.schedule.is_empty() {
+            return stages::losses(self, steps);
+        }
         match self.rule {
             Rule::Descent => steps.iter().map(|&t| self.descent_loss(t)).collect(),
             Rule::Momentum(_) | Rule::Nesterov(_) => {
-                let mut walk = Walk::new(self);
-                steps
-                    .iter()
-                    .map(|&t| {
-                        while walk.step < t {
-                            walk.advance();
-                        }
-                        walk.loss()
-                    })
-                    .collect()
+                let modes = self.modes();
+                let square = |t: u64, (mode, w): &(Mode, f64)| w * mode.at(t).powi(2);
+                let loss = |&t: &u64| modes.iter().map(|m| square(t, m)).sum();
+                steps.iter().map(loss).collect()
             }
         }
+    }
+
+    /// The modes of a rule with memory, each with s c².
+    fn modes(&self) -> Vec<(Mode, f64)> {
+        let of = |(l, c): (&f64, &f64)| {
+            let mode = Mode::new(self.rule, 2.0 * self.loss_factor * self.rate * l);
+            (mode, self.loss_factor * c * c)
+        };
+        self.eigenvalues
+            .iter()
+            .zip(self.coefficients)
+            .map(of)
+            .collect()
     }
 
     fn descent_loss(&self, t: u64) -> f64 {
@@ -162,8 +176,9 @@ impl Linear<'_> {
         self.loss_factor * modes.map(of_mode).sum::<f64>()
     }
 
-    /// The first step whose loss is below `threshold`, looked for up to `most` steps where there is
-    /// no closed form (momentum), and up to 1e15 where there is.
+    /// The first step whose loss is below `threshold`, looked for up to 1e15: by bisection for
+    /// gradient descent, whose loss never rises, and for rules with memory by jumps that pass over
+    /// no step below (docs/theory.md). Under a schedule the last rate must be stable.
     ///
     /// ```
     /// use thalweg::theory::linear::{Linear, Rule, Steps};
@@ -173,15 +188,16 @@ impl Linear<'_> {
     ///     rule: Rule::Descent,
     ///     loss_factor: 1.0,
     ///     rate: 0.25,
+    ///     schedule: Vec::new(),
     ///     eigenvalues: &[0.02, 2.0],
     ///     coefficients: &[1.0, 1.0],
     /// };
     /// assert_eq!(linear.largest_stable_rate(), 0.5);
-    /// assert_eq!(linear.steps_below(1e-8, 10_000), Steps::At(917));
+    /// assert_eq!(linear.steps_below(1e-8), Steps::At(917));
     /// let faster = Linear { rate: 0.6, ..linear };
-    /// assert_eq!(faster.steps_below(1e-8, 10_000), Steps::Unstable);
+    /// assert_eq!(faster.steps_below(1e-8), Steps::Unstable);
     /// ```
-    pub fn steps_below(&self, threshold: f64, most: u64) -> Steps {
+    pub fn steps_below(&self, threshold: f64) -> Steps {
         let top = self.eigenvalues.iter().copied().fold(0.0, f64::max);
         // Eigenvalues below round-off of the largest are not known to differ from 0.
         let noise = top * self.eigenvalues.len() as f64 * f64::EPSILON;
@@ -191,81 +207,41 @@ impl Linear<'_> {
             .zip(self.coefficients)
             .filter(|(l, _)| **l <= noise);
         let floor = self.loss_factor * still.map(|(_, c)| c * c).sum::<f64>();
-        if !(self.rate < self.largest_stable_rate()) {
+        if self.schedule.is_empty() && !(self.rate < self.largest_stable_rate()) {
             return Steps::Unstable;
         }
         if !(floor < threshold) {
             return Steps::Never { floor };
         }
+        if !self.schedule.is_empty() {
+            return stages::steps_below(self, threshold);
+        }
         match self.rule {
-            Rule::Descent => {
-                // Every factor is at most 1, so the loss never rises: bisection.
-                const FAR: u64 = 1_000_000_000_000_000;
-                let (mut low, mut high) = (0, FAR);
-                if self.descent_loss(0) < threshold {
-                    return Steps::At(0);
-                }
-                if !(self.descent_loss(FAR) < threshold) {
-                    return Steps::After(FAR);
-                }
-                while high - low > 1 {
-                    let middle = low + (high - low) / 2;
-                    if self.descent_loss(middle) < threshold {
-                        high = middle;
-                    } else {
-                        low = middle;
-                    }
-                }
-                Steps::At(high)
-            }
+            Rule::Descent => self.bisect(threshold),
             Rule::Momentum(_) | Rule::Nesterov(_) => {
-                let mut walk = Walk::new(self);
-                while walk.loss() >= threshold {
-                    if walk.step == most {
-                        return Steps::After(most);
-                    }
-                    walk.advance();
-                }
-                Steps::At(walk.step)
+                first_below(&self.modes(), true, threshold, FAR)
             }
         }
     }
-}
 
-/// The modes of a rule with memory, step by step.
-struct Walk<'a> {
-    of: &'a Linear<'a>,
-    step: u64,
-    r: Vec<f64>,
-    v: Vec<f64>,
-}
-
-impl<'a> Walk<'a> {
-    fn new(of: &'a Linear<'a>) -> Self {
-        Walk {
-            of,
-            step: 0,
-            r: of.coefficients.to_vec(),
-            v: vec![0.0; of.coefficients.len()],
+    /// The first step below of a stable descent: every factor is at most 1, so its loss never rises.
+    fn bisect(&self, threshold: f64) -> Steps {
+        let (mut low, mut high) = (0, FAR);
+        if self.descent_loss(0) < threshold {
+            return Steps::At(0);
         }
-    }
-
-    fn advance(&mut self) {
-        let (beta, nesterov) = match self.of.rule {
-            Rule::Descent => (0.0, false),
-            Rule::Momentum(b) => (b, false),
-            Rule::Nesterov(b) => (b, true),
-        };
-        for ((r, v), l) in self.r.iter_mut().zip(&mut self.v).zip(self.of.eigenvalues) {
-            let g = 2.0 * self.of.loss_factor * l * *r;
-            *v = beta * *v + g;
-            *r -= self.of.rate * if nesterov { g + beta * *v } else { *v };
+        if !(self.descent_loss(FAR) < threshold) {
+            return Steps::After(FAR);
         }
-        self.step += 1;
-    }
-
-    fn loss(&self) -> f64 {
-        self.of.loss_factor * self.r.iter().map(|r| r * r).sum::<f64>()
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if self.descent_loss(middle) < threshold {
+                high = middle;
+            } else {
+                low = middle;
+            }
+        }
+        Steps::At(high)
     }
 }
 
@@ -281,6 +257,7 @@ mod tests {
             rule,
             loss_factor: 1.0,
             rate,
+            schedule: Vec::new(),
             eigenvalues: &L,
             coefficients: &C,
         }
@@ -297,10 +274,7 @@ mod tests {
         {
             assert!((a - b).abs() <= 1e-12 * b);
         }
-        assert_eq!(
-            a.steps_below(1e-8, 1_000_000),
-            b.steps_below(1e-8, 1_000_000)
-        );
+        assert_eq!(a.steps_below(1e-8), b.steps_below(1e-8));
     }
 
     /// Each rule's loss stays bounded just below its limit and grows just above.
@@ -316,7 +290,7 @@ mod tests {
             let far = linear(rule, 1.01 * limit).losses(&[20_000])[0];
             assert!(!(far <= 1e8), "{rule:?}");
             assert_eq!(
-                linear(rule, 1.01 * limit).steps_below(1e-8, 100),
+                linear(rule, 1.01 * limit).steps_below(1e-8),
                 Steps::Unstable
             );
         }
@@ -384,6 +358,6 @@ mod tests {
             eigenvalues: &[0.0, 1.0, 2.0],
             ..linear(Rule::Descent, 0.1)
         };
-        assert_eq!(flat.steps_below(1e-8, 100), Steps::Never { floor: 1.0 });
+        assert_eq!(flat.steps_below(1e-8), Steps::Never { floor: 1.0 });
     }
 }

@@ -4,10 +4,16 @@
 pub mod chain;
 pub mod dual;
 pub mod expect;
+mod far;
+pub mod first;
 mod hermite;
+mod legendre;
 pub mod linear;
 pub mod mean_field;
+mod memory;
 pub mod ntk;
 pub mod phase;
+mod polytope;
 pub mod regression;
 pub mod spectrum;
+mod stages;

@@ -6,10 +6,14 @@
 //! arXiv:1806.07572; Lee et al. 2019, arXiv:1902.06720). v/fan_in is the variance of an effective
 //! weight; ω is the weight of ∂f/∂W in Θ = Σ (rate factor) m² ∂f ∂fᵀ times fan_in: v in the `ntk`
 //! parameterization, fan_in itself in the `standard` one, where the widths therefore remain.
+//!
+//! The first hidden layer has as many weights a unit as there are inputs, so its K and K' are those
+//! of its own law ([`super::first`]); the layers above it are normal by the central limit theorem.
 
 use std::f64::consts::PI;
 
-use super::dual::{Dual, Kind, closed, kind, piecewise};
+use super::dual::{Kind, closed, kind, piecewise};
+use super::first::{FirstLayer, Hidden, Law, Laws, first_layer};
 use super::hermite::Expansion;
 use crate::error::{Error, NoTheory};
 use crate::net::{Activation, BiasInit, Init, Net, Parameterization, sizes};
@@ -32,6 +36,8 @@ pub struct Layer {
 pub struct Wide {
     /// φ of every hidden layer.
     pub activation: Activation,
+    /// The laws of the first layer's weights and biases; in later layers variances say all.
+    pub first: Laws,
     /// Every weight layer, from the inputs to the output; one more than there are hidden layers.
     pub layers: Vec<Layer>,
 }
@@ -43,6 +49,8 @@ pub struct Kernels {
     pub rows: usize,
     /// Columns.
     pub columns: usize,
+    /// How the first hidden layer's share came about.
+    pub first_layer: FirstLayer,
     /// Covariance of the outputs of the initial network [rows, columns].
     pub nngp: Vec<f64>,
     /// Θ [rows, columns].
@@ -64,7 +72,8 @@ impl Wide {
     /// The infinitely wide network whose layers start and train as those of `net` do; `layer_rates`
     /// are the factors of `descent.layer_rates`.
     ///
-    /// A law of the initial weights enters by its variance alone: fan_in Var W is 1/3 for
+    /// Beyond the first layer a law of the initial weights enters by its variance alone: fan_in
+    /// Var W is 1/3 for
     /// `pytorch`, 2 for `kaiming_*`, 1 for `lecun_normal`, 2 fan_in/(fan_in + fan_out) for
     /// `xavier_*`, fan_in/max(fan_in, fan_out) for `orthogonal` (whose kernels agree with the
     /// Gaussian ones when wide: Huang, Du & Xu 2020, arXiv:2004.05867), each times the square
@@ -86,6 +95,7 @@ impl Wide {
                 Init::LecunNormal => 1.0,
                 Init::Orthogonal => fan_in / fan_in.max(fan_out),
                 Init::Normal { variance } => variance,
+                Init::WeightStd(ref all) => all[l] * all[l],
                 Init::Constant(_) | Init::File(_) => {
                     return Err(NoTheory::GivenWeights.into());
                 }
@@ -111,8 +121,26 @@ impl Wide {
                 bias_share: if net.bias { rate * bias_square } else { 0.0 },
             });
         }
+        let (fan_in, fan_out) = (sizes[0], sizes[1]);
         Ok(Wide {
             activation: net.activation,
+            first: Laws {
+                weights: match net.init {
+                    Init::Pytorch | Init::XavierUniform | Init::KaimingUniform => Law::Uniform,
+                    Init::Orthogonal => Law::Sphere(fan_in.max(fan_out)),
+                    Init::XavierNormal
+                    | Init::KaimingNormal
+                    | Init::LecunNormal
+                    | Init::Normal { .. }
+                    | Init::WeightStd(_)
+                    | Init::Constant(_)
+                    | Init::File(_) => Law::Normal,
+                },
+                biases: match net.bias_law() {
+                    BiasInit::Pytorch => Law::Uniform,
+                    BiasInit::Zeros | BiasInit::Normal { .. } => Law::Normal,
+                },
+            },
             layers,
         })
     }
@@ -134,8 +162,9 @@ impl Wide {
     /// # Ok::<(), thalweg::Error>(())
     /// ```
     ///
-    /// Positive semi-definite to round-off, also where inputs are equal or nearly so. Non-finite
-    /// inputs give non-finite entries.
+    /// Positive semi-definite to round-off, also where inputs are equal or nearly so. Inputs that
+    /// are not finite, or whose squares are not, give entries that are not: see
+    /// [`Kernels::finite`].
     pub fn kernels(&self, x: &[f64], dim: usize) -> Kernels {
         self.between(x, None, dim)
     }
@@ -161,6 +190,7 @@ impl Wide {
             return Kernels {
                 rows,
                 columns,
+                first_layer: FirstLayer::Normal,
                 nngp: vec![0.0; rows * columns],
                 ntk: vec![0.0; rows * columns],
             };
@@ -190,12 +220,21 @@ impl Wide {
             let half = (0..rows).flat_map(|i| (0..=i).map(move |j| (i, j)));
             half.map(|(i, j)| start(i, j)).collect()
         };
-        for layer in rest {
-            self.pass(layer, &mut variances, &mut pairs);
+        let mut how = FirstLayer::Normal;
+        for (depth, layer) in rest.iter().enumerate() {
+            let mut own_law = None;
+            if depth == 0 {
+                let laws = (first.weight_variance / dim as f64, first.bias_variance);
+                let numbers: Vec<(usize, usize)> = pairs.iter().map(|p| (p.i, p.j)).collect();
+                (how, own_law) = first_layer(self.activation, self.first, laws, &points, &numbers);
+            }
+            let hidden = own_law.unwrap_or_else(|| self.normal(&variances, &pairs));
+            lift(layer, &hidden, &mut variances, &mut pairs);
         }
         let mut out = Kernels {
             rows,
             columns,
+            first_layer: how,
             nngp: vec![0.0; rows * columns],
             ntk: vec![0.0; rows * columns],
         };
@@ -233,48 +272,72 @@ impl Wide {
         Some(points.iter().map(unit).collect())
     }
 
-    /// One hidden layer and the weights above it.
-    fn pass(&self, above: &Layer, variances: &mut [f64], pairs: &mut [Pair]) {
-        let (v, s) = (above.weight_variance, above.bias_variance);
-        let step = |pair: &mut Pair, dual: Dual| {
-            pair.covariance = v * dual.value + s;
-            pair.tangent =
-                above.weight_share * dual.value + above.bias_share + v * dual.slope * pair.tangent;
-        };
+    /// A hidden layer whose preactivations are normal.
+    fn normal(&self, variances: &[f64], pairs: &[Pair]) -> Hidden {
+        let mut hidden = Hidden::default();
         match kind(self.activation) {
             Kind::Piecewise(alpha) => {
                 let half = 0.5 * (1.0 + alpha * alpha);
-                for pair in pairs.iter_mut() {
-                    let (a, b) = (variances[pair.i], variances[pair.j]);
-                    let (dual, after) = piecewise(alpha, a, b, pair.angle);
-                    step(pair, dual);
-                    pair.angle = lifted(v * half * a, v * half * b, after, s);
-                }
-                variances.iter_mut().for_each(|a| *a = v * half * *a + s);
+                hidden.own = variances.iter().map(|a| half * a).collect();
+                let of = |p: &Pair| piecewise(alpha, variances[p.i], variances[p.j], p.angle);
+                (hidden.duals, hidden.angles) = pairs.iter().map(of).unzip();
             }
             Kind::Closed => {
-                for pair in pairs.iter_mut() {
-                    let (a, b) = (variances[pair.i], variances[pair.j]);
-                    step(pair, closed(self.activation, a, b, pair.covariance));
-                }
-                for a in variances.iter_mut() {
-                    *a = v * closed(self.activation, *a, *a, *a).value + s;
-                }
+                let own = |a: &f64| closed(self.activation, *a, *a, *a).value;
+                hidden.own = variances.iter().map(own).collect();
+                let of = |p: &Pair| {
+                    let (a, b) = (variances[p.i], variances[p.j]);
+                    closed(self.activation, a, b, p.covariance)
+                };
+                hidden.duals = pairs.iter().map(of).collect();
             }
             Kind::Smooth => {
                 let expansion = Expansion::new(self.activation, variances);
-                for pair in pairs.iter_mut() {
-                    let dual = if pair.i == pair.j {
-                        expansion.own(pair.i)
+                let own = |i: usize| expansion.own(i).value;
+                hidden.own = (0..variances.len()).map(own).collect();
+                let of = |p: &Pair| {
+                    if p.i == p.j {
+                        expansion.own(p.i)
                     } else {
-                        expansion.pair(pair.i, pair.j, pair.covariance)
-                    };
-                    step(pair, dual);
-                }
-                for (i, a) in variances.iter_mut().enumerate() {
-                    *a = v * expansion.own(i).value + s;
-                }
+                        expansion.pair(p.i, p.j, p.covariance)
+                    }
+                };
+                hidden.duals = pairs.iter().map(of).collect();
             }
+        }
+        hidden
+    }
+}
+
+/// The weights above a hidden layer.
+fn lift(above: &Layer, hidden: &Hidden, variances: &mut [f64], pairs: &mut [Pair]) {
+    let (v, s) = (above.weight_variance, above.bias_variance);
+    for (pair, dual) in pairs.iter_mut().zip(&hidden.duals) {
+        pair.covariance = v * dual.value + s;
+        pair.tangent =
+            above.weight_share * dual.value + above.bias_share + v * dual.slope * pair.tangent;
+    }
+    for (pair, after) in pairs.iter_mut().zip(&hidden.angles) {
+        let (a, b) = (hidden.own[pair.i], hidden.own[pair.j]);
+        pair.angle = lifted(v * a, v * b, *after, s);
+    }
+    for (variance, own) in variances.iter_mut().zip(&hidden.own) {
+        *variance = v * own + s;
+    }
+}
+
+impl Kernels {
+    /// These kernels, if every entry is a finite number.
+    ///
+    /// # Errors
+    ///
+    /// [`NoTheory::TooLarge`] if one is not: squares of the inputs, or a variance, are beyond f64.
+    pub fn finite(self) -> Result<Kernels, Error> {
+        let mut all = self.nngp.iter().chain(&self.ntk);
+        if all.all(|v| v.is_finite()) {
+            Ok(self)
+        } else {
+            Err(NoTheory::TooLarge.into())
         }
     }
 }

@@ -185,6 +185,7 @@ pub fn critical_line(activation: Activation, right: f64, top: f64) -> Vec<Vec<(f
 
 #[cfg(test)]
 mod tests {
+    use super::super::first::Laws;
     use super::*;
 
     fn layer(weight_variance: f64, bias_variance: f64) -> Layer {
@@ -199,6 +200,7 @@ mod tests {
     fn net(activation: Activation, layers: &[Layer]) -> Wide {
         Wide {
             activation,
+            first: Laws::NORMAL,
             layers: layers.to_vec(),
         }
     }

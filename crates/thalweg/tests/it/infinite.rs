@@ -45,6 +45,7 @@ fn theory_and_engines_scale_every_law_alike() {
         Init::LecunNormal,
         Init::Orthogonal,
         Init::Normal { variance: 1.7 },
+        Init::WeightStd(vec![1.7, 0.3, 2.0]),
     ];
     let biases = [
         None,
@@ -929,6 +930,7 @@ fn regression_has_its_limits() {
         rule: Rule::Descent,
         loss_factor: s,
         rate: 0.9 * limit,
+        schedule: Vec::new(),
         eigenvalues: &e.values,
         coefficients: &c,
     };

@@ -11,6 +11,7 @@ use thalweg::lab;
 use thalweg::linalg::eigen;
 use thalweg::observe::{self, Tangent, hessian_times, sharpness};
 use thalweg::plan::Cell;
+use thalweg::record::Outcome;
 use thalweg::stats::quantile;
 use thalweg::theory::linear::Steps;
 
@@ -205,6 +206,35 @@ fn a_linear_model_takes_the_predicted_steps() {
                     (ours / theirs - 1.0).abs() < 1e-9,
                     "{method}, step {step}: {ours:e} and {theirs:e}"
                 );
+            }
+        }
+    }
+}
+
+/// A share of the limit is one of the rule's own: just below 1 linear regression does not diverge,
+/// just above it does. Nesterov at 0.95 diverged in every replicate when the limit was that of
+/// plain descent.
+#[test]
+fn a_share_of_the_limit_is_of_the_rules_own() {
+    for method in [
+        "\"gd\"",
+        "{ momentum = { beta = 0.9 } }",
+        "{ nesterov = { beta = 0.9 } }",
+        "{ nesterov = { beta = 0.5 } }",
+    ] {
+        for (limit, diverges) in [(0.97, false), (1.03, true)] {
+            let text = format!(
+                "replicates = 6\n[data]\npoints = 10\ndim = 15\n[net]\nhidden = []\n\
+                 [descent]\nmethod = {method}\nrate = {{ of_limit = {limit} }}\n\
+                 precision = \"f64\"\n"
+            );
+            let (cell, record) = (cell(&text), record(&text, &Cpu::detect(), 2));
+            for (row, (look, _)) in record.rows.iter().zip(record.first_and_last_looks()) {
+                let diverged = matches!(row.outcome, Outcome::Diverged { .. });
+                assert_eq!(diverged, diverges, "{method} {limit}: {row:?}");
+                let prediction = predict(&cell, row.rate, look).expect("the rule is known");
+                let share = row.rate / prediction.largest_stable_rate;
+                assert!((share - limit).abs() < 1e-9, "{method}: {share}");
             }
         }
     }

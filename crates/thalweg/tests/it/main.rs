@@ -4,6 +4,7 @@ mod arrows;
 mod deciding;
 mod engines;
 mod expectations;
+mod first_layer;
 mod infinite;
 mod laws;
 mod mean_field;

@@ -14,7 +14,7 @@ use crate::{plan, source};
 /// (the study, line, column, words of the message, words of the hint)
 type Wrong = (&'static str, usize, usize, &'static str, &'static str);
 
-const WRONG: [Wrong; 54] = [
+const WRONG: [Wrong; 63] = [
     // Names nobody knows.
     (
         "titel = \"a\"",
@@ -133,6 +133,34 @@ const WRONG: [Wrong; 54] = [
         8,
         "the rate 0 must be positive",
         "0.01",
+    ),
+    (
+        "[descent]\nmethod = { adam = {} }\nrate = { of_limit = 0.5 }",
+        3,
+        8,
+        "`of_limit` is a share of the method's largest stable rate, and `adam` has none",
+        "`rate = 0.001`",
+    ),
+    (
+        "[descent]\nrate = { of_limit = 0.5 }\nmethod = { sgd = { batch = 5 } }",
+        2,
+        8,
+        "and `sgd` on mini-batches has none",
+        "`rate = 0.01`",
+    ),
+    (
+        "[net]\nhidden = [4, 4]\ninit = { weight_std = [1.0, 2.0] }",
+        3,
+        8,
+        "2 standard deviations for 3 weight layers",
+        "one for the output",
+    ),
+    (
+        "[net]\nhidden = [4]\ninit = { weight_std = [1.0, 0.0] }",
+        3,
+        8,
+        "a standard deviation must be positive",
+        "`layer_rates`",
     ),
     ("[data]\npoints = 0", 2, 10, "0 training points", ""),
     (
@@ -487,7 +515,7 @@ const VALID: &str = "title = \"Größe\"\nseed = 7\n\
     targets = { polynomial = [1.0, -2.5] }\n\
     [net]\nhidden = [4, 3]\nactivation = \"tanh\"\ninit = { normal = { variance = 2.0 } }\n\
     bias_init = { normal = { std = 0.5 } }\ngains = [5.0, 1.0, 1.0]\n\
-    [descent]\nmethod = { adam = { betas = [0.9, 0.99] } }\nrate = { of_limit = 0.5 } # half\n\
+    [descent]\nmethod = { nesterov = { beta = 0.8 } }\nrate = { of_limit = 0.5 } # half\n\
     steps = 100_000\n\
     [look]\nat = [\"start\", { every = 100 }]\n\
     [[compare]]\nname = \"size\"\n\"net.activation\" = [\"relu\", \"gelu\"]\n\
