@@ -9,6 +9,7 @@ mod laws;
 mod mean_field;
 mod parity;
 mod showcase;
+mod statistics;
 mod studies;
 mod verdicts;
 
