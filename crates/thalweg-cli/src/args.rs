@@ -208,6 +208,10 @@ pub(crate) struct Certify {
     /// Give up after so many replicates [default: the study's `until_decided`, else 10000].
     #[arg(long, value_name = "N")]
     pub(crate) at_most: Option<u64>,
+    /// Rest on replicates 0, 1, … of the study, which its report has seen, instead of on fresh
+    /// ones.
+    #[arg(long)]
+    pub(crate) own_draws: bool,
     /// The certificate [default: runs/<study>/certificate.toml].
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use thalweg::Error;
-use thalweg::decide::Terms;
+use thalweg::decide::{Draws, Terms};
 use thalweg::engine::by_name;
 use thalweg::lab::Event;
 use thalweg::study::Replicates;
@@ -25,17 +25,27 @@ pub(crate) fn certify(args: args::Certify) -> Result<ExitCode> {
     let cell = &plan.cells[0];
     let asked = match cell.setting.replicates {
         Replicates::Fixed(_) => Terms::default(),
-        Replicates::UntilDecided { at_most, level } => Terms { level, at_most },
+        Replicates::UntilDecided { at_most, level } => Terms {
+            level,
+            at_most,
+            ..Terms::default()
+        },
     };
     let terms = Terms {
         level: args.level.unwrap_or(asked.level),
         at_most: args.at_most.unwrap_or(asked.at_most),
+        draws: if args.own_draws {
+            Draws::Own
+        } else {
+            Draws::Fresh
+        },
     };
     let spinner = Spinner::new("certifying");
     let tell = |event: Event<'_>| spinner.tell(event);
     let control = control(&tell);
     let found = thalweg::decide::certify(
         cell,
+        &plan.title,
         engine.as_ref(),
         args.engine.threads.count(),
         terms,

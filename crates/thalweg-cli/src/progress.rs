@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use thalweg::Plan;
 use thalweg::lab::Event;
+use thalweg::study::Replicates;
 
 use crate::interrupt::Training;
 use crate::status::{CellStatus, State, Status, now};
@@ -81,6 +82,7 @@ impl Progress {
                     cell: cell.number,
                     label: cell.describe(),
                     share: cell.setting.success.share,
+                    sequential: matches!(cell.setting.replicates, Replicates::UntilDecided { .. }),
                     at_most: n,
                     ended: 0,
                     reached: 0,

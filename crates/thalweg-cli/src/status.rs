@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
-use thalweg::stats::wilson;
+use thalweg::stats::{anytime_bounds, wilson};
 
 use crate::terminal::shorten;
 use thalweg_report::words::numbers::{clock, si};
@@ -46,6 +46,9 @@ pub(crate) struct CellStatus {
     pub(crate) label: String,
     /// The share asked for.
     pub(crate) share: f64,
+    /// Whether it stops when it is decided: its interval must then hold whenever one looks.
+    #[serde(default)]
+    pub(crate) sequential: bool,
     pub(crate) at_most: u64,
     pub(crate) ended: u64,
     pub(crate) reached: u64,
@@ -155,9 +158,14 @@ impl Status {
 
 impl CellStatus {
     fn success(&self) -> String {
-        let i = wilson(self.reached, self.ended, 0.95);
+        let (name, i) = if self.sequential {
+            let bounds = anytime_bounds(self.reached, self.ended, 0.95);
+            ("95 % bounds at any time", bounds)
+        } else {
+            ("95 % interval", wilson(self.reached, self.ended, 0.95))
+        };
         format!(
-            "{} of {} below the loss ({:.1} %, 95 % interval {:.1}–{:.1} %, asked {:.0} %)",
+            "{} of {} below the loss ({:.1} %, {name} {:.1}–{:.1} %, asked {:.0} %)",
             self.reached,
             self.ended,
             100.0 * self.reached as f64 / self.ended as f64,
@@ -177,6 +185,7 @@ mod tests {
             cell,
             label: "dim = 2".into(),
             share: 0.8,
+            sequential: false,
             at_most: 400,
             ended,
             reached,

@@ -6,7 +6,7 @@ use thalweg::analysis::summary::Summary;
 
 use super::page::{Block, Figure, IntervalRow, Line, Part, Plot, ShareRow, Table};
 use super::words::comparison::{self, names, reference};
-use super::words::numbers::{chance, count, factor, interval, list, number, steps};
+use super::words::numbers::{self, chance, count, difference, interval, list, number, steps};
 use super::words::{cell, setting};
 use super::{column, slug};
 
@@ -84,15 +84,25 @@ fn table(
     }
 }
 
+/// The cells of all members.
+fn members<'a>(run: &'a Analysis, compared: &Compared) -> Vec<&'a Summary> {
+    compared
+        .members
+        .iter()
+        .map(|m| &run.cells[m.cell])
+        .collect()
+}
+
 fn outcomes(run: &Analysis, compared: &Compared) -> Table {
     let caption = format!(
-        "{}: success within the budget, quantiles of the hitting time over all replicates (`>` \
-         where censored) and what the median costs.",
-        compared.name
+        "{}: success within the budget with {}, quantiles of the hitting time over all replicates \
+         (`>` where censored) and what the median costs.",
+        compared.name,
+        cell::interval_makers(&members(run, compared))
     );
     let heads = [
         ("success", true),
-        ("95 % interval", true),
+        ("interval", true),
         ("median steps", true),
         ("its 95 % interval", true),
         ("80 %", true),
@@ -124,14 +134,20 @@ fn outcomes(run: &Analysis, compared: &Compared) -> Table {
 
 fn paired(run: &Analysis, compared: &Compared) -> Table {
     let caption = format!(
-        "{}: the paired ratio of hitting times and Holm-corrected exact McNemar tests of equal \
-         success against {}; the median that the initial kernels predict, and the infinitely wide \
-         network; the main cause among the failures.",
+        "{0}: against {1}, on the same draws: the ratio of hitting times, median over all pairs \
+         (a replicate that does not get there counts as later than its budget, one that never \
+         will as never; `>` and `<` where that leaves the median open) with its 95 % interval; in \
+         how many pairs both get there, one, neither; the difference of success with Newcombe's \
+         95 % interval, and McNemar's exact p, corrected by Holm for the comparison. Then the \
+         median that the initial kernels predict, and the infinitely wide network; the main cause \
+         among the failures.",
         compared.name,
         reference(compared).replace('`', "")
     );
     let heads = [
         ("steps, paired", true),
+        ("both, one, neither", true),
+        ("success, difference", true),
         ("p (success)", true),
         ("predicted median", true),
         ("at infinite width", true),
@@ -142,10 +158,11 @@ fn paired(run: &Analysis, compared: &Compared) -> Table {
         let paired = compared.members[at].paired.as_ref();
         let ratio = paired.and_then(|p| p.ratio);
         vec![
-            ratio.map_or("–".into(), |(m, band)| {
-                let (low, high) = (factor(band.low), factor(band.high));
-                format!("× {} ({low}–{high})", factor(m))
+            ratio.as_ref().map_or("–".into(), numbers::paired),
+            ratio.map_or("–".into(), |r| {
+                format!("{}, {}, {}", r.both, r.one, r.neither)
             }),
+            paired.map_or("–".into(), |p| difference(p.difference)),
             paired.map_or("–".into(), |p| chance(p.p_adjusted)),
             cell::predicted_median(s),
             cell::infinite_median(s),
@@ -177,8 +194,9 @@ fn success(run: &Analysis, compared: &Compared) -> Figure {
     Figure {
         name: format!("{}-success", slug(&compared.name)),
         caption: format!(
-            "{}: success probability with Wilson 95 % intervals{diamonds}.",
-            compared.name
+            "{}: success probability with {}{diamonds}.",
+            compared.name,
+            cell::interval_makers(&members(run, compared))
         ),
         plot: Plot::Intervals {
             rows,

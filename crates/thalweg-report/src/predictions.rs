@@ -123,7 +123,10 @@ fn findings(run: &Analysis) -> Vec<Block> {
     });
     let summary = Table {
         name: "predictions".into(),
-        caption: "Cells in which each prediction holds or fails.".into(),
+        caption: "Cells in which each prediction holds (the whole interval of the measurement \
+                  within the tolerance), fails (the whole interval outside) or is open (the \
+                  interval reaches from inside to outside)."
+            .into(),
         columns,
         rows: rows.collect(),
         base: None,
@@ -132,7 +135,8 @@ fn findings(run: &Analysis) -> Vec<Block> {
     let every = Table {
         name: "findings".into(),
         caption:
-            "Every prediction against its measurement. A prediction that fails is shown as failed."
+            "Every prediction against its measurement, – where censored replicates leave it between \
+             two bounds; the interval then says what is known."
                 .into(),
         ..table(run, &own, ["measured", "interval", "predicted"])
     };
@@ -151,8 +155,9 @@ fn published(run: &Analysis) -> Option<Table> {
     let claims: Vec<&Finding> = run.findings.iter().filter(|f| f.published()).collect();
     (!claims.is_empty()).then(|| Table {
         name: "published".into(),
-        caption: "Published numbers and ours. A number is found again if ours lies in the \
-                  accepted range, not found if our whole 95 % interval lies outside."
+        caption: "Published numbers and ours. A number is found again (holds) if our whole 95 % \
+                  interval lies in the accepted range, not found (fails) if it lies outside, else \
+                  it is open."
             .into(),
         ..table(run, &claims, ["ours", "95 % interval", "published"])
     })

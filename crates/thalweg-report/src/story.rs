@@ -4,13 +4,14 @@
 use thalweg::analysis::Analysis;
 use thalweg::analysis::comparison::{Compared, Topic};
 use thalweg::analysis::split::Split;
-use thalweg::analysis::summary::Summary;
+use thalweg::analysis::summary::{IntervalKind, Summary};
 
 use thalweg::decide::Choice;
 
 use super::compare::{causes, part, spectra};
 use super::page::{Block, Figure, Line, Part, Plot, Section, Table};
 use super::words::comparison::{helped, lost, names};
+use super::words::families::multiplicity;
 use super::words::numbers::{count, number, percent};
 use super::words::{along, cell, setting, theory};
 use super::{column, decision};
@@ -81,7 +82,7 @@ fn choice(run: &Analysis, decided: &[Choice]) -> Section {
     if blocks.is_empty() {
         blocks.push(Block::Text(cell::times(base)));
     }
-    blocks.extend(cell::restarts(base).map(Block::Text));
+    blocks.extend(cell::restarts(run, base).map(Block::Text));
     blocks.extend(decision::blocks(decided));
     // Without a number to lead with, the picture at the top is this one.
     if run.along.is_some() {
@@ -372,6 +373,15 @@ pub(super) fn method(run: &Analysis) -> Section {
         ),
         "References of the theories and methods used here:".into(),
     ];
+    let [run_line, theory, conventions, whole, references_follow] = said;
+    let said = [
+        run_line,
+        theory,
+        conventions,
+        multiplicity(run),
+        whole,
+        references_follow,
+    ];
     let all = said.into_iter().chain(references(run));
     Section {
         title: "Method".into(),
@@ -396,7 +406,16 @@ fn references(run: &Analysis) -> Vec<String> {
     if looked().any(|l| l.edge.is_finite()) {
         all.push("Edge of stability: Cohen et al. 2021, arXiv:2103.00065.".into());
     }
-    all.push("Interval of a probability: Wilson 1927, J. Am. Stat. Assoc. 22, 209.".into());
+    let kinds = || run.cells.iter().map(|s| s.interval_kind);
+    if kinds().any(|k| matches!(k, IntervalKind::Wilson | IntervalKind::Crossed)) {
+        all.push("Interval of a probability: Wilson 1927, J. Am. Stat. Assoc. 22, 209.".into());
+    }
+    if kinds().any(|k| matches!(k, IntervalKind::Anytime(_))) {
+        all.push(
+            "Bounds of a probability at any time: Robbins, Siegmund 1974, Ann. Stat. 2, 415."
+                .into(),
+        );
+    }
     if !run.comparisons.is_empty() {
         all.push(
             "Share not yet below, with censored times: Kaplan, Meier 1958, J. Am. Stat. Assoc. 53, \
@@ -405,7 +424,8 @@ fn references(run: &Analysis) -> Vec<String> {
         );
         all.push(
             "Paired success, exact: McNemar 1947, Psychometrika 12, 153; corrected for their \
-             number: Holm 1979, Scand. J. Stat. 6, 65."
+             number: Holm 1979, Scand. J. Stat. 6, 65. Differences of paired shares: Newcombe \
+             1998, Stat. Med. 17, 2635."
                 .into(),
         );
     }

@@ -4,7 +4,7 @@
 //!
 //! `cargo bench -p thalweg --bench lanes -- THREADS`
 
-use thalweg::decide::{Terms, certify};
+use thalweg::decide::{Draws, Terms, certify};
 use thalweg::engine::cpu::Cpu;
 use thalweg::lab::{self, Control, InMemory};
 use thalweg::{Inputs, Plan, Source};
@@ -53,9 +53,10 @@ fn decision(threads: usize) -> Result<f64, Failed> {
     let terms = Terms {
         level: 0.999_999,
         at_most: 640,
+        draws: Draws::Own,
     };
     let begun = clock()?;
-    let certificate = certify(&cell, &engine, threads, terms, &control)?;
+    let certificate = certify(&cell, &plan.title, &engine, threads, terms, &control)?;
     let of_decision = clock()? - begun;
     assert_eq!(certificate.replicates, 640, "it was decided early");
     Ok(of_decision / of_run)

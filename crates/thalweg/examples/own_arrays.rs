@@ -68,10 +68,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!(
                 "  against the first on the same draws: {} succeed only here, {} only there (p = \
                  {:.1e})",
-                paired.only_this, paired.only_reference, paired.p_adjusted,
+                paired.agreement.only_second, paired.agreement.only_first, paired.p_adjusted,
             );
-            if let Some((ratio, interval)) = paired.ratio {
-                println!("  steps over those of the first: {ratio:.2} {interval:.2}");
+            if let Some(ratio) = paired.ratio {
+                println!(
+                    "  steps over those of the first: {:.2}, interval {:.2}",
+                    ratio.median, ratio.interval
+                );
             }
         }
     }

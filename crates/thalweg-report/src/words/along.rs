@@ -2,8 +2,12 @@
 
 use thalweg::analysis::Analysis;
 use thalweg::analysis::along::{Agreement, Along, Change, Kernels, Told};
+use thalweg::stats::PairedRatio;
 
-use super::numbers::{count, factor, interval, list, number, percent, steps};
+use super::numbers::{
+    bounded, count, difference, factor, interval, list, number, p_value, paired, percent,
+    ratio_interval,
+};
 use super::setting::{at, symbol};
 
 /// What happens from the base cell away: a headline, and a sentence for each cell that is told.
@@ -17,13 +21,13 @@ pub fn changes(run: &Analysis, along: &Along) -> Vec<String> {
         "up to"
     };
     let headline = format!(
-        "From {} {way} {} it gets {}.",
+        "From {} {way} {} it {}.",
         at(&along.key, along.base),
         number(last.number),
         match along.change {
-            Change::Worse => "worse",
-            Change::Same => "neither better nor worse",
-            Change::Better => "better",
+            Change::Worse => "gets worse",
+            Change::Same => "is not shown to get better or worse",
+            Change::Better => "gets better",
         }
     );
     let told = along.told.iter();
@@ -36,30 +40,36 @@ pub fn changes(run: &Analysis, along: &Along) -> Vec<String> {
 
 /// How a cell does against the base cell.
 fn against(run: &Analysis, along: &Along, told: &Told) -> String {
-    let (base, s) = (run.base(), &run.cells[told.cell]);
-    let budget = s.budget();
-    let slower = match (s.steps.median.step, base.steps.median.step) {
-        (Some(a), Some(b)) => format!(
-            "the median takes {} steps, {} times as many",
-            count(a),
-            factor(a as f64 / b as f64)
-        ),
-        (None, Some(b)) => format!(
-            "the median is beyond {} steps, more than {} times as many",
-            count(budget),
-            factor(budget as f64 / b as f64)
-        ),
-        (Some(_) | None, None) => "no median to compare".into(),
-    };
+    let s = &run.cells[told.cell];
     let lead = match (told.apart, told.change) {
         (true, Change::Better) => "better",
         (true, Change::Worse | Change::Same) => "worse",
-        (false, Change::Worse) => "not shown to be less reliable within the budget, but slower",
-        (false, Change::Better) => "not shown to be more reliable, but faster",
+        (false, Change::Worse) => "success is not shown to differ, but it is slower",
+        (false, Change::Better) => "success is not shown to differ, but it is faster",
         (false, Change::Same) => "not shown to differ",
     };
+    let member = &run.comparisons[along.comparison].members[told.place];
+    let paired = member.paired.as_ref();
+    let difference = paired.map_or(String::new(), |paired| {
+        format!(
+            "; on the same draws a difference of {}, {}",
+            difference(paired.difference),
+            p_value(paired.p_adjusted)
+        )
+    });
+    let ratio = paired.and_then(|p| p.ratio.as_ref());
+    let slower = match (s.steps.median.step, ratio) {
+        (Some(step), Some(ratio)) => {
+            format!("the median takes {} steps, {}", count(step), times(ratio))
+        }
+        (None, Some(ratio)) => {
+            let budget = count(s.budget());
+            format!("the median is beyond {budget} steps, {}", times(ratio))
+        }
+        (_, None) => "there are too few pairs to compare steps".into(),
+    };
     format!(
-        "{} instead of {}: {lead}. {} of {} get below ({}, interval {}); {slower}.",
+        "{} instead of {}: {lead}. {} of {} get below ({}, interval {}{difference}); {slower}.",
         at(&along.key, told.number),
         number(along.base),
         count(s.successes),
@@ -67,6 +77,35 @@ fn against(run: &Analysis, along: &Along, told: &Told) -> String {
         percent(s.share),
         interval(s.success)
     )
+}
+
+/// A paired ratio in a sentence, after the steps it is about.
+fn times(ratio: &PairedRatio) -> String {
+    let band = ratio_interval(ratio.interval);
+    match ratio.identified() {
+        Some(times) if times.is_finite() => format!(
+            "{} times as many in the median of all {} pairs (95 % interval {band})",
+            factor(times),
+            count(ratio.pairs)
+        ),
+        Some(_) => format!(
+            "and in the median of all {} pairs it never gets there",
+            count(ratio.pairs)
+        ),
+        None => {
+            let known = match bounded(ratio.median) {
+                open if open == "open" => "any number of times as many".to_string(),
+                known => format!("{known} times as many"),
+            };
+            format!(
+                "{known} in the median of all {} pairs (95 % interval {band}; in {} one side does \
+                 not get there, in {} neither)",
+                count(ratio.pairs),
+                count(ratio.one),
+                count(ratio.neither)
+            )
+        }
+    }
 }
 
 /// Why, from the kernels at both ends.
@@ -112,7 +151,7 @@ fn explained(run: &Analysis, along: &Along, kernels: &Kernels, last: &Told) -> S
     }
     let lead = match kernels.agreement {
         Agreement::Explained => "Why",
-        Agreement::NoChange => "The kernels differ, the outcome does not",
+        Agreement::NoChange => "The kernels differ, the outcome is not shown to",
         Agreement::Opposite | Agreement::SameKernels => {
             "The initial kernel says the opposite of what happened"
         }
@@ -158,20 +197,18 @@ pub fn reversals(run: &Analysis, along: &Along, which: &[usize]) -> Vec<String> 
     let found = which.iter().filter_map(|i| along.reversals.get(*i));
     found
         .map(|found| {
-            let (low, high) = (&run.cells[found.low.1], &run.cells[found.high.1]);
             let (below, above) = (at(&along.key, found.low.0), at(&along.key, found.high.0));
             if found.less_often {
                 format!(
-                    "{above} succeeds less often than {below} ({} against {}).",
-                    interval(high.success),
-                    interval(low.success)
+                    "{above} succeeds less often than {below}, by {} on the same draws ({}, \
+                     corrected by Holm for the {} neighbours).",
+                    difference(found.paired.difference),
+                    p_value(found.paired.p_adjusted),
+                    count(run.families.neighbours as u64)
                 )
             } else {
-                format!(
-                    "{above} is slower than {below}: a median of {} steps against {}.",
-                    steps(high.steps.median.step, high.budget()),
-                    steps(low.steps.median.step, low.budget())
-                )
+                let ratio = found.paired.ratio.as_ref().map_or("–".into(), paired);
+                format!("{above} is slower than {below} on the same draws: {ratio} in its steps.")
             }
         })
         .collect()

@@ -2,12 +2,14 @@
 
 use thalweg::analysis::Analysis;
 use thalweg::analysis::looked::Looked;
+use thalweg::analysis::restarts::{Evidence, Redrawn, Restarts};
 use thalweg::analysis::split::Split;
-use thalweg::analysis::standing::restart_pays;
-use thalweg::analysis::summary::{Reaches, Summary};
+use thalweg::analysis::summary::{IntervalKind, Reaches, Summary};
 use thalweg::stats::Interval;
 
-use super::numbers::{count, factor, interval, number, percent, size, steps};
+use super::numbers::{
+    count, factor, interval, list, number, p_value, percent, ratio_interval, size, steps,
+};
 
 /// Whether the share is reached, missed, or undecided at this many replicates.
 pub fn verdict(s: &Summary) -> String {
@@ -17,14 +19,42 @@ pub fn verdict(s: &Summary) -> String {
         Reaches::Undecided => "Undecided at this number of replicates",
     };
     format!(
-        "{lead}: {} of {} replicates get below the loss ({}, 95 % interval {}); the study asks for \
-         {}.",
+        "{lead}: {} of {} replicates get below the loss ({}, {} {}); the study asks for {}.",
         count(s.successes),
         count(s.replicates),
         percent(s.share),
+        interval_name(s.interval_kind),
         interval(s.success),
         percent(s.setting.success.share)
     )
+}
+
+/// What the interval of a share is called.
+pub fn interval_name(kind: IntervalKind) -> String {
+    match kind {
+        IntervalKind::Wilson => "95 % interval".into(),
+        IntervalKind::Crossed => "95 % interval for the crossed design".into(),
+        IntervalKind::Anytime(level) => format!(
+            "bounds that hold whatever made it stop, each at {},",
+            percent(level)
+        ),
+    }
+}
+
+/// Whose intervals those of several shares are, in a caption.
+pub fn interval_makers(cells: &[&Summary]) -> String {
+    let any = |of: fn(IntervalKind) -> bool| cells.iter().any(|s| of(s.interval_kind));
+    let mut all = Vec::new();
+    if any(|k| k == IntervalKind::Wilson) {
+        all.push("Wilson 95 % intervals".to_string());
+    }
+    if any(|k| k == IntervalKind::Crossed) {
+        all.push("95 % intervals for the crossed design".into());
+    }
+    if any(|k| matches!(k, IntervalKind::Anytime(_))) {
+        all.push("bounds that hold although the outcomes decided when to stop".into());
+    }
+    list(&all)
 }
 
 /// Hitting times in a sentence.
@@ -54,22 +84,64 @@ pub fn times(s: &Summary) -> String {
     )
 }
 
-/// That giving a try up and beginning again is cheaper than going on; none where the interval
-/// leaves it open, or where every try is short.
-pub fn restarts(s: &Summary) -> Option<String> {
-    let restart = s.restart.filter(|_| restart_pays(s))?;
-    let (gain, band) = restart.gain;
-    Some(format!(
-        "Restarting is cheaper than going on: given up after {} steps and begun again with new \
-         draws, success takes {} steps in the mean instead of {}, {} times less (95 % interval \
-         {}–{}).",
-        number(restart.cutoff),
-        number(restart.expected),
-        number(restart.whole),
-        factor(gain),
-        factor(band.low),
-        factor(band.high)
-    ))
+/// That giving a try up and beginning again is cheaper than going on, and which question that
+/// answers; none where it is not shown.
+pub fn restarts(run: &Analysis, s: &Summary) -> Option<String> {
+    let restarts = s.restarts.as_ref().filter(|r| r.pays())?;
+    let corrected = format!(
+        "{}, corrected by Holm for the {} cells that were asked",
+        p_value(restarts.p_adjusted),
+        count(run.families.restarts as u64)
+    );
+    let found = match &restarts.evidence {
+        Evidence::Tries(found) => format!(
+            "Restarting is cheaper than going on: given up after {} steps and begun again {}, \
+             success takes {} steps in the mean instead of {}, {} times less (95 % interval {}; \
+             {corrected}). Every other replicate chose the cutoff, the {} others judged it.",
+            number(found.cutoff),
+            redrawn(restarts),
+            number(found.expected),
+            number(found.whole),
+            factor(found.gain.0),
+            ratio_interval(found.gain.1),
+            count(found.judged_on)
+        ),
+        Evidence::Sets(found) => format!(
+            "Restarting is cheaper than going on: given up after {} steps and begun again {}, \
+             success takes fewer steps in the mean on {} of {} training sets, and more on {} \
+             ({corrected}); on {} no weights got there by then. Every other set chose the cutoff, \
+             these judged it.",
+            number(found.cutoff),
+            redrawn(restarts),
+            count(found.cheaper),
+            count(found.judged_on),
+            count(found.costlier),
+            count(found.stuck)
+        ),
+    };
+    Some(format!("{found}{}", other_question(restarts)))
+}
+
+/// With what a try begins again.
+pub fn redrawn(restarts: &Restarts) -> &'static str {
+    match restarts.redrawn {
+        Redrawn::SetAndWeights => "with a new training set and new weights",
+        Redrawn::Set => "with a new training set",
+        Redrawn::Weights | Redrawn::WeightsOfEachSet => "with new weights on the same training set",
+        Redrawn::Batches => "with new mini-batches on the same training set",
+    }
+}
+
+/// What it does not say of someone who has one training set.
+fn other_question(restarts: &Restarts) -> &'static str {
+    match restarts.redrawn {
+        Redrawn::SetAndWeights | Redrawn::Set => {
+            " Whether new weights on the same training set would do is another question, which a \
+             crossed design answers."
+        }
+        Redrawn::Weights => " This is so for this training set.",
+        Redrawn::WeightsOfEachSet | Redrawn::Batches => "",
+    }
 }
 
 /// The most frequent cause of failure with its share of the failures looked at.
@@ -144,11 +216,12 @@ pub fn standing(run: &Analysis) -> Vec<String> {
     let cost = |s: &Summary| number(s.cost());
     let (reliable, failing) = (standing.reliable.len(), standing.failing);
     let mut all = vec![format!(
-        "Of the {} settings tried on such training sets, {reliable} are reliable (the whole \
-         interval above {}), {failing} are not, {} are undecided.",
-        standing.settings,
+        "Of the {} settings of this page with training sets of this law and this loss asked for, \
+         the base cell among them, {reliable} are reliable (the whole interval above {}), \
+         {failing} are not, {} are undecided.",
+        standing.peers.len(),
         percent(base.setting.success.share),
-        standing.settings - reliable - failing
+        standing.peers.len() - reliable - failing
     )];
     all.push(match (standing.rank, standing.reliable.first()) {
         (Some(0), _) => format!(

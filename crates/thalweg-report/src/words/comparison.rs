@@ -2,6 +2,7 @@
 
 use thalweg::analysis::Analysis;
 use thalweg::analysis::comparison::Compared;
+use thalweg::analysis::crossing::Found;
 use thalweg::analysis::summary::{Reaches, Summary};
 use thalweg::stats::Interval;
 
@@ -52,6 +53,10 @@ fn reached(run: &Analysis, compared: &Compared) -> String {
         }
     };
     let mut text = match (reached.len(), missed.len()) {
+        (1, _) if n == 1 => format!("It reaches {share} with its whole interval."),
+        (_, 1) if n == 1 => format!("It does not reach {share}."),
+        (2, _) if n == 2 => format!("Both reach {share} with their whole interval."),
+        (_, 2) if n == 2 => format!("Neither reaches {share}."),
         (k, _) if k == n => format!("All {n} reach {share} with their whole interval."),
         (_, k) if k == n => format!("None of the {n} reaches {share}."),
         (0, 0) => format!(
@@ -87,7 +92,8 @@ fn fastest_and_slowest(run: &Analysis, compared: &Compared) -> Option<String> {
     };
     let fastest = timed().min_by_key(|(_, step)| *step)?;
     let slowest = timed().max_by_key(|(_, step)| *step)?;
-    (fastest.0.cell != slowest.0.cell).then(|| {
+    // The larger of two budgets has the same median.
+    (fastest.1 < slowest.1).then(|| {
         format!(
             "Fastest in the median is `{}` with {} steps; slowest of those that have one `{}` \
              with {} ({} times).",
@@ -112,7 +118,7 @@ fn significant(compared: &Compared) -> Option<String> {
     }
     (!parts.is_empty()).then(|| {
         format!(
-            "Against {} on the same draws (Holm-corrected p < 0.05), {}.",
+            "Against {} on the same draws (Holm-corrected p < .05), {}.",
             reference(compared),
             parts.join("; ")
         )
@@ -155,27 +161,29 @@ pub fn threshold(run: &Analysis, compared: &Compared) -> Option<String> {
     let found = compared.crossing?;
     let key = compared.keys.first()?;
     let direction = if found.rises { "rises" } else { "falls" };
-    let end = |v: f64| {
-        if v.is_finite() {
-            number(v)
-        } else {
-            "beyond what was tried".into()
-        }
-    };
+    let share = percent(run.base().setting.success.share);
     let Interval { low, high } = found.interval;
-    Some(match found.at {
-        Some(at) => format!(
-            "Success {direction} with `{key}`: by a logistic fit it crosses {} at {} (95 % \
-             interval {} to {}).",
-            percent(run.base().setting.success.share),
-            number(at),
-            end(low),
-            end(high)
+    let band = match (low.is_finite(), high.is_finite()) {
+        (true, true) if low.to_bits() == high.to_bits() => format!("at {}", number(low)),
+        (true, true) => format!("between {} and {}", number(low), number(high)),
+        (true, false) => format!("above {}", number(low)),
+        (false, true) => format!("below {}", number(high)),
+        (false, false) => "anywhere".into(),
+    };
+    let (from, to) = (number(found.at.low), number(found.at.high));
+    Some(match found.found {
+        Found::Quantile => format!(
+            "Budgets share their replicates, so where success crosses {share} is the quantile of \
+             the hitting time: step {from} (95 % interval: {band})."
         ),
-        None => format!(
-            "Success {direction} with `{key}`, from never to always, between {} and {}.",
-            number(low),
-            number(high)
+        Found::Fit(cells) => format!(
+            "Success {direction} with `{key}`: by a logistic fit to the {cells} cells nearest to \
+             it, with replicates as clusters, it crosses {share} at {from} (95 % interval: {band})."
+        ),
+        Found::Bracket => format!(
+            "Success {direction} with `{key}`: the observed share crosses {share} between {from} \
+             and {to}; by the cells whose whole intervals lie on one side, the probability does \
+             so {band}."
         ),
     })
 }
@@ -195,16 +203,46 @@ pub fn lost(run: &Analysis, all: &[&Compared]) -> Vec<String> {
     let share = percent(run.base().setting.success.share);
     let mut others = cells(run, all);
     others.retain(|s| s.cell != 0);
-    let of = |wanted: Reaches| others.iter().filter(|s| s.reaches == wanted).count() as u64;
-    let mut text = vec![format!(
-        "{} in {} were tried beside the base cell: {} reach {share} with the whole interval, {} \
-         miss it, {} are undecided.",
+    let peers = run.standing.as_ref().map_or(&[][..], |s| &s.peers[..]);
+    let here = |s: &&Summary| peers.contains(&s.cell);
+    let (here, elsewhere): (Vec<&Summary>, Vec<&Summary>) = others.iter().copied().partition(here);
+    let counted = |of: &[&Summary]| {
+        let of = |wanted: Reaches| of.iter().filter(|s| s.reaches == wanted).count() as u64;
+        format!(
+            "{} reach {share} with the whole interval, {} miss it, {} are undecided",
+            count(of(Reaches::Yes)),
+            count(of(Reaches::No)),
+            count(of(Reaches::Undecided)),
+        )
+    };
+    let tried = format!(
+        "{} in {} were tried beside the base cell",
         many(others.len(), "other setting", "other settings"),
         many(all.len(), "comparison", "comparisons"),
-        count(of(Reaches::Yes)),
-        count(of(Reaches::No)),
-        count(of(Reaches::Undecided)),
-    )];
+    );
+    let mut text = if here.is_empty() || elsewhere.is_empty() {
+        vec![format!("{tried}: {}.", counted(&others))]
+    } else {
+        vec![format!(
+            "{tried}. Of the {} with training sets of the same law and the same loss asked for, \
+             {}; of the {} others, {}.",
+            count(here.len() as u64),
+            counted(&here),
+            count(elsewhere.len() as u64),
+            counted(&elsewhere)
+        )]
+    };
+    // The settings that the base cell's standing counts, one by one.
+    let apart = peers.len().saturating_sub(here.len() + 1);
+    if !peers.is_empty() && apart > 0 {
+        text.push(format!(
+            "With the base cell and {} of other comparisons these {} are the {} among which the \
+             base cell has its place above.",
+            many(apart, "setting", "settings"),
+            count(here.len() as u64),
+            count(peers.len() as u64)
+        ));
+    }
     let worse: usize = all.iter().map(|c| c.worse.len()).sum();
     let better: Vec<String> = (all.iter())
         .flat_map(|c| {
@@ -219,12 +257,14 @@ pub fn lost(run: &Analysis, all: &[&Compared]) -> Vec<String> {
                 .into()
         }
         (w, 0) => format!(
-            "On the same draws {} significantly less often than {} reference, and none more often.",
+            "On the same draws {} significantly less often than {} reference (p < .05, corrected \
+             by Holm within each comparison), and none more often.",
             many(w, "of them succeeds", "of them succeed"),
             verb(w, "its", "their")
         ),
         (w, _) => format!(
-            "On the same draws {} significantly less often than the reference; more often: {}.",
+            "On the same draws {} significantly less often than the reference (p < .05, corrected \
+             by Holm within each comparison); more often: {}.",
             if w == 0 {
                 "none succeeds".into()
             } else {

@@ -1,9 +1,11 @@
 //! What is said of a certificate, and of a choice.
 
-use thalweg::decide::{Candidate, Certificate, Choice, Decision, Fate};
+use thalweg::data::Draw;
+use thalweg::decide::{Candidate, Certificate, Choice, Decision, Draws, Fate};
 use thalweg::study::Cost;
 
 use super::numbers::{count, factor, interval, many, number, percent};
+use super::setting::setting;
 
 /// What a cost is counted in.
 pub fn unit(cost: Cost) -> &'static str {
@@ -18,8 +20,8 @@ pub fn unit(cost: Cost) -> &'static str {
 pub fn certificate(c: &Certificate) -> Vec<String> {
     let (share, level) = (percent(c.share), percent(c.level));
     let decision = match c.decision {
-        Decision::Yes => format!("yes: at least {share} of training sets reach the loss"),
-        Decision::No => format!("no: less than {share} of training sets reach the loss"),
+        Decision::Yes => format!("yes: at least {share} of {} reach the loss", drawn(c)),
+        Decision::No => format!("no: less than {share} of {} reach the loss", drawn(c)),
         Decision::Undecided => format!(
             "undecided after {}: the share may lie on either side of {share}",
             many(c.at_most as usize, "replicate", "replicates")
@@ -28,30 +30,52 @@ pub fn certificate(c: &Certificate) -> Vec<String> {
     vec![
         format!("{decision} ({level})"),
         String::new(),
+        format!("study           {}", c.study.title),
+        format!("setting         {}", setting(&c.study.setting)),
         format!(
-            "below {:e}      {} of {}, {}",
-            c.loss_below,
+            "below {:<10}{} of {}, {}",
+            format!("{:e}", c.loss_below),
             count(c.successes),
             count(c.replicates),
             percent(c.successes as f64 / c.replicates.max(1) as f64)
         ),
         format!(
-            "exact           {} (Clopper-Pearson, {level})",
-            interval(c.exact)
-        ),
-        format!("Wilson          {} ({level})", interval(c.wilson)),
-        format!(
-            "anytime         {} (each end {level}, whatever made it stop)",
+            "interval        {} (each end {level}, whatever made it stop)",
             interval(c.anytime)
         ),
         format!(
-            "seed            {}, replicates 0 to {}, engine {}, cell {}",
+            "draws           seed {}, replicates {} to {}{}",
             c.seed,
-            c.replicates.saturating_sub(1),
-            c.engine,
-            c.cell
+            c.first(),
+            c.first() + c.replicates.saturating_sub(1),
+            draws(c)
         ),
+        format!("trained by      engine {}, cell {}", c.engine, c.cell),
     ]
+}
+
+/// What is drawn at random.
+fn drawn(c: &Certificate) -> &'static str {
+    let data = &c.study.setting.data;
+    match (data.draw, &data.file) {
+        (Draw::Each | Draw::Crossed(_), None) => "training sets",
+        (Draw::Once, _) | (_, Some(_)) => "trainings on this training set",
+    }
+}
+
+/// Whether anyone can have chosen the setting by them.
+fn draws(c: &Certificate) -> &'static str {
+    match c.draws {
+        Some(Draws::Fresh) => {
+            ": fresh, no run of a study has these, so the setting was not chosen by them"
+        }
+        Some(Draws::Own) => {
+            ": the study's own; if the setting was chosen by them, they flatter it (without \
+             `--own-draws` fresh ones are taken)"
+        }
+        Some(Draws::Reseeded) => ": of a seed derived from the study's, which the race never saw",
+        None => "",
+    }
 }
 
 /// How many of its replicates in the race succeeded.
@@ -98,11 +122,11 @@ pub fn certified(choice: &Choice) -> String {
         let c = &attempt.certificate;
         format!(
             " On fresh draws it got there on {} of {}, which certifies {share} or more at level {} \
-             (exact interval {}).",
+             ({}, each end at that level whatever made it stop).",
             count(c.successes),
             count(c.replicates),
             percent(c.level),
-            interval(c.exact)
+            interval(c.anytime)
         )
     });
     format!(

@@ -5,6 +5,7 @@ pub mod along;
 pub mod cell;
 pub mod comparison;
 pub mod decision;
+pub mod families;
 pub mod followed;
 pub mod numbers;
 pub mod replicate;

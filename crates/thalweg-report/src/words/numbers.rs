@@ -1,6 +1,6 @@
 //! How a number is written for people.
 
-use thalweg::stats::Interval;
+use thalweg::stats::{Interval, PairedRatio};
 
 /// Three significant digits, powers of ten where they help; `never` for infinity, `–` where there
 /// is none.
@@ -109,13 +109,74 @@ pub fn factor(v: f64) -> String {
     }
 }
 
-/// A p-value.
+/// A p-value to three digits after the point, without the zero before it: `.004`, `.5`, `1`.
 pub fn chance(p: f64) -> String {
-    if p < 1e-4 {
-        "< 0.0001".into()
+    if p.is_nan() {
+        "–".into()
+    } else if p < 5e-4 {
+        "< .001".into()
     } else {
-        format!("{p:.2}")
+        let text = without_zeros(format!("{p:.3}"));
+        text.trim_start_matches('0').into()
     }
+}
+
+/// The same in a sentence: `p = .004`.
+pub fn p_value(p: f64) -> String {
+    let text = chance(p);
+    if text.starts_with('<') {
+        format!("p {text}")
+    } else {
+        format!("p = {text}")
+    }
+}
+
+/// A difference of shares with its interval, in per cent of the replicates.
+pub fn difference((value, band): (f64, Interval)) -> String {
+    let signed = |v: f64| {
+        let text = without_zeros(format!("{:.1}", 100.0 * v.abs()));
+        match (text == "0", v < 0.0) {
+            (true, _) => text,
+            (false, true) => format!("−{text}"),
+            (false, false) => format!("+{text}"),
+        }
+    };
+    let [value, low, high] = [value, band.low, band.high].map(signed);
+    format!("{value} % ({low} to {high})")
+}
+
+/// Between which values a ratio lies: `53`, `> 5.9`, `< 0.2`, `0.45 to 0.8`, `open`.
+pub fn bounded(of: Interval) -> String {
+    match (of.low > 0.0, of.high.is_finite()) {
+        // Zero and infinity are ratios of runs that never get there.
+        _ if of.low >= of.high => factor(of.low),
+        (true, true) => format!("{} to {}", factor(of.low), factor(of.high)),
+        (true, false) => format!("> {}", factor(of.low)),
+        (false, true) => format!("< {}", factor(of.high)),
+        (false, false) => "open".into(),
+    }
+}
+
+/// An interval of a ratio: `43–62`, `4.8 or more`, `0.3 or less`, `any`.
+pub fn ratio_interval(of: Interval) -> String {
+    match (of.low > 0.0, of.high.is_finite()) {
+        (true, true) => format!("{}–{}", factor(of.low), factor(of.high)),
+        (true, false) if of.low.is_infinite() => "never".into(),
+        (true, false) => format!("{} or more", factor(of.low)),
+        (false, true) => format!("{} or less", factor(of.high)),
+        (false, false) => "any".into(),
+    }
+}
+
+/// A paired ratio with its interval: `× 53 (43–62)`.
+pub fn paired(ratio: &PairedRatio) -> String {
+    let median = bounded(ratio.median);
+    let times = if median.starts_with(|c: char| c.is_ascii_digit() || "<>".contains(c)) {
+        "× "
+    } else {
+        ""
+    };
+    format!("{times}{median} ({})", ratio_interval(ratio.interval))
 }
 
 /// Seconds as seconds, minutes or hours.
@@ -194,5 +255,53 @@ mod tests {
         assert_eq!(size(f64::INFINITY), "∞");
         assert_eq!(count(1234), "1234");
         assert_eq!(count(12345), "12\u{202f}345");
+    }
+
+    /// `p = .004` was printed as `0.00`, which says that it is impossible.
+    #[test]
+    fn no_p_value_is_rounded_to_nothing() {
+        for (p, text) in [
+            (0.004, "p = .004"),
+            (0.0312, "p = .031"),
+            (0.5, "p = .5"),
+            (0.9999, "p = 1"),
+            (1.0, "p = 1"),
+            (0.0006, "p = .001"),
+            (1e-9, "p < .001"),
+            (0.0, "p < .001"),
+        ] {
+            assert_eq!(p_value(p), text);
+        }
+    }
+
+    #[test]
+    fn a_ratio_says_what_is_known_of_it() {
+        let inf = f64::INFINITY;
+        let of = |median: [f64; 2], interval: [f64; 2]| {
+            let [median, interval] = [median, interval].map(|[low, high]| Interval { low, high });
+            paired(&PairedRatio {
+                median,
+                interval,
+                pairs: 10,
+                both: 5,
+                one: 3,
+                neither: 2,
+            })
+        };
+        assert_eq!(of([53.0, 53.0], [43.0, 62.0]), "× 53 (43–62)");
+        assert_eq!(of([5.9, inf], [4.8, inf]), "× > 5.90 (4.80 or more)");
+        assert_eq!(of([0.0, 0.2], [0.0, 0.3]), "× < 0.20 (0.30 or less)");
+        assert_eq!(of([0.45, 0.8], [0.4, 1.1]), "× 0.45 to 0.80 (0.40–1.10)");
+        assert_eq!(of([0.0, inf], [0.0, inf]), "open (any)");
+        assert_eq!(of([inf, inf], [inf, inf]), "never (never)");
+    }
+
+    #[test]
+    fn a_difference_has_its_sign() {
+        let band = Interval {
+            low: -0.231,
+            high: 0.006,
+        };
+        assert_eq!(difference((-0.1, band)), "−10 % (−23.1 to +0.6)");
     }
 }

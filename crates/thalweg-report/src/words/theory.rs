@@ -1,14 +1,14 @@
 //! What is said of predictions, of published numbers, and of what one would not have expected.
 
 use thalweg::analysis::Analysis;
-use thalweg::analysis::findings::Verdict;
+use thalweg::analysis::findings::{Finding, Question, Verdict};
 use thalweg::analysis::forecast::Forecast;
 use thalweg::analysis::standing::{Calibration, Surprise};
 
 use thalweg::theory::first::FirstLayer;
 
-use super::along;
-use super::numbers::{count, factor, few, list, many, number, percent, steps};
+use super::numbers::{count, factor, few, list, many, number, paired, percent, steps};
+use super::{along, cell};
 
 /// How the numbers fare that others published; none if the study claims none.
 pub fn published(run: &Analysis) -> Option<String> {
@@ -17,17 +17,22 @@ pub fn published(run: &Analysis) -> Option<String> {
         claims.filter(|f| f.verdict == v).count()
     };
     let (holds, fails) = (of(Verdict::Holds), of(Verdict::Fails));
-    let open = of(Verdict::Underpowered);
-    let all = holds + fails + open;
+    let (open, unknown) = (of(Verdict::Open), of(Verdict::Underpowered));
+    let all = holds + fails + open + unknown;
     let mut others = Vec::new();
     if fails > 0 {
         let verb = if fails == 1 { "is" } else { "are" };
         others.push(format!("{fails} {verb} not"));
     }
     if open > 0 {
+        let verb = if open == 1 { "is" } else { "are" };
         others.push(format!(
-            "{open} cannot be told at this number of replicates"
+            "{open} {verb} open, our interval being partly inside the accepted range"
         ));
+    }
+    if unknown > 0 {
+        let verb = if unknown == 1 { "has" } else { "have" };
+        others.push(format!("{unknown} {verb} too few measurements here"));
     }
     (all > 0).then(|| {
         format!(
@@ -46,14 +51,18 @@ pub fn published(run: &Analysis) -> Option<String> {
 
 /// How far theory carried, over all cells.
 pub fn predictions(run: &Analysis) -> Vec<String> {
-    let of = |v: Verdict| run.findings.iter().filter(|f| f.verdict == v).count();
+    let own: Vec<&Finding> = run.findings.iter().filter(|f| !f.published()).collect();
+    let of = |v: Verdict| own.iter().filter(|f| f.verdict == v).count();
     let mut all = vec![format!(
-        "{} predictions were confronted: {} hold, {} fail, {} are out of the theory's domain, {} \
-         have too few measurements.",
-        run.findings.len(),
-        of(Verdict::Holds),
-        of(Verdict::Fails),
-        of(Verdict::OutOfDomain),
+        "{} were confronted with measurements, each of one cell: {} (the whole interval of the \
+         measurement within the tolerance), {} (the whole interval outside), {} open (the interval \
+         reaches from inside to outside), {} out of the theory's domain, {} with too few \
+         measurements for an interval.",
+        many(own.len(), "prediction", "predictions"),
+        verb(of(Verdict::Holds), "holds", "hold"),
+        verb(of(Verdict::Fails), "fails", "fail"),
+        verb(of(Verdict::Open), "is", "are"),
+        verb(of(Verdict::OutOfDomain), "is", "are"),
         of(Verdict::Underpowered)
     )];
     if let Some(r) = &run.carried.regimes {
@@ -79,7 +88,10 @@ pub fn predictions(run: &Analysis) -> Vec<String> {
         let how = base.looked.as_ref().and_then(|l| l.first_layer);
         all.extend(how.and_then(first_layer));
     }
-    all.extend(base.by_start().map(|f| initial_kernel(f, base.budget())));
+    all.extend(
+        base.by_start()
+            .map(|f| initial_kernel(run, f, base.budget())),
+    );
     all
 }
 
@@ -111,26 +123,32 @@ fn percent_small(share: f64) -> String {
     format!("{} %", number(100.0 * share))
 }
 
-fn initial_kernel(f: &Forecast, budget: u64) -> String {
-    let regime = match f.ratio {
-        Some((m, _)) if (0.8..=1.25).contains(&m) => {
-            "agree: training is close to linear (the lazy regime)"
+fn verb(n: usize, one: &str, more: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { more })
+}
+
+fn initial_kernel(run: &Analysis, f: &Forecast, budget: u64) -> String {
+    let finding =
+        (run.findings.iter()).find(|f| f.cell == 0 && f.question == Question::StepsByInitialKernel);
+    let faster = f.ratio.is_some_and(|r| r.interval.high < 1.0);
+    let regime = match (finding.map(|f| f.verdict), faster) {
+        (Some(Verdict::Holds), _) => "agree within 25 %",
+        (Some(Verdict::Fails), true) => {
+            "disagree: the network is faster than its initial kernel by more than 25 %"
         }
-        Some((m, _)) if m < 0.8 => {
-            "disagree: the network learns features and is faster than its initial kernel"
+        (Some(Verdict::Fails), false) => {
+            "disagree: the network is slower than its initial kernel by more than 25 %"
         }
-        Some(_) => "disagree: the network is slower than its initial kernel",
-        None => "cannot be compared: too few replicates have both",
+        (Some(Verdict::Open), _) => "are not told apart, nor shown to agree within 25 %",
+        (Some(Verdict::OutOfDomain), _) => {
+            "are not to agree: the rate is above the initial kernel's limit"
+        }
+        (Some(Verdict::Underpowered) | None, _) => "cannot be compared: too few replicates",
     };
-    let ratio = f.ratio.map_or(String::new(), |(m, i)| {
+    let ratio = f.ratio.as_ref().map_or(String::new(), |ratio| {
         let rank = f.correlation;
         let rank = rank.map_or(String::new(), |c| format!(", rank correlation {c:.2}"));
-        format!(
-            " (observed/predicted {} [{}, {}]{rank})",
-            factor(m),
-            factor(i.low),
-            factor(i.high)
-        )
+        format!(" (observed/predicted {}{rank})", paired(ratio))
     });
     format!(
         "For the base cell the initial kernel predicts a median of {} steps and {} success within \
@@ -188,10 +206,9 @@ pub fn surprises(run: &Analysis) -> Vec<String> {
     let mut all = Vec::new();
     for surprise in &run.surprises {
         let names: Vec<String> = match surprise {
-            Surprise::Reversals(_) => Vec::new(),
+            Surprise::Reversals(_) | Surprise::Restart(_) => Vec::new(),
             Surprise::ReliableAboveLimit(cells)
             | Surprise::BetterThanPredicted(cells)
-            | Surprise::Restart(cells)
             | Surprise::WorseThanPredicted(cells) => (cells.iter())
                 .map(|c| format!("`{}`", run.cells[*c].describe()))
                 .collect(),
@@ -206,10 +223,7 @@ pub fn surprises(run: &Analysis) -> Vec<String> {
                 "Better than their initial kernels predict (below {share} predicted, above it \
                  observed): {names}."
             )),
-            Surprise::Restart(_) => all.push(format!(
-                "Cheaper to give up and begin again than to go on, with the whole interval: \
-                 {names}."
-            )),
+            Surprise::Restart(cells) => all.extend(restart(run, cells)),
             Surprise::WorseThanPredicted(_) => all.push(format!(
                 "Worse than their initial kernels predict (above {share} predicted, below it \
                  observed): {names}."
@@ -223,7 +237,7 @@ pub fn surprises(run: &Analysis) -> Vec<String> {
     if all.is_empty() {
         let order = run.along.as_ref().map_or(String::new(), |a| {
             let noun = super::setting::noun(&a.key);
-            format!(", and more of {noun} is nowhere worse")
+            format!(", and more of {noun} is nowhere shown to do worse than its neighbour")
         });
         all.push(format!(
             "None: no cell is reliable above its limit of stability, none crosses the asked share \
@@ -231,4 +245,27 @@ pub fn surprises(run: &Analysis) -> Vec<String> {
         ));
     }
     all
+}
+
+/// The cells that are cheaper to begin again, a sentence for each thing that is drawn anew.
+fn restart(run: &Analysis, cells: &[usize]) -> Vec<String> {
+    let with = |cell: usize| run.cells[cell].restarts.as_ref().map(cell::redrawn);
+    let mut all: Vec<(&str, Vec<String>)> = Vec::new();
+    for &cell in cells {
+        let Some(redrawn) = with(cell) else { continue };
+        let name = format!("`{}`", run.cells[cell].describe());
+        match all.iter_mut().find(|(of, _)| *of == redrawn) {
+            Some((_, names)) => names.push(name),
+            None => all.push((redrawn, vec![name])),
+        }
+    }
+    let sentence = |(redrawn, names): (&str, Vec<String>)| {
+        format!(
+            "Cheaper to give up and begin again {redrawn} than to go on: {} (each cutoff judged on \
+             replicates that did not choose it; corrected by Holm for the {} cells asked).",
+            few(&names),
+            count(run.families.restarts as u64)
+        )
+    };
+    all.into_iter().map(sentence).collect()
 }

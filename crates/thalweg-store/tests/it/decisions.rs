@@ -58,7 +58,8 @@ fn a_certificate_survives_its_file() {
     let plan = crate::plan(SPACE);
     let terms = Terms::default();
     let control = Control::default();
-    let made = certify(&plan.cells[0], &Cpu::detect(), 2, terms, &control).expect("it ends");
+    let made = certify(&plan.cells[0], "t", &Cpu::detect(), 2, terms, &control);
+    let made = made.expect("it ends");
     thalweg_store::write_certificate(&path, &made).expect("there is room");
     let back = thalweg_store::read_certificate(&path).expect("it was written");
     assert_eq!(back, made);

@@ -504,7 +504,7 @@ fn whatever_trains_says_in_one_way_that_it_was_stopped() {
     let all = [
         lab::run(&plan, &engine, 2, &InMemory, &control).map(|_| ()),
         lab::train(cell, &engine, 1, &control).map(|_| ()),
-        thalweg::decide::certify(cell, &engine, 2, terms, &control).map(|_| ()),
+        thalweg::decide::certify(cell, "t", &engine, 2, terms, &control).map(|_| ()),
         thalweg::price::price(&plan, &engine, 1, 1, &clock, &control).map(|_| ()),
     ];
     for result in all {

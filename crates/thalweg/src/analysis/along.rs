@@ -3,9 +3,10 @@
 
 use serde::Serialize;
 
-use super::comparison::varies;
+use super::comparison::{Compared, Paired, adjust, pair, varies};
 use super::summary::Summary;
 use crate::plan::{Comparison, Plan};
+use crate::record::Record;
 
 /// The comparison along one number that the study leads with.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -35,14 +36,17 @@ pub struct Told {
     pub number: f64,
     /// The cell.
     pub cell: usize,
+    /// Its place among the members of the comparison, which hold the paired tests.
+    pub place: usize,
     /// How it does.
     pub change: Change,
-    /// Whether the intervals of success tell the two apart.
+    /// Whether success differs ([`Paired::differs`]).
     pub apart: bool,
 }
 
-/// How one cell does against another: by success if the intervals are apart, else by the median
-/// hitting time if its intervals are.
+/// How one cell does against another on the same draws: by success if McNemar's test, corrected for
+/// the comparison, tells the two apart, else by the paired ratio of hitting times if its interval
+/// leaves out 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
@@ -83,7 +87,7 @@ pub enum Agreement {
 }
 
 /// Two neighbours of which the one with the larger number does worse.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Reversal {
     /// Number and cell of the one that does better.
     pub low: (f64, usize),
@@ -91,6 +95,8 @@ pub struct Reversal {
     pub high: (f64, usize),
     /// Whether it succeeds less often; else it is slower.
     pub less_often: bool,
+    /// The second of them against the first.
+    pub paired: Paired,
 }
 
 /// The comparison that a study leads with: the first over the input dimension of the base cell
@@ -105,34 +111,40 @@ pub(super) fn leading(plan: &Plan) -> Option<usize> {
 }
 
 /// What happens along the leading comparison.
-pub(super) fn along(plan: &Plan, cells: &[Summary]) -> Option<Along> {
+pub(super) fn along(
+    plan: &Plan,
+    records: &[Record],
+    cells: &[Summary],
+    comparisons: &[Compared],
+) -> Option<Along> {
     let at = leading(plan)?;
     let comparison = &plan.comparisons[at];
     let members = comparison.numbers()?;
     let base = members.iter().find(|(_, cell)| *cell == 0)?.0;
     let told: Vec<Told> = told(&members, base, &comparison.highlight)
         .into_iter()
-        .map(|(number, cell)| {
-            let (a, b) = (cells[0].success, cells[cell].success);
-            Told {
+        .filter_map(|(number, cell)| {
+            let mut members = comparisons[at].members.iter();
+            let place = members.position(|m| m.cell == cell)?;
+            let paired = comparisons[at].members[place].paired.as_ref()?;
+            Some(Told {
                 number,
                 cell,
-                change: change(&cells[0], &cells[cell]),
-                apart: b.high < a.low || b.low > a.high,
-            }
+                place,
+                change: change(paired),
+                apart: paired.differs(),
+            })
         })
         .collect();
     let last = told.last()?;
-    let change = change(&cells[0], &cells[last.cell]);
+    let change = last.change;
     Some(Along {
         comparison: at,
         key: comparison.keys[0].clone(),
         base,
         change,
         kernels: kernels(&cells[0], &cells[last.cell], change),
-        reversals: (members.windows(2))
-            .filter_map(|pair| reversal(cells, pair[0], pair[1]))
-            .collect(),
+        reversals: reversals(&members, records),
         told,
         members,
     })
@@ -165,17 +177,18 @@ fn told(members: &[(f64, usize)], base: f64, asked: &[usize]) -> Vec<(f64, usize
     between.into_iter().chain([end]).collect()
 }
 
-/// Whether the second cell does worse than the first.
-fn change(first: &Summary, second: &Summary) -> Change {
-    let end = |t: Option<u64>| t.unwrap_or(u64::MAX);
-    let (a, b) = (first.steps.median, second.steps.median);
-    if second.success.high < first.success.low {
+/// How the second of a pair does.
+fn change(paired: &Paired) -> Change {
+    let ratio = paired.ratio.map(|r| r.interval);
+    if paired.differs() {
+        if paired.difference.0 < 0.0 {
+            Change::Worse
+        } else {
+            Change::Better
+        }
+    } else if ratio.is_some_and(|r| r.low > 1.0) {
         Change::Worse
-    } else if second.success.low > first.success.high {
-        Change::Better
-    } else if end(b.low) > end(a.high) {
-        Change::Worse
-    } else if end(b.high) < end(a.low) {
+    } else if ratio.is_some_and(|r| r.high < 1.0) {
         Change::Better
     } else {
         Change::Same
@@ -209,16 +222,23 @@ fn kernels(base: &Summary, other: &Summary, change: Change) -> Option<Kernels> {
     })
 }
 
-fn reversal(cells: &[Summary], low: (f64, usize), high: (f64, usize)) -> Option<Reversal> {
-    let (a, b) = (&cells[low.1], &cells[high.1]);
-    let less_often = b.success.high < a.success.low;
-    let medians = b.steps.median.low.zip(a.steps.median.high);
-    let slower = medians.is_some_and(|(b, a)| b > a);
-    (less_often || slower).then_some(Reversal {
-        low,
-        high,
-        less_often,
-    })
+/// Neighbours of which the one with the larger number does worse; their tests are a family.
+fn reversals(members: &[(f64, usize)], records: &[Record]) -> Vec<Reversal> {
+    let neighbours = members.windows(2);
+    let mut pairs: Vec<Paired> = neighbours
+        .map(|two| pair(&records[two[0].1], &records[two[1].1]))
+        .collect();
+    adjust(&mut pairs);
+    let found = members.windows(2).zip(&pairs);
+    found
+        .filter(|(_, paired)| change(paired) == Change::Worse)
+        .map(|(two, paired)| Reversal {
+            low: two[0],
+            high: two[1],
+            less_often: paired.differs(),
+            paired: paired.clone(),
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -138,10 +138,8 @@ pub(super) fn findings(cell: &Cell, record: &Record, summary: &Summary) -> Vec<F
             accepted,
             verdict: if !domain {
                 Verdict::OutOfDomain
-            } else if accepted.low <= measured && measured <= accepted.high {
-                Verdict::Holds
             } else {
-                Verdict::Fails
+                Verdict::of(point(measured), accepted)
             },
             source: source.into(),
         });

@@ -3,14 +3,17 @@
 use serde::Serialize;
 
 use super::LEVEL;
-use super::claims::{Crossing, crossing};
+use super::crossing::{Crossing, crossing};
+use super::hitting_times::wait;
 use super::summary::Summary;
 use crate::plan::{Comparison, Plan};
 use crate::record::Record;
-use crate::stats::{Interval, holm, mcnemar_exact, paired_ratio};
+use crate::stats::{
+    Agreement, Interval, PairedRatio, difference_of_shares, holm, mcnemar_exact, paired_ratio,
+};
 
 /// Below this adjusted p-value a difference in success counts as one.
-const ALPHA: f64 = 0.05;
+pub(super) const ALPHA: f64 = 0.05;
 
 /// Members with different numbers from which on a threshold is looked for.
 const FITTED: usize = 3;
@@ -72,33 +75,56 @@ pub enum Topic {
 /// A cell against the reference, replicate by replicate on common random draws.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Paired {
-    /// Replicates that only the reference brings below.
-    pub only_reference: u64,
-    /// Replicates that only this cell does.
-    pub only_this: u64,
+    /// Replicates that both bring below, the reference (the first) alone, this cell alone, neither.
+    pub agreement: Agreement,
+    /// This cell's share of successes less the reference's on these replicates, with its interval.
+    pub difference: (f64, Interval),
     /// McNemar's exact two-sided p for equal success.
     pub p: f64,
     /// The same, adjusted by Holm's procedure for the tests of the comparison.
     pub p_adjusted: f64,
-    /// Median of this cell's hitting time over the reference's where both hit, with its interval.
-    pub ratio: Option<(f64, Interval)>,
+    /// Median of this cell's hitting time over the reference's, over all pairs; none for fewer than
+    /// six.
+    pub ratio: Option<PairedRatio>,
 }
 
 /// Compares two cells on the replicates that both have; the p-value is not yet adjusted.
 pub fn pair(reference: &Record, this: &Record) -> Paired {
     let both = || reference.rows.iter().zip(&this.rows);
-    let only = |first: bool| {
-        let one = both().filter(|(a, b)| a.reached() != b.reached() && a.reached() == first);
-        one.count() as u64
+    let count = |first: bool, second: bool| {
+        let these = both().filter(|(a, b)| (a.reached(), b.reached()) == (first, second));
+        these.count() as u64
     };
-    let n = both().count();
-    let p = mcnemar_exact(only(true), only(false));
+    let agreement = Agreement {
+        both: count(true, true),
+        only_first: count(true, false),
+        only_second: count(false, true),
+        neither: count(false, false),
+    };
+    let p = mcnemar_exact(agreement.only_first, agreement.only_second);
+    let (first, second): (Vec<_>, Vec<_>) = both().map(|(a, b)| (wait(a), wait(b))).unzip();
     Paired {
-        only_reference: only(true),
-        only_this: only(false),
+        agreement,
+        difference: difference_of_shares(agreement, LEVEL),
         p,
         p_adjusted: p,
-        ratio: paired_ratio(&reference.hits()[..n], &this.hits()[..n], LEVEL),
+        ratio: paired_ratio(&first, &second, LEVEL),
+    }
+}
+
+impl Paired {
+    /// Whether success differs: the adjusted p-value is below 0.05.
+    pub fn differs(&self) -> bool {
+        self.p_adjusted < ALPHA
+    }
+}
+
+/// Adjusts the p-values of a family by Holm's procedure.
+pub(super) fn adjust<'a>(family: impl IntoIterator<Item = &'a mut Paired>) {
+    let mut family: Vec<&mut Paired> = family.into_iter().collect();
+    let p: Vec<f64> = family.iter().map(|paired| paired.p).collect();
+    for (paired, adjusted) in family.iter_mut().zip(holm(&p)) {
+        paired.p_adjusted = adjusted;
     }
 }
 
@@ -155,14 +181,9 @@ pub(super) fn compared(
     for (at, member) in members.iter_mut().enumerate() {
         member.paired = (at != base).then(|| pair(&records[reference], &records[member.cell]));
     }
-    let p: Vec<f64> = (members.iter().filter_map(|m| m.paired.as_ref()))
-        .map(|paired| paired.p)
-        .collect();
-    for (paired, adjusted) in (members.iter_mut().filter_map(|m| m.paired.as_mut())).zip(holm(&p)) {
-        paired.p_adjusted = adjusted;
-    }
+    adjust(members.iter_mut().filter_map(|m| m.paired.as_mut()));
     let share = cells[reference].share;
-    let significant = |m: &Member| m.paired.as_ref().is_some_and(|p| p.p_adjusted < ALPHA);
+    let significant = |m: &Member| m.paired.as_ref().is_some_and(Paired::differs);
     let (better, worse) = (0..members.len())
         .filter(|&i| significant(&members[i]))
         .partition(|&i| cells[members[i].cell].share > share);
@@ -182,9 +203,8 @@ pub(super) fn compared(
                     .map(|(v, place)| (*v, members[*place].cell))
                     .collect();
                 let asked = plan.cells[0].setting.success.share;
-                // Rates, steps and factors are told apart by their ratios.
-                let logarithmic = comparison.keys[free[0]].starts_with("descent.");
-                crossing(&at, cells, asked, logarithmic)
+                let key = &comparison.keys[free[0]];
+                crossing(&at, key, plan, (records, cells), asked)
             }),
         keys: free.iter().map(|&k| comparison.keys[k].clone()).collect(),
         held,

@@ -7,12 +7,12 @@ use serde::Serialize;
 use super::forecast::{Forecast, edge};
 use super::impossible::linear_floor;
 use super::looked::Looked;
-use super::summary::Summary;
+use super::summary::{Summary, share_interval};
 use super::{LEVEL, chain};
 use crate::descent::{Method, Precision};
 use crate::plan::Cell;
 use crate::record::{Observation, Outcome, Record};
-use crate::stats::{Interval, median, normal_quantile, wilson};
+use crate::stats::{Interval, mean_interval, median};
 
 /// A prediction confronted with a measurement.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -80,30 +80,57 @@ pub enum Question {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// The prediction is within the tolerance of the measurement.
+    /// The whole interval of the measurement is within the tolerance.
     Holds,
-    /// It is not.
+    /// The whole interval is outside.
     Fails,
+    /// The interval reaches from within the tolerance to outside: it may hold or not.
+    Open,
     /// The theory does not claim to apply.
     OutOfDomain,
-    /// Too few measurements to tell.
+    /// Too few measurements for an interval.
     Underpowered,
 }
 
 impl Verdict {
     /// All of them.
-    pub const ALL: [Verdict; 4] = [
+    pub const ALL: [Verdict; 5] = [
         Verdict::Holds,
         Verdict::Fails,
+        Verdict::Open,
         Verdict::OutOfDomain,
         Verdict::Underpowered,
     ];
+
+    /// What an interval says of a tolerance, of predictions and of published numbers alike. A
+    /// measurement that is known without error has an interval of one point.
+    pub fn of(band: Interval, accepted: Interval) -> Verdict {
+        if band.low.is_nan() || band.high.is_nan() {
+            Verdict::Underpowered
+        } else if accepted.low <= band.low && band.high <= accepted.high {
+            Verdict::Holds
+        } else if band.high < accepted.low || accepted.high < band.low {
+            Verdict::Fails
+        } else {
+            Verdict::Open
+        }
+    }
+
+    /// Of a sentence about every replicate seen, which one that contradicts refutes.
+    pub fn of_every(holds: bool) -> Verdict {
+        if holds {
+            Verdict::Holds
+        } else {
+            Verdict::Fails
+        }
+    }
 
     /// The word in tables.
     pub fn name(self) -> &'static str {
         match self {
             Verdict::Holds => "holds",
             Verdict::Fails => "fails",
+            Verdict::Open => "open",
             Verdict::OutOfDomain => "out of domain",
             Verdict::Underpowered => "underpowered",
         }
@@ -155,18 +182,15 @@ fn edge_of_stability(cell: &Cell, record: &Record) -> Option<Finding> {
         cell: cell.number,
         measured: median(&means),
         predicted: 1.0,
-        verdict: if band.low >= accepted.low && band.high <= accepted.high {
-            Verdict::Holds
-        } else {
-            Verdict::Fails
-        },
+        verdict: Verdict::of_every(accepted.low <= band.low && band.high <= accepted.high),
         band,
         accepted,
         source: "edge of stability: Cohen et al. 2021, arXiv:2103.00065".into(),
     })
 }
 
-/// The interval of the median ratio of steps must meet [1/1.25, 1.25].
+/// The median ratio of steps, which must lie in [1/1.25, 1.25]. It is NaN where censored replicates
+/// leave it between two bounds.
 fn steps(
     cell: &Cell,
     (question, name, source): (Question, &str, &'static str),
@@ -177,26 +201,24 @@ fn steps(
         low: f64::NAN,
         high: f64::NAN,
     };
-    let (measured, band) = forecast.ratio.unwrap_or((f64::NAN, unknown));
+    let measured = forecast.ratio.and_then(|r| r.identified());
+    let band = forecast.ratio.map_or(unknown, |r| r.interval);
+    let accepted = Interval {
+        low: 0.8,
+        high: 1.25,
+    };
     Finding {
         question,
         name: name.into(),
         cell: cell.number,
-        measured,
+        measured: measured.unwrap_or(f64::NAN),
         predicted: 1.0,
         band,
-        accepted: Interval {
-            low: 0.8,
-            high: 1.25,
-        },
+        accepted,
         verdict: if looked.over_limit_start >= 1.0 {
             Verdict::OutOfDomain
-        } else if forecast.ratio.is_none() {
-            Verdict::Underpowered
-        } else if band.low <= 1.25 && band.high >= 0.8 {
-            Verdict::Holds
         } else {
-            Verdict::Fails
+            Verdict::of(band, accepted)
         },
         source: source.into(),
     }
@@ -208,13 +230,10 @@ fn trace(cell: &Cell, ratios: &[f64]) -> Option<Finding> {
     if ratios.len() < 2 {
         return None;
     }
-    let n = ratios.len() as f64;
-    let mean = ratios.iter().sum::<f64>() / n;
-    let square: f64 = ratios.iter().map(|r| (r - mean).powi(2)).sum();
-    let half = normal_quantile(0.5 + 0.5 * LEVEL) * (square / (n - 1.0) / n).sqrt();
-    let band = Interval {
-        low: mean - half,
-        high: mean + half,
+    let (mean, band) = mean_interval(ratios, LEVEL);
+    let accepted = Interval {
+        low: 0.9,
+        high: 1.1,
     };
     Some(Finding {
         question: Question::TraceOfInfiniteWidth,
@@ -223,17 +242,8 @@ fn trace(cell: &Cell, ratios: &[f64]) -> Option<Finding> {
         cell: cell.number,
         measured: mean,
         predicted: 1.0,
-        accepted: Interval {
-            low: 0.9,
-            high: 1.1,
-        },
-        verdict: if !mean.is_finite() || band.high - band.low > 0.4 {
-            Verdict::Underpowered
-        } else if band.low <= 1.1 && band.high >= 0.9 {
-            Verdict::Holds
-        } else {
-            Verdict::Fails
-        },
+        accepted,
+        verdict: Verdict::of(band, accepted),
         band,
         source:
             "Jacot et al. 2018, arXiv:1806.07572: the mean over initial weights, as widths grow"
@@ -302,11 +312,7 @@ fn unstable(cell: &Cell, summary: &Summary, looked: &Looked) -> Option<Finding> 
             predicted: 0.0,
             band: summary.success,
             accepted: zero,
-            verdict: if summary.successes == 0 {
-                Verdict::Holds
-            } else {
-                Verdict::Fails
-            },
+            verdict: Verdict::of_every(summary.successes == 0),
             source: "exact: Θ contains 1 1ᵀ".into(),
         });
     }
@@ -317,7 +323,7 @@ fn unstable(cell: &Cell, summary: &Summary, looked: &Looked) -> Option<Finding> 
         cell: cell.number,
         measured: diverged as f64 / summary.replicates as f64,
         predicted: 1.0,
-        band: wilson(diverged, summary.replicates, LEVEL),
+        band: share_interval(cell, diverged, summary.replicates),
         accepted: one,
         verdict: Verdict::OutOfDomain,
         source: "linear stability; catapults come back (Lewkowycz et al. 2020, arXiv:2003.02218)"
@@ -353,15 +359,43 @@ fn linear_network(cell: &Cell, record: &Record) -> Option<Finding> {
             low: smallest,
             high: median(&ratios),
         },
-        verdict: if smallest >= 1.0 - slack {
-            Verdict::Holds
-        } else {
-            Verdict::Fails
-        },
+        verdict: Verdict::of_every(smallest >= 1.0 - slack),
         accepted: Interval {
             low: 1.0 - slack,
             high: f64::INFINITY,
         },
         source: "exact: least squares".into(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An interval from 0.549 to 0.819 was said to agree with 0.8 to 1.25.
+    #[test]
+    fn a_wide_interval_confirms_nothing() {
+        let of = |low: f64, high: f64| Interval { low, high };
+        let accepted = of(0.8, 1.25);
+        for (band, verdict) in [
+            (of(0.8, 1.25), Verdict::Holds),
+            (of(1.0, 1.0), Verdict::Holds),
+            (of(0.549, 0.819), Verdict::Open),
+            (of(0.5, 2.0), Verdict::Open),
+            (of(f64::NEG_INFINITY, f64::INFINITY), Verdict::Open),
+            (of(1.2, 1.3), Verdict::Open),
+            (of(0.27, 0.7), Verdict::Fails),
+            (of(1.3, f64::INFINITY), Verdict::Fails),
+            (of(f64::NAN, f64::NAN), Verdict::Underpowered),
+        ] {
+            assert_eq!(Verdict::of(band, accepted), verdict, "{band}");
+        }
+        // A wider interval never turns a verdict into the opposite one.
+        for wider in [0.01, 0.1, 1.0] {
+            let (holds, fails) = (of(1.0, 1.1), of(1.3, 1.4));
+            let widened = |i: Interval| of(i.low - wider, i.high + wider);
+            assert_ne!(Verdict::of(widened(holds), accepted), Verdict::Fails);
+            assert_ne!(Verdict::of(widened(fails), accepted), Verdict::Holds);
+        }
+    }
 }

@@ -5,10 +5,11 @@ use std::fmt;
 use serde::Serialize;
 
 use super::LEVEL;
+use super::hitting_times::wait;
 use crate::descent::Milestone;
 use crate::plan::Cell;
 use crate::record::{Observation, Row};
-use crate::stats::{Interval, paired_ratio, quantile_of, spearman};
+use crate::stats::{PairedRatio, Wait, paired_ratio, quantile_of, spearman};
 use crate::theory::linear::{Linear, Rule, Steps};
 
 /// What a kernel measured at one look implies for the rest of the replicate.
@@ -118,9 +119,9 @@ pub struct Forecast {
     pub q80: f64,
     /// Predicted share within the budget.
     pub success: f64,
-    /// Median of observed/predicted where both are finite, with its sign-test interval.
-    pub ratio: Option<(f64, Interval)>,
-    /// Spearman's rank correlation over the same replicates.
+    /// Median of observed/predicted over all of them; none for fewer than six.
+    pub ratio: Option<PairedRatio>,
+    /// Spearman's rank correlation over those of which both are finite.
     pub correlation: Option<f64>,
     /// (predicted, observed), finite ones.
     pub pairs: Vec<(f64, f64)>,
@@ -139,12 +140,18 @@ pub(super) fn forecast(cell: &Cell, of: &[(&Row, f64)]) -> Option<Forecast> {
         .filter_map(|(row, p)| Some((*p, row.hit().filter(|&h| h > 0)? as f64)))
         .collect();
     let (p, o): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
-    let whole = |v: &[f64]| v.iter().map(|v| Some(*v as u64)).collect::<Vec<_>>();
+    // A prediction without a step says at least that it is not within the budget.
+    let expected = |p: f64| match p.is_finite() {
+        true => Wait::Until(p),
+        false => Wait::After(budget),
+    };
+    let (expected, observed): (Vec<Wait>, Vec<Wait>) =
+        of.iter().map(|(row, p)| (expected(*p), wait(row))).unzip();
     Some(Forecast {
         median: quantile_of(&predicted, 0.5),
         q80: quantile_of(&predicted, 0.8),
         success: predicted.iter().filter(|p| **p <= budget).count() as f64 / predicted.len() as f64,
-        ratio: paired_ratio(&whole(&p), &whole(&o), LEVEL),
+        ratio: paired_ratio(&expected, &observed, LEVEL),
         correlation: spearman(&p, &o),
         pairs,
     })

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::LEVEL;
 use crate::plan::Cell;
-use crate::record::Record;
-use crate::stats::{Hit, kaplan_meier, quantile, quantile_interval};
+use crate::record::{Outcome, Record, Row};
+use crate::stats::{Hit, Wait, kaplan_meier, quantile, quantile_interval};
 
 /// Most points of a survival curve.
 const SURVIVAL: usize = 200;
@@ -58,6 +58,16 @@ pub struct HittingTimes {
     pub q80: Quantile,
     /// 90 %.
     pub q90: Quantile,
+}
+
+/// When a replicate gets below the loss: one whose budget was over may still do so, one that
+/// diverged or came to rest never will.
+pub fn wait(row: &Row) -> Wait {
+    match row.outcome {
+        Outcome::Below { step } => Wait::Until(step as f64),
+        Outcome::Spent => Wait::After(row.steps as f64),
+        Outcome::Diverged { .. } | Outcome::Fixed { .. } => Wait::Never,
+    }
 }
 
 /// The share of replicates that wait for the loss against the step, thinned, to the budget.

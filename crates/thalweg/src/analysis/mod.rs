@@ -7,6 +7,8 @@ mod chain;
 pub mod claims;
 pub mod columns;
 pub mod comparison;
+pub mod crossing;
+pub mod families;
 pub mod findings;
 pub mod followed;
 pub mod forecast;
@@ -16,6 +18,7 @@ pub mod looked;
 pub mod losses;
 pub mod points;
 pub mod replicate;
+pub mod restarts;
 pub mod split;
 pub mod standing;
 pub mod summary;
@@ -28,6 +31,7 @@ use crate::record::Record;
 use crate::threads;
 use along::Along;
 use comparison::Compared;
+use families::Families;
 use findings::Finding;
 use standing::{Carried, Standing, Surprise};
 use summary::Summary;
@@ -54,6 +58,8 @@ pub struct Analysis {
     pub carried: Carried,
     /// Every prediction, and every published number, against its measurement.
     pub findings: Vec<Finding>,
+    /// How many questions were asked, and what was corrected for their number.
+    pub families: Families,
 }
 
 impl Analysis {
@@ -89,20 +95,23 @@ impl Analysis {
         } else {
             (1, threads)
         };
-        let cells = threads::map(outer, count, |i| {
+        let mut cells = threads::map(outer, count, |i| {
             summary::summarize(at(i).0, at(i).1, inner)
         });
+        restarts::adjust(&mut cells);
         let mut findings: Vec<Finding> = (0..count)
             .flat_map(|i| findings::findings(at(i).0, at(i).1, &cells[i]))
             .collect();
         findings.extend(claims::findings(plan, records, &cells));
-        let along = along::along(plan, &cells);
-        let leading = along.as_ref().map(|a| a.key.as_str());
+        let leading = along::leading(plan).map(|at| plan.comparisons[at].keys[0].as_str());
+        let comparisons: Vec<Compared> = (plan.comparisons.iter())
+            .map(|c| comparison::compared(plan, records, &cells, c, leading))
+            .collect();
+        let along = along::along(plan, records, &cells, &comparisons);
         Analysis {
             title: plan.title.clone(),
-            comparisons: (plan.comparisons.iter())
-                .map(|c| comparison::compared(plan, records, &cells, c, leading))
-                .collect(),
+            families: families::families(&cells, &comparisons, along.as_ref(), &findings),
+            comparisons,
             standing: standing::standing(&cells),
             surprises: standing::surprises(&cells, along.as_ref()),
             carried: standing::carried(&cells, &findings),

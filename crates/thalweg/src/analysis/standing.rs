@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::along::Along;
 use super::findings::{Finding, Verdict};
 use super::forecast::Forecast;
+use super::restarts::Restarts;
 use super::summary::{Reaches, Summary};
 use crate::stats::median;
 
@@ -18,8 +19,8 @@ const RICH: f64 = 0.5;
 /// Where the base cell stands among all cells on data of the same law.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Standing {
-    /// Settings, the base cell among them.
-    pub settings: usize,
+    /// Cells on data of the same law with the same success asked for, the base cell among them.
+    pub peers: Vec<usize>,
     /// Cells whose whole interval reaches the share, by increasing cost ([`Summary::cost`]).
     pub reliable: Vec<usize>,
     /// How many miss it with their whole interval.
@@ -47,7 +48,7 @@ pub(super) fn standing(cells: &[Summary]) -> Option<Standing> {
     let fastest = fastest.map(|s| s.cell);
     reliable.sort_by(|a, b| a.cost().total_cmp(&b.cost()));
     Some(Standing {
-        settings: peers.len(),
+        peers: peers.iter().map(|s| s.cell).collect(),
         failing: peers.iter().filter(|s| s.reaches == Reaches::No).count(),
         rank: reliable.iter().position(|s| s.cell == base.cell),
         fastest,
@@ -71,7 +72,7 @@ pub enum Surprise {
     ReliableAboveLimit(Vec<usize>),
     /// These are reliable although their initial kernels predict less than the share.
     BetterThanPredicted(Vec<usize>),
-    /// These are cheaper to give up and begin again than to go on.
+    /// These are cheaper to give up and begin again than to go on ([`Restarts::pays`]).
     Restart(Vec<usize>),
     /// These are not reliable although their initial kernels predict the share.
     WorseThanPredicted(Vec<usize>),
@@ -94,7 +95,9 @@ pub(super) fn surprises(cells: &[Summary], along: Option<&Along>) -> Vec<Surpris
         Surprise::BetterThanPredicted(which(&|s| {
             predicted(s) < share && over(s) <= 1.0 && reliable(s)
         })),
-        Surprise::Restart(which(&|s| s.cell > 0 && restart_pays(s))),
+        Surprise::Restart(which(&|s| {
+            s.cell > 0 && s.restarts.as_ref().is_some_and(Restarts::pays)
+        })),
         Surprise::WorseThanPredicted(which(&|s| {
             predicted(s) >= share && s.reaches == Reaches::No
         })),
@@ -114,11 +117,6 @@ impl Surprise {
             | Surprise::Reversals(which) => which,
         }
     }
-}
-
-/// Whether giving a try up and beginning again is cheaper than going on, with the whole interval.
-pub fn restart_pays(s: &Summary) -> bool {
-    s.restart.is_some_and(|restart| restart.gain.1.low > 1.0)
 }
 
 /// How far theory carried, over all cells.
@@ -164,8 +162,9 @@ pub(super) fn carried(cells: &[Summary], findings: &[Finding]) -> Carried {
     let failing: Vec<f64> = findings
         .iter()
         .filter(|f| !f.published() && f.verdict == Verdict::Fails)
-        .filter(|f| f.measured.is_finite() && f.measured > 0.0)
-        .map(|f| f.measured.ln().abs().exp())
+        .map(|f| f.measured / f.predicted)
+        .filter(|ratio| ratio.is_finite() && *ratio > 0.0)
+        .map(|ratio| ratio.ln().abs().exp())
         .collect();
     Carried {
         failing_off: (!failing.is_empty()).then(|| median(&failing)),
@@ -194,8 +193,9 @@ fn regimes(cells: &[Summary]) -> Option<Regimes> {
     let ratios: Vec<(f64, f64)> = (cells.iter())
         .filter_map(|s| {
             let moved = s.looked.as_ref()?.kernel_moved;
-            let (ratio, _) = s.by_start()?.ratio?;
-            (ratio > 0.0 && moved.is_finite()).then(|| (moved, ratio.ln().abs().exp()))
+            let ratio = s.by_start()?.ratio?.identified()?;
+            (ratio > 0.0 && ratio.is_finite() && moved.is_finite())
+                .then(|| (moved, ratio.ln().abs().exp()))
         })
         .collect();
     let (lazy, rich): (Vec<_>, Vec<_>) = ratios.iter().partition(|(moved, _)| *moved < RICH);

@@ -14,13 +14,14 @@ use super::looked::{Looked, looked};
 use super::losses::{LastLosses, LossBand, last_losses, loss_band};
 use super::points;
 use super::replicate::{self, Replicate};
+use super::restarts::{Restarts, restarts};
 use super::split::{Split, split};
 use crate::data::Draw;
 use crate::net::parameters;
 use crate::plan::Cell;
 use crate::record::{Observation, Record, Row, Tally};
-use crate::stats::{Interval, Restart, median, restart, wilson, wilson_share};
-use crate::study::Setting;
+use crate::stats::{Interval, anytime_bounds, median, wilson, wilson_share};
+use crate::study::{Replicates, Setting};
 
 /// Training sets over which the distance of the nearest pair is a median.
 const PAIRS: u64 = 400;
@@ -30,6 +31,19 @@ const DISTANCES: u64 = 50_000_000;
 
 /// Replicates of a cell that are analysed one by one.
 const SHOWN: usize = 8;
+
+/// Which interval a share of successes has.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IntervalKind {
+    /// Wilson's, for a number of replicates fixed beforehand.
+    Wilson,
+    /// Wilson's with the effective number of trials of a crossed design.
+    Crossed,
+    /// Two bounds that hold although the number of replicates depended on the outcomes, each at
+    /// this level.
+    Anytime(f64),
+}
 
 /// On which side of the asked share the probability of success lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -81,9 +95,10 @@ pub struct Summary {
     pub successes: u64,
     /// Successes over replicates.
     pub share: f64,
-    /// Interval of the success probability: Wilson's, with the effective number of trials in a
-    /// crossed design.
+    /// Interval of the success probability.
     pub success: Interval,
+    /// Which interval that is.
+    pub interval_kind: IntervalKind,
     /// On which side of the asked share that interval lies.
     pub reaches: Reaches,
     /// Quantiles of the hitting time.
@@ -91,9 +106,8 @@ pub struct Summary {
     /// `(step, share from this step on)` of replicates not yet below the loss (Kaplan–Meier), at a
     /// few hundred steps; a replicate that never gets below waits as long as the budget.
     pub survival: Vec<(f64, f64)>,
-    /// The expected number of steps until success if tries are given up at a cutoff and begun
-    /// again, at its best cutoff; none if nothing succeeded.
-    pub restart: Option<Restart>,
+    /// What giving tries up at a cutoff and beginning again would do; none where too few succeeded.
+    pub restarts: Option<Restarts>,
     /// Multiply-adds of one step: 3 N × weights (less the input layer's backward product).
     pub work: f64,
     /// Number of parameters.
@@ -144,6 +158,17 @@ impl Summary {
         self.setting.data.dim
     }
 
+    /// On which side of any share the interval of success lies.
+    pub fn reaches_share(&self, asked: f64) -> Reaches {
+        if self.success.low >= asked {
+            Reaches::Yes
+        } else if self.success.high < asked {
+            Reaches::No
+        } else {
+            Reaches::Undecided
+        }
+    }
+
     /// The budget in steps.
     pub fn budget(&self) -> u64 {
         self.setting.descent.steps
@@ -173,6 +198,25 @@ impl Summary {
     }
 }
 
+/// Which interval the shares of a cell have; `trials` are the effective ones of a crossed design.
+fn interval_of(cell: &Cell, k: u64, n: u64, trials: Option<f64>) -> (IntervalKind, Interval) {
+    match (cell.setting.replicates, trials) {
+        (_, Some(trials)) => {
+            let share = k as f64 / n as f64;
+            (IntervalKind::Crossed, wilson_share(share, trials, LEVEL))
+        }
+        (Replicates::Fixed(_), None) => (IntervalKind::Wilson, wilson(k, n, LEVEL)),
+        (Replicates::UntilDecided { level, .. }, None) => {
+            (IntervalKind::Anytime(level), anytime_bounds(k, n, level))
+        }
+    }
+}
+
+/// The interval of a share of a cell's replicates, k of n, as its design asks for.
+pub(super) fn share_interval(cell: &Cell, k: u64, n: u64) -> Interval {
+    interval_of(cell, k, n, None).1
+}
+
 /// The numbers of a cell, on so many threads.
 pub fn summarize(cell: &Cell, record: &Record, threads: usize) -> Summary {
     let hits = record.hits();
@@ -182,13 +226,10 @@ pub fn summarize(cell: &Cell, record: &Record, threads: usize) -> Summary {
     let looks = record.first_and_last_looks();
     let judged = judge(cell, record, &looks);
     let split = split(cell, record);
-    let success = match &split {
-        Some(split) => wilson_share(share, split.trials, LEVEL),
-        None => wilson(successes, replicates, LEVEL),
-    };
-    let asked = cell.setting.success.share;
+    let trials = split.as_ref().map(|split| split.trials);
+    let (interval_kind, success) = interval_of(cell, successes, replicates, trials);
     let of_rows = |f: &dyn Fn(&Row) -> f64| median(&record.rows.iter().map(f).collect::<Vec<_>>());
-    Summary {
+    let mut summary = Summary {
         cell: cell.number,
         label: cell.label.clone(),
         setting: cell.setting.clone(),
@@ -197,20 +238,15 @@ pub fn summarize(cell: &Cell, record: &Record, threads: usize) -> Summary {
         successes,
         share,
         success,
-        reaches: if success.low >= asked {
-            Reaches::Yes
-        } else if success.high < asked {
-            Reaches::No
-        } else {
-            Reaches::Undecided
-        },
+        interval_kind,
+        reaches: Reaches::Undecided,
         steps: HittingTimes {
             median: Quantile::of(&hits, 0.5),
             q80: Quantile::of(&hits, 0.8),
             q90: Quantile::of(&hits, 0.9),
         },
         survival: survival(cell, record),
-        restart: restart(&hits, cell.setting.descent.steps, LEVEL),
+        restarts: restarts(cell, record),
         work: cell.step_work(),
         parameters: parameters(&cell.setting.net, cell.dim()),
         rate: of_rows(&|row| row.rate),
@@ -231,7 +267,9 @@ pub fn summarize(cell: &Cell, record: &Record, threads: usize) -> Summary {
             })
             .collect(),
         last_losses: last_losses(record),
-    }
+    };
+    summary.reaches = summary.reaches_share(cell.setting.success.share);
+    summary
 }
 
 /// The replicates that were looked at.

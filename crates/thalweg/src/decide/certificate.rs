@@ -18,7 +18,41 @@ use crate::study::Study;
 const FINGERPRINT: &str = "content = \"blake3:";
 
 /// The format, in every certificate.
-pub(super) const FORMAT: &str = "thalweg certificate 1";
+pub(super) const FORMAT: &str = "thalweg certificate 2";
+
+/// The format before, which does not say what its draws are: replicates 0, 1, … of its seed.
+pub(super) const FORMAT_1: &str = "thalweg certificate 1";
+
+/// The first of the replicates that no study has: they have at most 1e9.
+pub const FRESH_REPLICATES: u64 = 1 << 32;
+
+/// Which draws a certificate rests on. A setting that was chosen after a look at some replicates is
+/// flattered by them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Draws {
+    /// Replicates from [`FRESH_REPLICATES`] on of the study's seed, which no run of a study trains.
+    #[default]
+    Fresh,
+    /// Replicates 0, 1, … of the study's seed: those of its own run.
+    Own,
+    /// Replicates 0, 1, … of a seed derived from the study's ([`super::fresh_seed`]), as a choice
+    /// takes them.
+    Reseeded,
+}
+
+impl Draws {
+    /// All of them.
+    pub const ALL: [Draws; 3] = [Draws::Fresh, Draws::Own, Draws::Reseeded];
+
+    /// The number of the first replicate.
+    pub fn first(self) -> u64 {
+        match self {
+            Draws::Fresh => FRESH_REPLICATES,
+            Draws::Own | Draws::Reseeded => 0,
+        }
+    }
+}
 
 /// What was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -178,6 +212,8 @@ pub struct Terms {
     pub level: f64,
     /// Give up here.
     pub at_most: u64,
+    /// Which replicates.
+    pub draws: Draws,
 }
 
 impl Default for Terms {
@@ -185,6 +221,7 @@ impl Default for Terms {
         Terms {
             level: 0.95,
             at_most: 10_000,
+            draws: Draws::Fresh,
         }
     }
 }
@@ -237,6 +274,9 @@ pub struct Certificate {
     pub loss_below: f64,
     /// The seed of the draws.
     pub seed: u64,
+    /// Which of its replicates they are; none in a certificate of the format before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draws: Option<Draws>,
     /// Where the sequential test would have given up.
     pub at_most: u64,
     /// k.
@@ -250,13 +290,19 @@ pub struct Certificate {
     /// Bounds that hold although the number of replicates depended on the outcomes, each at
     /// `level`: what lies outside is what the test decides.
     pub anytime: Interval,
-    /// Replicate r at place r.
+    /// In the order of the replicates' numbers, from [`Certificate::first`] on.
     pub outcomes: Vec<Ending>,
-    /// The setting as resolved: a whole study without comparisons.
+    /// The setting as resolved: a whole study without comparisons, with the title of the study that
+    /// was certified.
     pub study: Study,
 }
 
 impl Certificate {
+    /// The number of its first replicate.
+    pub fn first(&self) -> u64 {
+        self.draws.map_or(0, Draws::first)
+    }
+
     /// Replicate-steps made.
     pub fn steps(&self) -> u64 {
         self.outcomes.iter().map(|ending| ending.step).sum()

@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::certificate::{Certificate, Decision, Ending, FORMAT, Terms};
+use super::certificate::{Certificate, Decision, Ending, FORMAT, FORMAT_1, Terms};
 use super::replicates::{train_cell, train_replicates};
 use crate::data::Draw;
 use crate::engine::{Engine, Trained};
@@ -36,7 +36,8 @@ impl Judge for Sequential {
 
 // ---- Certifying --------------------------------------------------------------------------------
 
-/// Trains replicates 0, 1, … of a cell until the sequential test decides, or `at_most`.
+/// Trains the replicates of a cell that the terms name until the sequential test decides, or
+/// `at_most`; `title` is that of the study.
 ///
 /// # Errors
 ///
@@ -44,6 +45,7 @@ impl Judge for Sequential {
 /// crossed design.
 pub fn certify(
     cell: &Cell,
+    title: &str,
     engine: &dyn Engine,
     threads: usize,
     terms: Terms,
@@ -60,9 +62,10 @@ pub fn certify(
         });
     }
     let Setting { success, seed, .. } = &cell.setting;
+    let first = terms.draws.first();
     let wanted = Wanted {
         cell,
-        numbers: Numbers::Range(0, terms.at_most),
+        numbers: Numbers::Range(first, first + terms.at_most),
         in_order: true,
         followed: false,
     };
@@ -83,6 +86,7 @@ pub fn certify(
         share: success.share,
         loss_below: success.loss_below,
         seed: *seed,
+        draws: Some(terms.draws),
         at_most: terms.at_most,
         successes,
         replicates,
@@ -90,16 +94,12 @@ pub fn certify(
         wilson: wilson(successes, replicates, terms.level),
         anytime: anytime_bounds(successes, replicates, terms.level),
         outcomes,
-        study: certified_study(&cell.setting),
+        // This setting alone.
+        study: Study {
+            title: title.into(),
+            ..Study::of(cell.setting.clone())
+        },
     })
-}
-
-/// A study that is this setting alone.
-fn certified_study(setting: &Setting) -> Study {
-    Study {
-        title: "Certified setting".into(),
-        ..Study::of(setting.clone())
-    }
 }
 
 // ---- Verifying ---------------------------------------------------------------------------------
@@ -134,7 +134,11 @@ pub fn verify(
         hint: "the certificate does not hold; `thalweg certify` on its study says what does".into(),
     };
     let c = &certificate;
-    if c.format != FORMAT {
+    let known = match c.draws {
+        Some(_) => c.format == FORMAT,
+        None => c.format == FORMAT_1,
+    };
+    if !known {
         return Err(Error::Certificate {
             message: format!("has the format `{}`, not `{FORMAT}`", c.format),
             hint: "use the version of the program that wrote it".into(),
@@ -149,6 +153,7 @@ pub fn verify(
     (Terms {
         level: c.level,
         at_most: c.at_most,
+        draws: c.draws.unwrap_or_default(),
     })
     .check()?;
     let cell = cell(c, inputs)?;
@@ -165,11 +170,12 @@ pub fn verify(
         .permutation(c.outcomes.len());
     numbers.truncate(usize::try_from(count).unwrap_or(usize::MAX));
     numbers.sort_unstable();
-    let numbers: Vec<u64> = numbers.into_iter().map(|n| n as u64).collect();
+    let numbers: Vec<u64> = numbers.into_iter().map(|n| c.first() + n as u64).collect();
     let these = Numbers::These(&numbers);
     let rows = train_replicates(&cell, engine, threads, these, control, |_| {})?;
     for row in &rows {
-        let (stated, seen) = (&c.outcomes[row.replicate as usize], Ending::of(row));
+        let place = (row.replicate - c.first()) as usize;
+        let (stated, seen) = (&c.outcomes[place], Ending::of(row));
         if *stated != seen {
             return Err(refuted(format!(
                 "says of replicate {} `{stated}`, but trained again it ends `{seen}`",

@@ -65,7 +65,8 @@ pub struct Candidate {
     pub replicates: u64,
     /// Successes among them.
     pub successes: u64,
-    /// Wilson interval of the success probability. The number of replicates depended on the race.
+    /// Bounds of the success probability, each at 95 % although the number of replicates depended
+    /// on the race.
     pub success: Interval,
     /// Median cost over training sets, failures at their whole budget.
     pub median_cost: f64,

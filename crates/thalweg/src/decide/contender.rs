@@ -14,7 +14,7 @@ use crate::net::parameters;
 use crate::observe;
 use crate::plan::Cell;
 use crate::record::{Outcome, Row};
-use crate::stats::{median, wilson};
+use crate::stats::{anytime_bounds, median};
 use crate::study::{Cost, Observable};
 
 /// Draws on which theory's prediction of a candidate rests.
@@ -105,7 +105,7 @@ impl<'a> Contender<'a> {
             predicted: self.predicted,
             replicates: n,
             successes: k,
-            success: wilson(k, n, 0.95),
+            success: anytime_bounds(k, n, 0.95),
             median_cost: self.median_cost(),
             steps: self.steps(),
             causes: CauseCount::of(causes),

@@ -8,7 +8,7 @@ mod contender;
 mod race;
 mod replicates;
 
-pub use certificate::{Certificate, Decision, Ending, OutcomeKind, Terms};
+pub use certificate::{Certificate, Decision, Draws, Ending, FRESH_REPLICATES, OutcomeKind, Terms};
 pub use certify::{Verified, certify, fresh_seed, verify};
 pub use choice::{Attempt, Candidate, Choice, Fate, Work};
 pub use race::choose;

@@ -10,7 +10,7 @@
 //! however the race went; and since the certificate rests on draws that the race never saw, it owes
 //! nothing to the winner's luck.
 
-use super::certificate::{Decision, Terms};
+use super::certificate::{Decision, Draws, Terms};
 use super::certify::{certify, fresh_seed};
 use super::choice::{Attempt, Candidate, Choice, Fate, Work};
 use super::contender::{Contender, diagnose_failure};
@@ -19,8 +19,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::lab::{Control, Numbers};
 use crate::plan::Plan;
-use crate::record::Row;
-use crate::stats::{Interval, SequentialTest, Side, paired_ratio, spearman};
+use crate::stats::{SequentialTest, Side, Wait, paired_ratio, spearman};
 use crate::study::Space;
 
 /// Replicates at which the race is judged: these and every doubling.
@@ -62,6 +61,7 @@ fn choose_one(
     control: &Control<'_>,
 ) -> Result<Choice, Error> {
     let race = Race {
+        title: &plan.title,
         space,
         engine,
         threads,
@@ -131,6 +131,7 @@ fn work(contenders: &[Contender<'_>], race: u64, certificates: f64) -> Work {
 
 /// With what the candidates of a space are trained, and how far.
 struct Race<'a> {
+    title: &'a str,
     space: &'a Space,
     engine: &'a dyn Engine,
     threads: usize,
@@ -263,12 +264,14 @@ impl Race<'_> {
             let terms = Terms {
                 level: 1.0 - left,
                 at_most: self.space.at_most,
+                draws: Draws::Reseeded,
             };
             let contender = &contenders[candidate];
             let cell = contender
                 .cell
                 .reseeded(fresh_seed(contender.cell.setting.seed, attempt as u64));
-            let certificate = certify(&cell, self.engine, self.threads, terms, self.control)?;
+            let (engine, threads) = (self.engine, self.threads);
+            let certificate = certify(&cell, self.title, engine, threads, terms, self.control)?;
             work += certificate.steps() as f64 * contender.cell.step_work();
             let certified = certificate.decision == Decision::Yes;
             attempts.push(Attempt {
@@ -310,15 +313,10 @@ fn cost_test(a: &Contender<'_>, b: &Contender<'_>) -> (SequentialTest, [u64; 2])
 
 fn costlier(me: &Contender<'_>, than: usize, other: &Contender<'_>, cheaper: [u64; 2]) -> Fate {
     let n = me.rows.len().min(other.rows.len());
-    let hits = |r: &Contender<'_>| r.rows[..n].iter().map(Row::hit).collect::<Vec<_>>();
-    let scale = me.price / other.price;
-    let ratio = paired_ratio(&hits(other), &hits(me), 0.95).map(|(ratio, interval)| {
-        let interval = Interval {
-            low: scale * interval.low,
-            high: scale * interval.high,
-        };
-        (scale * ratio, interval)
-    });
+    // A cost is known of every training: one that fails costs its budget.
+    let costs = |of: &Contender<'_>| (0..n).map(|r| Wait::Until(of.cost(r))).collect::<Vec<_>>();
+    let ratio = paired_ratio(&costs(other), &costs(me), 0.95);
+    let ratio = ratio.and_then(|found| Some((found.identified()?, found.interval)));
     Fate::Costlier {
         than,
         cheaper_here: cheaper[0],

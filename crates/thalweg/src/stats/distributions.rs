@@ -135,6 +135,32 @@ pub(super) fn log_lower_beta(a: f64, b: f64, x: f64) -> f64 {
     log_lower_beta_fraction(a, b, x)
 }
 
+/// The p-quantile of Student's law with ν degrees of freedom, for p up to 1/2, by bisection on
+/// P(T ≤ −t) = I(ν/2, ½; ν/(ν + t²))/2. −∞ at 0, NaN for a senseless p.
+pub(super) fn student_quantile(p: f64, nu: f64) -> f64 {
+    if !(0.0..=0.5).contains(&p) || !(nu > 0.0) {
+        return f64::NAN;
+    }
+    if p <= 0.0 {
+        return f64::NEG_INFINITY;
+    }
+    let whole = log_lower_beta(0.5 * nu, 0.5, 1.0);
+    let tail = |t: f64| 0.5 * libm::exp(log_lower_beta(0.5 * nu, 0.5, nu / (nu + t * t)) - whole);
+    let (mut low, mut high) = (0.0, 1.0);
+    while tail(high) > p {
+        high *= 2.0;
+    }
+    for _ in 0..200 {
+        let middle = f64::midpoint(low, high);
+        if tail(middle) > p {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    -f64::midpoint(low, high)
+}
+
 fn log_lower_beta_fraction(a: f64, b: f64, x: f64) -> f64 {
     const TINY: f64 = 1e-300;
     let keep = |v: f64| if v.abs() < TINY { TINY } else { v };
@@ -227,5 +253,20 @@ mod tests {
         }
         assert_eq!(log_lower_beta(2.0, 3.0, 0.0), f64::NEG_INFINITY);
         assert!(log_lower_beta(-1.0, 3.0, 0.5).is_nan());
+    }
+
+    /// Cauchy's law for one degree of freedom, (2 p − 1)/√(2 p (1 − p)) for two, and the normal law
+    /// for many.
+    #[test]
+    fn the_quantiles_of_student_have_their_closed_forms() {
+        for p in [1e-6, 0.001, 0.025, 0.3, 0.49] {
+            let cauchy = libm::tan(std::f64::consts::PI * (p - 0.5));
+            let two = (2.0 * p - 1.0) / (2.0 * p * (1.0 - p)).sqrt();
+            close(student_quantile(p, 1.0), cauchy, 1e-9);
+            close(student_quantile(p, 2.0), two, 1e-9);
+        }
+        assert!((student_quantile(0.025, 1e7) - normal_quantile(0.025)).abs() < 1e-5);
+        assert!(student_quantile(0.0, 3.0).is_infinite());
+        assert!(student_quantile(0.7, 3.0).is_nan());
     }
 }

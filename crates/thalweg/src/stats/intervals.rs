@@ -1,5 +1,8 @@
-//! Intervals for a share of successes.
+//! Intervals for a share of successes, for the difference of two, and for a mean.
 
+use serde::{Deserialize, Serialize};
+
+use super::distributions::student_quantile;
 use super::{Interval, binomial_cdf, normal_quantile, side};
 
 /// Wilson's score interval for a probability of which k successes in n were seen.
@@ -87,12 +90,78 @@ pub fn clopper_pearson(k: u64, n: u64, level: f64) -> Interval {
     }
 }
 
+/// How two settings did on the same replicates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agreement {
+    /// Replicates that both solve.
+    pub both: u64,
+    /// Replicates that the first alone solves.
+    pub only_first: u64,
+    /// Replicates that the second alone solves.
+    pub only_second: u64,
+    /// Replicates that neither does.
+    pub neither: u64,
+}
+
+/// The second's share of successes less the first's, with Newcombe's interval for paired data:
+/// Wilson's intervals of the two shares, squared and added, with their correlation (Newcombe 1998,
+/// "Improved confidence intervals for the difference between binomial proportions based on paired
+/// data", method 10). [−1, 1] without replicates.
+pub fn difference_of_shares(of: Agreement, level: f64) -> (f64, Interval) {
+    let whole = Interval {
+        low: -1.0,
+        high: 1.0,
+    };
+    let [both, first, second, neither] =
+        [of.both, of.only_first, of.only_second, of.neither].map(|n| n as f64);
+    let n = both + first + second + neither;
+    if !(n > 0.0) {
+        return (0.0, whole);
+    }
+    let (p, q) = ((both + second) / n, (both + first) / n);
+    let (of_p, of_q) = (wilson_share(p, n, level), wilson_share(q, n, level));
+    let margins = (both + first) * (second + neither) * (both + second) * (first + neither);
+    let product = both * neither - first * second;
+    // The correlation of the two outcomes, with a continuity correction if it is positive.
+    let phi = if !(margins > 0.0) {
+        0.0
+    } else if product > 0.0 {
+        (product - 0.5 * n).max(0.0) / margins.sqrt()
+    } else {
+        product / margins.sqrt()
+    };
+    let half = |a: f64, b: f64| (a * a - 2.0 * phi * a * b + b * b).max(0.0).sqrt();
+    let difference = p - q;
+    let band = Interval {
+        low: (difference - half(p - of_p.low, of_q.high - q)).max(-1.0),
+        high: (difference + half(of_p.high - p, q - of_q.low)).min(1.0),
+    };
+    (difference, band)
+}
+
+/// The mean of values with Student's interval; infinite for fewer than two.
+pub fn mean_interval(values: &[f64], level: f64) -> (f64, Interval) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let square: f64 = values.iter().map(|v| (v - mean) * (v - mean)).sum();
+    let half = if values.len() > 1 {
+        -student_quantile(side(level), n - 1.0) * (square / (n - 1.0) / n).sqrt()
+    } else {
+        f64::INFINITY
+    };
+    let band = Interval {
+        low: mean - half,
+        high: mean + half,
+    };
+    (mean, band)
+}
+
 #[cfg(test)]
 #[allow(clippy::float_cmp, clippy::excessive_precision)]
 mod tests {
     use super::*;
     use crate::stats::binomial_pmf;
-    use crate::stats::support::close;
+    use crate::stats::support::{Draws, close};
 
     #[test]
     fn wilson_intervals_are_those_of_statsmodels() {
@@ -182,5 +251,68 @@ mod tests {
         assert_eq!(clopper_pearson(0, 0, 0.95), whole);
         assert_eq!(clopper_pearson(3, 5, f64::NAN), whole);
         assert_eq!(clopper_pearson(3, 5, 1.0), whole);
+    }
+
+    /// Newcombe 1998, table II, method 10: 36/50 against 22/50 and 34/34 against 2 discordant; the
+    /// opposite order has the opposite interval.
+    #[test]
+    fn differences_of_paired_shares_are_those_of_newcombe() {
+        let of = |both, only_first, only_second, neither| Agreement {
+            both,
+            only_first,
+            only_second,
+            neither,
+        };
+        let (difference, band) = difference_of_shares(of(20, 2, 12, 16), 0.95);
+        close(difference, 0.2, 1e-12);
+        assert_eq!(format!("{band:.4}"), "[0.0562, 0.3292]");
+        let (back, turned) = difference_of_shares(of(20, 12, 2, 16), 0.95);
+        close(back, -0.2, 1e-12);
+        close(turned.low, -band.high, 1e-12);
+        // 36 of 40 against 40 of 40: a difference of none is inside.
+        let (difference, band) = difference_of_shares(of(36, 0, 4, 0), 0.95);
+        close(difference, 0.1, 1e-12);
+        assert!(band.low < 0.0 && band.high > 0.2, "{band}");
+        assert_eq!(
+            difference_of_shares(of(0, 0, 0, 0), 0.95).1.to_string(),
+            "[-1, 1]"
+        );
+    }
+
+    #[test]
+    fn differences_of_paired_shares_cover() {
+        let (mut draws, mut covered, trials) = (Draws(6), 0, 2000);
+        for _ in 0..trials {
+            let mut seen = Agreement {
+                both: 0,
+                only_first: 0,
+                only_second: 0,
+                neither: 0,
+            };
+            for _ in 0..60 {
+                let place = match draws.uniform() {
+                    u if u < 0.7 => &mut seen.both,
+                    u if u < 0.75 => &mut seen.only_first,
+                    u if u < 0.9 => &mut seen.only_second,
+                    _ => &mut seen.neither,
+                };
+                *place += 1;
+            }
+            let (_, band) = difference_of_shares(seen, 0.95);
+            covered += u32::from(band.low <= 0.1 && 0.1 <= band.high);
+        }
+        let share = f64::from(covered) / f64::from(trials);
+        assert!((0.93..=0.98).contains(&share), "{share}");
+    }
+
+    /// scipy.stats.t.interval(.95, 2, 2, scipy.stats.sem([1, 2, 3])); the normal law's interval of
+    /// three values covers with 0.81 only.
+    #[test]
+    fn the_interval_of_a_mean_is_students() {
+        let (mean, band) = mean_interval(&[1.0, 2.0, 3.0], 0.95);
+        close(mean, 2.0, 1e-14);
+        close(band.low, -0.484_137_711_719_517_7, 1e-9);
+        assert!(mean_interval(&[1.0], 0.95).1.high.is_infinite());
+        assert!(mean_interval(&[], 0.95).0.is_nan());
     }
 }

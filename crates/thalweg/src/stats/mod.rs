@@ -10,17 +10,23 @@ mod distributions;
 mod intervals;
 mod paired;
 mod quantiles;
+mod ratio;
+mod restart;
 mod sequence;
 mod survival;
 mod threshold;
 
 pub use components::{Components, components};
 pub use distributions::{binomial_cdf, binomial_pmf, normal_cdf};
-pub use intervals::{clopper_pearson, wilson, wilson_share};
-pub use paired::{Signs, holm, mcnemar_exact, paired_ratio, sign_test, spearman};
+pub use intervals::{
+    Agreement, clopper_pearson, difference_of_shares, mean_interval, wilson, wilson_share,
+};
+pub use paired::{Signs, holm, mcnemar_exact, sign_test, spearman};
 pub use quantiles::{median, median_interval, quantile, quantile_interval, quantile_of};
+pub use ratio::{BoundedMedian, PairedRatio, Wait, paired_ratio};
+pub use restart::{Restart, RestartWithin, restart, restart_within};
 pub use sequence::{SequentialTest, Side, anytime_bounds};
-pub use survival::{Drop, Hit, Restart, Survival, kaplan_meier, restart};
+pub use survival::{Drop, Hit, Survival, kaplan_meier};
 pub use thalweg_engine::seed::normal_quantile;
 pub use threshold::{BinomialGroup, Logistic, NoFit, Threshold};
 

@@ -4,8 +4,7 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::quantiles::order_interval;
-use super::{Interval, binomial_cdf, median};
+use super::binomial_cdf;
 
 /// Two-sided p-value of McNemar's exact test: the sign test on the pairs that disagree.
 ///
@@ -15,37 +14,6 @@ use super::{Interval, binomial_cdf, median};
 pub fn mcnemar_exact(only_first: u64, only_second: u64) -> f64 {
     let n = only_first.saturating_add(only_second);
     (2.0 * binomial_cdf(only_first.min(only_second), n, 0.5)).min(1.0)
-}
-
-/// How many times longer `b` takes than `a`: the median of b/a over the replicates in which both
-/// hit, and its interval.
-///
-/// The median of log(b/a), exponentiated, with the order-statistic interval that inverts the sign
-/// test, which covers with at least `level` whatever the distribution. Two times 0 have ratio 1.
-/// `None` for fewer than six pairs, the least for which 95 % can be had; an end that even so few
-/// pairs cannot give is 0 or ∞. It says nothing of replicates that only one side solved: that is
-/// [`mcnemar_exact`]'s.
-pub fn paired_ratio(a: &[Option<u64>], b: &[Option<u64>], level: f64) -> Option<(f64, Interval)> {
-    let mut logs: Vec<f64> = a
-        .iter()
-        .zip(b)
-        .filter_map(|(a, b)| a.zip(*b))
-        .map(|(a, b)| {
-            if a == b {
-                0.0
-            } else {
-                libm::log(b as f64 / a as f64)
-            }
-        })
-        .collect();
-    if logs.len() < 6 {
-        return None;
-    }
-    logs.sort_unstable_by(f64::total_cmp);
-    let (l, u) = order_interval(logs.len(), 0.5, level);
-    let low = if l == 0 { 0.0 } else { libm::exp(logs[l - 1]) };
-    let high = logs.get(u - 1).map_or(f64::INFINITY, |log| libm::exp(*log));
-    Some((libm::exp(median(&logs)), Interval { low, high }))
 }
 
 /// On how many of the pairs each side is faster, and the exact two-sided sign test of that.
@@ -62,7 +30,7 @@ pub struct Signs {
 /// The sign test of paired hitting times: which of two settings is faster on most replicates.
 ///
 /// A time beyond the budget (`None`) is later than any other, two of them are a tie, and ties count
-/// for nobody; so it uses the replicates that [`paired_ratio`] has to leave out. Under equal
+/// for nobody; so no replicate is left out. Under equal
 /// chances the p-value is exact whatever the distribution (Conover 1999, *Practical Nonparametric
 /// Statistics*, 3.4).
 pub fn sign_test(a: &[Option<u64>], b: &[Option<u64>]) -> Signs {
@@ -136,7 +104,7 @@ pub fn holm(p: &[f64]) -> Vec<f64> {
 mod tests {
     use super::*;
     use crate::stats::binomial_pmf;
-    use crate::stats::support::{Draws, close};
+    use crate::stats::support::close;
 
     #[test]
     fn mcnemar_is_the_exact_two_sided_sign_test() {
@@ -170,55 +138,6 @@ mod tests {
                 assert!(rejected <= alpha * (1.0 + 1e-12));
             }
         }
-    }
-
-    #[test]
-    fn a_paired_ratio_is_the_median_ratio_between_two_order_statistics() {
-        // np.exp(np.median(np.log(b / a))); the second smallest and largest of eight ratios would
-        // cover with 1 - 2 * binom.cdf(1, 8, .5) = 0.93 only, so the interval is the whole range.
-        let a = [100, 120, 90, 200, 150, 80, 300, 110].map(Some);
-        let b = [150, 110, 180, 260, 300, 100, 900, 111].map(Some);
-        let (ratio, interval) = paired_ratio(&a, &b, 0.95).unwrap();
-        close(ratio, 1.396424004376894, 1e-14);
-        close(interval.low, 0.9166666666666666, 1e-14);
-        close(interval.high, 3.0, 1e-14);
-        let (_, interval) = paired_ratio(&a, &b, 0.9).unwrap();
-        close(interval.low, 1.009090909090909, 1e-14);
-        close(interval.high, 2.0, 1e-14);
-        assert_eq!(paired_ratio(&a[..5], &b, 0.95), None);
-        assert_eq!(paired_ratio(&a, &[None; 8], 0.95), None);
-        let (_, interval) = paired_ratio(&a[..6], &b, 0.99).unwrap();
-        assert_eq!(
-            interval,
-            Interval {
-                low: 0.0,
-                high: f64::INFINITY
-            }
-        );
-        assert_eq!(
-            paired_ratio(&[Some(0); 6], &[Some(0); 6], 0.95).unwrap().0,
-            1.0
-        );
-        assert_eq!(
-            paired_ratio(&[Some(0); 6], &[Some(1); 6], 0.95).unwrap().0,
-            f64::INFINITY
-        );
-    }
-
-    #[test]
-    fn swapping_the_sides_inverts_a_paired_ratio() {
-        let mut draws = Draws(3);
-        let mut times = || {
-            (0..41)
-                .map(|_| Some((draws.uniform() * 1e5) as u64 + 1))
-                .collect::<Vec<_>>()
-        };
-        let (a, b) = (times(), times());
-        let (ratio, interval) = paired_ratio(&a, &b, 0.95).unwrap();
-        let (inverse, swapped) = paired_ratio(&b, &a, 0.95).unwrap();
-        close(ratio * inverse, 1.0, 1e-12);
-        close(interval.low * swapped.high, 1.0, 1e-12);
-        close(interval.high * swapped.low, 1.0, 1e-12);
     }
 
     #[test]

@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Interval, normal_quantile, side};
+use super::{Interval, normal_cdf, normal_quantile, side};
 
 /// Trials at one value of the variable.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -126,6 +126,64 @@ impl Logistic {
     /// Where the curve crosses a probability, with its profile-likelihood and delta intervals at
     /// `level`. None for a flat curve or a probability that is not strictly between 0 and 1.
     pub fn threshold(&self, probability: f64, level: f64) -> Option<Threshold> {
+        self.threshold_with(probability, level, 1.0)
+    }
+
+    /// The same where the trials of different groups are not independent, because replicates enter
+    /// several of them: `outcomes` has for each replicate the groups (places in those fitted) that
+    /// it enters, and whether it succeeded there.
+    ///
+    /// The drop of the profile likelihood, and the delta interval, are widened by the variance of
+    /// the threshold with replicates as clusters over that with independent trials, if that is
+    /// larger (Liang & Zeger 1986, "Longitudinal data analysis using generalized linear models";
+    /// Chandler & Bate 2007, "Inference for clustered data using the independence loglikelihood").
+    pub fn clustered_threshold(
+        &self,
+        probability: f64,
+        level: f64,
+        outcomes: &[Vec<(usize, bool)>],
+    ) -> Option<Threshold> {
+        let independent = self.threshold_with(probability, level, 1.0)?;
+        // ∂x₀/∂(a, b) times the covariance: what a unit of score moves the threshold by.
+        let gradient = [-1.0 / self.slope, -independent.at / self.slope];
+        let moved: Vec<f64> = (0..2)
+            .map(|i| (0..2).map(|j| self.covariance[i][j] * gradient[j]).sum())
+            .collect();
+        let naive: f64 = (0..2).map(|i| gradient[i] * moved[i]).sum();
+        let influence = |of: &Vec<(usize, bool)>| {
+            let scores = of.iter().filter_map(|(place, success)| {
+                let x = self.groups.get(*place)?.x;
+                let rest = f64::from(u8::from(*success)) - self.probability(x);
+                Some(rest * (moved[0] + moved[1] * x))
+            });
+            scores.sum::<f64>()
+        };
+        let robust: f64 = outcomes.iter().map(|of| influence(of).powi(2)).sum();
+        let inflation = if naive > 0.0 { robust / naive } else { 1.0 };
+        self.threshold_with(probability, level, inflation.max(1.0))
+    }
+
+    /// Whether the shares of the groups depart from the curve by more than chance would have it:
+    /// the p-value of Pearson's χ² of the groups with groups − 2 degrees of freedom. 1 for two
+    /// groups, through which every curve goes.
+    pub fn lack_of_fit(&self) -> f64 {
+        let one = |g: &BinomialGroup| {
+            let (n, p) = (g.trials as f64, self.probability(g.x));
+            let rest = g.successes as f64 - n * p;
+            rest * rest / (n * p * (1.0 - p)).max(f64::MIN_POSITIVE)
+        };
+        let chi: f64 = self.groups.iter().map(one).sum();
+        let freedom = self.groups.len() as f64 - 2.0;
+        if freedom < 1.0 {
+            return 1.0;
+        }
+        // Wilson & Hilferty 1931: the cube root of χ²/k is nearly normal.
+        let spread = 2.0 / (9.0 * freedom);
+        let cube = libm::cbrt(chi / freedom);
+        normal_cdf((1.0 - spread - cube) / spread.sqrt())
+    }
+
+    fn threshold_with(&self, probability: f64, level: f64, inflation: f64) -> Option<Threshold> {
         let inside = probability > 0.0 && probability < 1.0;
         if !(inside && self.slope.abs() > 1e-12) {
             return None;
@@ -135,9 +193,10 @@ impl Logistic {
         let z = -normal_quantile(side(level));
         // x₀ = (logit − a)/b: ∂/∂a = −1/b, ∂/∂b = −x₀/b.
         let [[va, cab], [_, vb]] = self.covariance;
-        let error = (va + 2.0 * at * cab + at * at * vb).max(0.0).sqrt() / self.slope.abs();
+        let variance = inflation * (va + 2.0 * at * cab + at * at * vb).max(0.0);
+        let error = variance.sqrt() / self.slope.abs();
         let scale = Scale::of(&self.groups);
-        let drop = 0.5 * z * z;
+        let drop = 0.5 * inflation * z * z;
         let inside =
             |x: f64| self.log_likelihood - profile(&self.groups, self.penalised, logit, x) <= drop;
         let end = |direction: f64| {
@@ -356,107 +415,4 @@ fn shift(penalised: bool, width: f64) -> f64 {
 }
 
 #[cfg(test)]
-#[allow(clippy::float_cmp)]
-mod tests {
-    use super::*;
-    use crate::stats::support::{Draws, close};
-
-    fn groups(of: &[(f64, u64, u64)]) -> Vec<BinomialGroup> {
-        of.iter()
-            .map(|&(x, successes, trials)| BinomialGroup {
-                x,
-                successes,
-                trials,
-            })
-            .collect()
-    }
-
-    /// Two groups are fitted exactly: the curve passes through both shares.
-    #[test]
-    fn two_groups_are_fitted_exactly() {
-        let fit = Logistic::fit(&groups(&[(1.0, 20, 100), (4.0, 70, 100)])).expect("it overlaps");
-        close(fit.probability(1.0), 0.2, 1e-12);
-        close(fit.probability(4.0), 0.7, 1e-12);
-        let half = fit.threshold(0.5, 0.95).expect("it rises");
-        close(fit.probability(half.at), 0.5, 1e-12);
-        assert!(half.interval.low < half.at && half.at < half.interval.high);
-    }
-
-    /// Moving and stretching x moves and stretches threshold and interval.
-    #[test]
-    fn a_threshold_goes_with_its_axis() {
-        let here = [(1.0, 2, 40), (2.0, 9, 40), (3.0, 25, 40), (5.0, 38, 40)];
-        let there = here.map(|(x, k, n)| (1000.0 - 7.0 * x, k, n));
-        let a = Logistic::fit(&groups(&here)).expect("it overlaps");
-        let b = Logistic::fit(&groups(&there)).expect("it overlaps");
-        let (a, b) = (
-            a.threshold(0.8, 0.9).expect("it rises"),
-            b.threshold(0.8, 0.9).expect("it falls"),
-        );
-        close(b.at, 1000.0 - 7.0 * a.at, 1e-10);
-        close(b.interval.high, 1000.0 - 7.0 * a.interval.low, 1e-7);
-        close(b.interval.low, 1000.0 - 7.0 * a.interval.high, 1e-7);
-    }
-
-    #[test]
-    fn a_fit_that_does_not_exist_says_why() {
-        assert_eq!(Logistic::fit(&[]), Err(NoFit::TooFew));
-        assert_eq!(Logistic::fit(&groups(&[(1.0, 3, 9)])), Err(NoFit::TooFew));
-        assert_eq!(
-            Logistic::fit(&groups(&[(1.0, 0, 9), (f64::NAN, 3, 9)])),
-            Err(NoFit::TooFew)
-        );
-        assert_eq!(
-            Logistic::fit(&groups(&[(1.0, 9, 9), (2.0, 5, 5)])),
-            Err(NoFit::OneOutcome)
-        );
-        let separated = groups(&[(1.0, 0, 50), (2.0, 0, 50), (3.0, 50, 50), (4.0, 50, 50)]);
-        let gap = Interval {
-            low: 2.0,
-            high: 3.0,
-        };
-        assert_eq!(Logistic::fit(&separated), Err(NoFit::Separated(gap)));
-        let firth = Logistic::firth(&separated).expect("there are four values");
-        let half = firth.threshold(0.5, 0.95).expect("it rises");
-        close(half.at, 2.5, 1e-9);
-        assert!(half.interval.low >= 1.9 && half.interval.high <= 3.1);
-        // Touching at one value only: the slope is still infinite.
-        let touching = groups(&[(1.0, 0, 9), (2.0, 4, 9), (3.0, 9, 9)]);
-        assert!(matches!(Logistic::fit(&touching), Err(NoFit::Separated(_))));
-    }
-
-    #[test]
-    fn trials_that_do_not_bound_a_threshold_leave_it_open() {
-        let flat = Logistic::fit(&groups(&[(1.0, 20, 40), (2.0, 22, 40), (3.0, 23, 40)]));
-        let far = flat
-            .expect("it overlaps")
-            .threshold(0.8, 0.95)
-            .expect("it rises a little");
-        assert!(far.interval.high.is_infinite());
-    }
-
-    /// The profile interval covers the true threshold about as often as it says.
-    #[test]
-    fn profile_intervals_cover() {
-        let (mut draws, mut covered, mut fitted) = (Draws(10), 0, 0);
-        for _ in 0..250 {
-            let trials: Vec<(f64, u64, u64)> = (1..=6)
-                .map(|x| {
-                    let p = logistic(1.3 * (f64::from(x) - 3.2));
-                    let k = (0..40).filter(|_| draws.uniform() < p).count() as u64;
-                    (f64::from(x), k, 40)
-                })
-                .collect();
-            let Ok(fit) = Logistic::fit(&groups(&trials)) else {
-                continue;
-            };
-            let Some(half) = fit.threshold(0.5, 0.9) else {
-                continue;
-            };
-            fitted += 1;
-            covered += u32::from((half.interval.low..=half.interval.high).contains(&3.2));
-        }
-        let rate = f64::from(covered) / f64::from(fitted);
-        assert!((0.84..=0.96).contains(&rate), "{covered} of {fitted}");
-    }
-}
+mod tests;

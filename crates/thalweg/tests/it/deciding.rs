@@ -5,8 +5,8 @@
 use serde_json::Value;
 use thalweg::Inputs;
 use thalweg::decide::{
-    Certificate, Choice, Decision, Ending, Fate, OutcomeKind, Terms, certify, choose, fresh_seed,
-    verify,
+    Certificate, Choice, Decision, Draws, Ending, FRESH_REPLICATES, Fate, OutcomeKind, Terms,
+    certify, choose, fresh_seed, verify,
 };
 use thalweg::engine::Engine;
 use thalweg::engine::cpu::Cpu;
@@ -194,7 +194,11 @@ fn some(share: &str) -> thalweg::plan::Cell {
 }
 
 fn terms(level: f64, at_most: u64) -> Terms {
-    Terms { level, at_most }
+    Terms {
+        level,
+        at_most,
+        draws: Draws::Own,
+    }
 }
 
 fn certified(
@@ -206,6 +210,7 @@ fn certified(
 ) -> Certificate {
     certify(
         &some(share),
+        "Some question",
         engine,
         threads,
         terms(level, at_most),
@@ -269,6 +274,49 @@ fn a_certificate_survives_its_file_and_is_verified() {
     assert_eq!(all.would_find, 0.0);
 }
 
+/// A certificate rests on draws that no report has seen unless it says that it does not: it took
+/// the replicates that a setting may have been chosen on.
+#[test]
+fn a_certificate_takes_fresh_draws_and_says_so() {
+    assert_eq!(Terms::default().draws, Draws::Fresh);
+    let cell = some("0.1");
+    let of = |draws: Draws| {
+        let terms = Terms {
+            draws,
+            ..terms(0.999_999_999_999, 500)
+        };
+        let (engine, control) = (Cpu::detect(), crate::control());
+        certify(&cell, "Some question", &engine, 2, terms, &control).expect("nothing stops it")
+    };
+    let (own, fresh) = (of(Draws::Own), of(Draws::Fresh));
+    assert_eq!((own.first(), fresh.first()), (0, FRESH_REPLICATES));
+    assert_eq!((own.seed, &own.cell), (fresh.seed, &fresh.cell));
+    // No study has so many replicates.
+    let most = format!("replicates = {FRESH_REPLICATES}\n");
+    assert!(crate::source(&most).plan(&Inputs::default()).is_err());
+    let bits = |c: &Certificate| c.outcomes.iter().map(|e| e.loss_bits).collect::<Vec<_>>();
+    let (a, b) = (bits(&own), bits(&fresh));
+    assert!(a.iter().all(|bits| !b.contains(bits)));
+    for certificate in [&own, &fresh] {
+        assert_eq!(certificate.study.title, "Some question");
+        let text = certificate.text().expect("it can be written");
+        assert!(text.contains("draws = \"") && text.contains("title = \"Some question\""));
+        checked(&text, 4).expect("it holds");
+    }
+}
+
+/// One that was written before the draws were named: replicates 0, 1, … of its seed.
+#[test]
+fn a_certificate_of_the_format_before_still_verifies() {
+    let mut old = certified("0.1", 0.999_999_999_999, 500, &Cpu::detect(), 1);
+    old.format = "thalweg certificate 1".into();
+    old.draws = None;
+    old.study.title = "Certified setting".into();
+    let text = old.text().expect("it can be written");
+    assert!(!text.contains("draws = \""));
+    checked(&text, u64::MAX).expect("it holds");
+}
+
 /// Every false statement is found: without the hash, and with a hash that was made to fit.
 #[test]
 fn a_certificate_that_was_changed_is_refused() {
@@ -282,7 +330,9 @@ fn a_certificate_that_was_changed_is_refused() {
     assert!(refused("hello\n", 5).contains("no certificate"));
     assert!(refused("", 5).contains("no certificate"));
     type Change = Box<dyn Fn(&mut Certificate)>;
-    let lies: [(&str, Change); 8] = [
+    let lies: [(&str, Change); 10] = [
+        ("trained again", Box::new(|c| c.draws = Some(Draws::Fresh))),
+        ("has the format", Box::new(|c| c.draws = None)),
         ("claims", Box::new(|c| c.successes -= 1)),
         ("does not follow", Box::new(|c| c.exact.low += 0.01)),
         ("not its study's", Box::new(|c| c.share = 0.05)),

@@ -10,6 +10,7 @@ mod laws;
 mod mean_field;
 mod parity;
 mod showcase;
+mod statistics;
 mod studies;
 mod verdicts;
 
