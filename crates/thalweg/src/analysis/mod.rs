@@ -11,10 +11,12 @@ pub mod findings;
 pub mod forecast;
 pub mod hitting_times;
 pub mod impossible;
+pub mod intervention;
 pub mod looked;
 pub mod losses;
 pub mod points;
 pub mod replicate;
+pub mod smallest;
 pub mod split;
 pub mod standing;
 pub mod summary;
@@ -28,6 +30,7 @@ use crate::threads;
 use along::Along;
 use comparison::Compared;
 use findings::Finding;
+use intervention::Intervention;
 use standing::{Carried, Standing, Surprise};
 use summary::Summary;
 
@@ -39,12 +42,18 @@ pub const LEVEL: f64 = 0.95;
 pub struct Analysis {
     /// The study's title.
     pub title: String,
+    /// Why the study is as it is, in the author's words.
+    pub why: Option<String>,
+    /// Whose words these are.
+    pub author: Option<String>,
     /// Each cell in numbers; the base cell is number 0.
     pub cells: Vec<Summary>,
     /// Each comparison of the study.
     pub comparisons: Vec<Compared>,
     /// The number that the study leads with; none if it varies none.
     pub along: Option<Along>,
+    /// What follows where only the nearness of the inputs is changed.
+    pub interventions: Vec<Intervention>,
     /// Where the base cell stands.
     pub standing: Option<Standing>,
     /// What one would not have expected.
@@ -95,13 +104,22 @@ impl Analysis {
             .flat_map(|i| findings::findings(at(i).0, at(i).1, &cells[i]))
             .collect();
         findings.extend(claims::findings(plan, records, &cells));
-        let along = along::along(plan, &cells);
-        let leading = along.as_ref().map(|a| a.key.as_str());
+        let mut along = along::along(plan, &cells);
+        let leading = along.as_ref().map(|a| a.key.clone());
+        let comparisons: Vec<Compared> = (plan.comparisons.iter())
+            .map(|c| comparison::compared(plan, records, &cells, c, leading.as_deref()))
+            .collect();
+        let interventions =
+            intervention::interventions(&cells, records, &comparisons, along.as_ref());
+        if let Some(along) = &mut along {
+            along.compare(&cells, &comparisons, &interventions);
+        }
         Analysis {
             title: plan.title.clone(),
-            comparisons: (plan.comparisons.iter())
-                .map(|c| comparison::compared(plan, records, &cells, c, leading))
-                .collect(),
+            why: plan.why.clone(),
+            author: plan.author.clone(),
+            comparisons,
+            interventions,
             standing: standing::standing(&cells),
             surprises: standing::surprises(&cells, along.as_ref()),
             carried: standing::carried(&cells, &findings),
