@@ -60,6 +60,30 @@ def test_numpy_draws_the_training_set(start, replicate):
 
 
 @pytest.mark.parametrize("replicate", range(REPLICATES))
+def test_numpy_draws_inputs_that_are_kept_apart(tmp_path, replicate):
+    least, points, rows = 0.45, 20, 1000
+    (tmp_path / "study.toml").write_text(f"""
+title = "Draws"
+seed = {SEED}
+replicates = {REPLICATES}
+data = {{ points = {points}, dim = 2, nearest = {{ at_least = {least} }} }}
+net = {{ hidden = [2] }}
+descent = {{ steps = 0, rate = 0.01, precision = "f64" }}
+keep = {{ replicates = {REPLICATES} }}
+""")
+    thalweg("run", tmp_path / "study.toml", "--out", tmp_path / "out")
+    name = f"cell-000-replicate-{replicate:03}.data.safetensors"
+    data = load_file(tmp_path / "out" / "weights" / name)
+    z = np.column_stack([ndtri(uniform(replicate, DATA, 1 + j, rows)) for j in range(2)])
+    candidates = iter(z)
+    x = np.array([next(candidates) for _ in range(points)])
+    for i in range(points):
+        while i and np.linalg.norm(x[:i] - x[i], axis=1).min() < least:
+            x[i] = next(candidates)
+    np.testing.assert_allclose(data["x"], x, rtol=1e-12)
+
+
+@pytest.mark.parametrize("replicate", range(REPLICATES))
 def test_numpy_draws_the_initial_weights(start, replicate):
     folder, rtol = start
     weights = load_file(folder / f"cell-000-replicate-{replicate:03}.safetensors")

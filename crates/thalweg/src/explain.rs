@@ -196,7 +196,7 @@ fn slowest(
     let pair = (n > 1).then(|| {
         let (i, j) = (heavy[0].point, heavy[1].point);
         ModePair {
-            distance: points::distance(set, i, j),
+            distance: set.distance(i, j),
             rank: points::rank(set, i, j),
         }
     });

@@ -34,6 +34,16 @@ pub fn eigen(matrix: &[f64], n: usize) -> Eigen {
     }
 }
 
+/// An upper bound on the smallest eigenvalue of the symmetric `matrix` T [n, n] by its nearest two
+/// points: ½ min over i < j of Tᵢᵢ + Tⱼⱼ − 2 Tᵢⱼ, the Rayleigh quotient of (eᵢ − eⱼ)/√2. None
+/// below two points.
+pub fn two_point_bound(matrix: &[f64], n: usize) -> Option<f64> {
+    let at = |i: usize, j: usize| matrix[i * n + j];
+    let pairs = (0..n).flat_map(|j| (0..j).map(move |i| (i, j)));
+    let apart = pairs.map(|(i, j)| 0.5 * (at(i, i) + at(j, j) - 2.0 * at(i, j)));
+    apart.min_by(f64::total_cmp)
+}
+
 /// The largest eigenvalue of a symmetric operator on R^n by Lanczos with full reorthogonalisation
 /// from `start`, to a relative 1e-10 of the residual bound or `most` steps.
 pub fn largest_eigenvalue(
@@ -88,6 +98,16 @@ pub fn largest_eigenvalue(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// λmin of [[a, b], [b, a]] is a − b for b ≥ 0: the bound is exact. Of a diagonal matrix it is
+    /// the mean of the two smallest.
+    #[test]
+    fn two_points_bound_the_smallest_eigenvalue() {
+        assert_eq!(two_point_bound(&[3.0, 2.5, 2.5, 3.0], 2), Some(0.5));
+        let diagonal = [4.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 2.0];
+        assert_eq!(two_point_bound(&diagonal, 3), Some(1.5));
+        assert_eq!(two_point_bound(&[1.0], 1), None);
+    }
 
     /// The path graph's Laplacian on n vertices has eigenvalues 2 − 2 cos(π k/n).
     #[test]

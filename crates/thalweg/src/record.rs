@@ -121,6 +121,8 @@ pub struct Observation {
     pub loss: f64,
     /// Eigenvalues of Θ = J Jᵀ `[N]`, increasing; each tensor weighted with its rate factor.
     pub eigenvalues: Option<Vec<f64>>,
+    /// An upper bound on the smallest of them by two points: ½ min Θᵢᵢ + Θⱼⱼ − 2 Θᵢⱼ.
+    pub two_point_bound: Option<f64>,
     /// The residual r = f − y in the eigenbasis of Θ `[N]`.
     pub coefficients: Option<Vec<f64>>,
     /// The residual of the start in the eigenbasis of this Θ `[N]`.

@@ -1,7 +1,7 @@
 //! How a setting, and a change of a setting, is named for people.
 
 use thalweg::analysis::comparison::{Compared, Member};
-use thalweg::data::{Data, Draw, InputLaw, Targets};
+use thalweg::data::{Data, Draw, InputLaw, Nearest, Targets};
 use thalweg::descent::{Method, Rate, Schedule};
 use thalweg::net::{Init, Net, Parameterization};
 use thalweg::study::Setting;
@@ -174,26 +174,37 @@ fn data(data: &Data) -> String {
         Targets::Polynomial(_) | Targets::Chebyshev(_) => "polynomial targets",
         Targets::Cosine(_) => "cosine targets",
     };
+    let near = nearest(data.nearest);
     let points = many(
         data.points,
         &format!("{inputs} point"),
         &format!("{inputs} points"),
     );
     if let Some(file) = &data.file {
-        return format!("the {} points of `{file}`", data.points);
+        return format!("the {} points of `{file}`{near}", data.points);
     }
     match data.draw {
         Draw::Each => format!(
-            "{points} in dimension {} with {targets}, drawn anew each time",
+            "{points} in dimension {}{near} with {targets}, drawn anew each time",
             data.dim
         ),
         Draw::Crossed(of) => format!(
-            "{} sets of {points} in dimension {} with {targets}, each with {} initial weights",
+            "{} sets of {points} in dimension {}{near} with {targets}, each with {} initial \
+             weights",
             of.sets, data.dim, of.weights
         ),
         Draw::Once => format!(
-            "one set of {points} in dimension {} with {targets}",
+            "one set of {points} in dimension {}{near} with {targets}",
             data.dim
         ),
+    }
+}
+
+/// What is done to the distances of the points; empty where nothing is.
+fn nearest(nearest: Nearest) -> String {
+    match nearest {
+        Nearest::AsDrawn => String::new(),
+        Nearest::AtLeast(least) => format!(", no two nearer than {},", number(least)),
+        Nearest::MovedPair(to) => format!(", the nearest two moved to {} apart,", number(to)),
     }
 }

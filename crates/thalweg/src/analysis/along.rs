@@ -4,6 +4,8 @@
 use serde::Serialize;
 
 use super::comparison::{Compared, Paired, adjust, pair, varies};
+use super::intervention::{Intervention, LargerRates, Nearness, larger_rates};
+use super::smallest::{SmallestAlong, smallest};
 use super::summary::Summary;
 use crate::plan::{Comparison, Plan};
 use crate::record::Record;
@@ -23,8 +25,17 @@ pub struct Along {
     pub told: Vec<Told>,
     /// What happens from the base cell to the last of them.
     pub change: Change,
-    /// Why, by the kernels of both; none where they were not looked at.
+    /// What goes with it, in the kernels of both; none where they were not looked at.
     pub kernels: Option<Kernels>,
+    /// How λmin of the start goes along it.
+    pub smallest: SmallestAlong,
+    /// Whether nearness of the inputs causes the change.
+    pub crowding: Crowding,
+    /// Two cells of the same kind of network whose λmin at the start is much the same, and whose
+    /// success is not: the better and the worse one. None without such.
+    pub alike: Option<[usize; 2]>,
+    /// What larger constant rates do at the last cell told; none where they were not tried.
+    pub larger_rates: Option<LargerRates>,
     /// Neighbours of which the one with the larger number does worse.
     pub reversals: Vec<Reversal>,
 }
@@ -58,18 +69,54 @@ pub enum Change {
     Better,
 }
 
+/// Whether the nearness of inputs causes what happens from the base cell to the last one told, by
+/// the interventions of the study.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Crowding {
+    /// No intervention says.
+    NotAsked,
+    /// Interventions show that nearness does harm, and inputs come nearer where it gets worse.
+    Causes,
+    /// Some show it, others do not.
+    Mixed,
+    /// None shows it.
+    NotShown,
+}
+
 /// The initial kernels of the base cell and of the last cell told.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Kernels {
     /// Whether the nearest inputs come nearer; none if the training sets do not change, or have no
     /// pairs.
     pub crowds: Option<bool>,
-    /// λmin of the base cell over that of the other.
+    /// λmin of the base cell over that of the other; that of the smaller is at least round-off, N ε
+    /// λmax.
     pub smallest_falls_by: f64,
+    /// Whether one of them is below round-off, so that it changes by more.
+    pub beyond_round_off: bool,
+    /// The median number of steps of the other over that of the base cell; the budget where it is
+    /// beyond. None without a median of the base cell.
+    pub slower_by: Option<f64>,
+    /// Whether λmin of the start sets the pace between the two.
+    pub pace: Pace,
     /// λmax of the other over that of the base cell.
     pub largest_grows_by: f64,
     /// Whether the outcome goes the way of the kernels.
     pub agreement: Agreement,
+}
+
+/// Whether λmin of the start sets the pace: whether the median number of steps grows by as much as
+/// λmin falls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pace {
+    /// It does, to a factor of two.
+    Set,
+    /// It grows by another factor.
+    NotSet,
+    /// A median beyond the budget, or λmin below round-off, leaves it open.
+    Open,
 }
 
 /// Whether the outcome goes the way of the kernels.
@@ -144,10 +191,71 @@ pub(super) fn along(
         base,
         change,
         kernels: kernels(&cells[0], &cells[last.cell], change),
+        smallest: smallest(cells, &members),
+        crowding: Crowding::NotAsked,
+        alike: None,
+        larger_rates: None,
         reversals: reversals(&members, records),
         told,
         members,
     })
+}
+
+impl Along {
+    /// What the comparisons of the study say of it.
+    pub(super) fn compare(
+        &mut self,
+        cells: &[Summary],
+        comparisons: &[Compared],
+        interventions: &[Intervention],
+    ) {
+        self.crowding = crowding(self, interventions);
+        self.alike = alike(self, cells, interventions);
+        let last = self.told.last().map(|told| told.cell);
+        self.larger_rates = last.and_then(|cell| larger_rates(cells, comparisons, cell));
+    }
+}
+
+/// Factor up to which two λmin count as much the same.
+const ALIKE: f64 = 1.5;
+
+/// Of the cells along a number of the data and the interventions on them, the two whose success
+/// differs most, with their intervals, though λmin of the start is much the same.
+fn alike(along: &Along, cells: &[Summary], interventions: &[Intervention]) -> Option<[usize; 2]> {
+    if !along.key.starts_with("data.") {
+        return None;
+    }
+    let of = interventions.iter().filter(|i| i.number.is_some());
+    let all = along.members.iter().map(|(_, cell)| *cell);
+    let all: Vec<(usize, f64)> = (all.chain(of.map(|i| i.cell)))
+        .filter_map(|cell| Some((cell, cells[cell].looked.as_ref()?.start.smallest)))
+        .collect();
+    let pairs = (all.iter()).flat_map(|a| all.iter().map(move |b| (a, b)));
+    let apart = pairs.filter(|((a, x), (b, y))| {
+        let same = *x <= ALIKE * y && *y <= ALIKE * x;
+        same && cells[*a].success.low > cells[*b].success.high
+    });
+    let gap = |(a, _): &(usize, f64), (b, _): &(usize, f64)| cells[*a].share - cells[*b].share;
+    let widest = apart.max_by(|(a, b), (c, d)| gap(a, b).total_cmp(&gap(c, d)));
+    widest.map(|((a, _), (b, _))| [*a, *b])
+}
+
+/// Whether interventions along it show that nearness causes the change.
+fn crowding(along: &Along, interventions: &[Intervention]) -> Crowding {
+    let of = || interventions.iter().filter(|i| i.number.is_some());
+    let crowds = along.kernels.and_then(|k| k.crowds);
+    let way = match (crowds, along.change) {
+        (Some(true), Change::Worse) | (Some(false), Change::Better) => true,
+        (Some(_) | None, _) => false,
+    };
+    let harms = of().filter(|i| i.nearness == Nearness::Harms).count();
+    match (of().count(), harms) {
+        (0, _) => Crowding::NotAsked,
+        (_, 0) => Crowding::NotShown,
+        (all, harms) if way && all == harms => Crowding::Causes,
+        (_, _) if way => Crowding::Mixed,
+        (_, _) => Crowding::NotShown,
+    }
 }
 
 /// The cells that are told: those asked for, else the farthest from the base cell and the one
@@ -178,7 +286,7 @@ fn told(members: &[(f64, usize)], base: f64, asked: &[usize]) -> Vec<(f64, usize
 }
 
 /// How the second of a pair does.
-fn change(paired: &Paired) -> Change {
+pub(super) fn change(paired: &Paired) -> Change {
     let ratio = paired.ratio.map(|r| r.interval);
     if paired.differs() {
         if paired.difference.0 < 0.0 {
@@ -199,7 +307,17 @@ fn kernels(base: &Summary, other: &Summary, change: Change) -> Option<Kernels> {
     let (a, b) = (base.looked.as_ref()?, other.looked.as_ref()?);
     let same_data = base.setting.data == other.setting.data;
     let crowds = base.nearest_pair.zip(other.nearest_pair);
-    let smallest_falls_by = a.start.smallest / b.start.smallest.max(f64::MIN_POSITIVE);
+    let round_off = |s: &Summary, largest: f64| {
+        (s.setting.data.points as f64 * f64::EPSILON * largest).max(f64::MIN_POSITIVE)
+    };
+    let noise = [
+        round_off(base, a.start.largest),
+        round_off(other, b.start.largest),
+    ];
+    let smallest_falls_by = a.start.smallest.max(noise[0]) / b.start.smallest.max(noise[1]);
+    let beyond_round_off = a.start.smallest < noise[0] || b.start.smallest < noise[1];
+    let steps = |s: &Summary| s.steps.median.step.map(|t| t.max(1) as f64);
+    let slower_by = steps(base).map(|t| steps(other).unwrap_or(other.budget() as f64) / t);
     let expected = if smallest_falls_by > 1.0 {
         Change::Worse
     } else {
@@ -208,6 +326,14 @@ fn kernels(base: &Summary, other: &Summary, change: Change) -> Option<Kernels> {
     Some(Kernels {
         crowds: crowds.filter(|_| !same_data).map(|(a, b)| b < a),
         smallest_falls_by,
+        beyond_round_off,
+        slower_by,
+        pace: pace(
+            smallest_falls_by,
+            beyond_round_off,
+            slower_by,
+            steps(other).is_none(),
+        ),
         largest_grows_by: b.start.largest / a.start.largest,
         agreement: if (smallest_falls_by - 1.0).abs() < 1e-9 {
             Agreement::SameKernels
@@ -220,6 +346,23 @@ fn kernels(base: &Summary, other: &Summary, change: Change) -> Option<Kernels> {
             }
         },
     })
+}
+
+/// Whether the steps grow by as much as λmin falls; `censored` if they grow by more than said.
+fn pace(falls_by: f64, beyond: bool, slower_by: Option<f64>, censored: bool) -> Pace {
+    let Some(slower_by) = slower_by else {
+        return Pace::Open;
+    };
+    let off = slower_by / falls_by;
+    let set = (0.5..=2.0).contains(&off);
+    // What is only known to be larger may be as large as one likes.
+    if (censored && off <= 2.0) || (beyond && off >= 0.5) {
+        Pace::Open
+    } else if set {
+        Pace::Set
+    } else {
+        Pace::NotSet
+    }
 }
 
 /// Neighbours of which the one with the larger number does worse; their tests are a family.
@@ -243,7 +386,7 @@ fn reversals(members: &[(f64, usize)], records: &[Record]) -> Vec<Reversal> {
 
 #[cfg(test)]
 mod tests {
-    use super::told;
+    use super::{Pace, pace, told};
 
     fn numbers(all: &[f64]) -> Vec<(f64, usize)> {
         all.iter().copied().zip(0..).collect()
@@ -260,6 +403,21 @@ mod tests {
         assert_eq!(of(&[2.0, 15.0], 15.0, &[]), [2.0]);
         assert_eq!(of(&[1.0, 10.0, 90.0, 1000.0], 1.0, &[]), [90.0, 1000.0]);
         assert_eq!(of(&[5.0], 5.0, &[]), [0.0; 0]);
+    }
+
+    /// The median grows by as much as λmin falls, by less, or by nobody knows how much.
+    #[test]
+    fn the_pace_is_set_only_by_what_grows_as_much() {
+        assert_eq!(pace(100.0, false, Some(80.0), false), Pace::Set);
+        assert_eq!(pace(7000.0, false, Some(51.0), false), Pace::NotSet);
+        assert_eq!(pace(7000.0, false, Some(51.0), true), Pace::Open);
+        assert_eq!(pace(10.0, false, Some(51.0), true), Pace::NotSet);
+        assert_eq!(pace(10.0, false, None, false), Pace::Open);
+        // λmin falls by at least 7000: 51 times the steps are fewer than that in any case.
+        assert_eq!(pace(7000.0, true, Some(51.0), false), Pace::NotSet);
+        assert_eq!(pace(7000.0, true, Some(1e4), false), Pace::Open);
+        // The same law upwards: λmin rises by 100, the median falls to a hundredth.
+        assert_eq!(pace(0.01, false, Some(0.01), false), Pace::Set);
     }
 
     #[test]

@@ -75,11 +75,16 @@ fn settings(cells: &[Cell], of_row: &[usize]) -> Columns {
         .collect();
     let mut columns = Vec::new();
     for section in ["data", "net", "descent", "success"] {
-        let keys: Vec<&String> = values
-            .first()
-            .and_then(|v| v[section].as_object())
-            .map(|o| o.keys().collect())
-            .unwrap_or_default();
+        // A key that is left out where it says nothing may be there in other cells.
+        let mut keys: Vec<&String> = Vec::new();
+        for object in values.iter().filter_map(|v| v[section].as_object()) {
+            keys.extend(
+                object
+                    .keys()
+                    .filter(|key| !keys.contains(key))
+                    .collect::<Vec<_>>(),
+            );
+        }
         for key in keys {
             let each: Vec<&Value> = values.iter().map(|v| &v[section][key]).collect();
             let all = |test: fn(&Value) -> bool| each.iter().all(|v| v.is_null() || test(v));
@@ -183,6 +188,10 @@ fn observables(lines: &[Line<'_>]) -> Columns {
     let high = |l: &Observation| l.eigenvalues.as_ref()?.last().copied();
     named([
         ("lambda_min_start", float(lines, |l| low(l.first?))),
+        (
+            "two_point_bound_start",
+            float(lines, |l| l.first?.two_point_bound),
+        ),
         ("lambda_max_start", float(lines, |l| high(l.first?))),
         ("lambda_min_end", float(lines, |l| low(l.last?))),
         ("lambda_max_end", float(lines, |l| high(l.last?))),
@@ -388,6 +397,14 @@ fn kernels(lines: &[Summary]) -> Columns {
     };
     named([
         ("lambda_min_start", looked(|l| l.start.smallest)),
+        ("lambda_min_start_low", looked(|l| l.smallest_start.low)),
+        ("lambda_min_start_high", looked(|l| l.smallest_start.high)),
+        ("two_point_bound_start", looked(|l| l.two_point_start)),
+        (
+            "infinite_width_lambda_min",
+            float(lines, |s| Some(s.looked.as_ref()?.infinite?.smallest)),
+        ),
+        ("nearest_pair", float(lines, |s| s.nearest_pair)),
         ("lambda_max_start", looked(|l| l.start.largest)),
         ("lambda_min_end", looked(|l| l.end.smallest)),
         ("lambda_max_end", looked(|l| l.end.largest)),

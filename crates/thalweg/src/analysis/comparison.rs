@@ -15,6 +15,9 @@ use crate::stats::{
 /// Below this adjusted p-value a difference in success counts as one.
 pub(super) const ALPHA: f64 = 0.05;
 
+/// The key of an intervention on the inputs.
+const NEAREST: &str = "data.nearest";
+
 /// Members with different numbers from which on a threshold is looked for.
 const FITTED: usize = 3;
 
@@ -56,7 +59,8 @@ pub struct Member {
     /// The values of the varying keys, as written; empty for a reference that is no member of its
     /// own.
     pub values: Vec<String>,
-    /// The same against the reference; none for the reference itself.
+    /// The same against the reference; none for the reference itself, and in crossed designs,
+    /// whose replicates are not independent.
     pub paired: Option<Paired>,
 }
 
@@ -66,6 +70,10 @@ pub struct Member {
 pub enum Topic {
     /// It varies the key that the study leads with, and nothing else.
     Leading,
+    /// It changes how near inputs are, [`Nearest`], and nothing else varies but data.
+    ///
+    /// [`Nearest`]: crate::data::Nearest
+    Intervention,
     /// It is made on other data than the base cell's: what holds there, as keys and values.
     Elsewhere(Vec<(String, String)>),
     /// It varies the choice.
@@ -179,7 +187,9 @@ pub(super) fn compared(
     }
     let base = (members.iter().position(|m| m.cell == reference)).unwrap_or(0);
     for (at, member) in members.iter_mut().enumerate() {
-        member.paired = (at != base).then(|| pair(&records[reference], &records[member.cell]));
+        let crossed = |cell: usize| cells[cell].split.is_some();
+        member.paired = (at != base && !crossed(member.cell) && !crossed(reference))
+            .then(|| pair(&records[reference], &records[member.cell]));
     }
     adjust(members.iter_mut().filter_map(|m| m.paired.as_mut()));
     let share = cells[reference].share;
@@ -229,6 +239,11 @@ fn topic(plan: &Plan, comparison: &Comparison, leading: Option<&str>) -> Topic {
         |(k, key): (usize, &String)| varies(comparison, k) == (Some(key.as_str()) == leading);
     if keys().all(only) && keys().any(|(k, _)| varies(comparison, k)) {
         return Topic::Leading;
+    }
+    let varied = || keys().filter(|(k, _)| varies(comparison, *k));
+    if varied().any(|(_, key)| key == NEAREST) && varied().all(|(_, key)| key.starts_with("data."))
+    {
+        return Topic::Intervention;
     }
     let base = &plan.cells[0].setting.data;
     let away = (comparison.members.iter()).all(|m| plan.cells[m.cell].setting.data != *base);

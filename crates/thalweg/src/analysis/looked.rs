@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
+use super::LEVEL;
 use super::forecast::{Forecast, by_end, edge, forecast, over_limit};
 use super::summary::Judged;
 use crate::plan::Cell;
 use crate::record::{Observation, Outcome, Record, Row};
-use crate::stats::median;
+use crate::stats::{Interval, median, median_interval};
 use crate::theory::expect::{Expected, expect};
 use crate::theory::first::FirstLayer;
 
@@ -36,6 +37,16 @@ pub struct Looked {
     pub ended: usize,
     /// Θ at the start.
     pub start: Extremes,
+    /// Interval of the median of λmin at the start.
+    pub smallest_start: Interval,
+    /// Upper bound on λmin at the start by two points, [`two_point_bound`]; NaN where it was not
+    /// measured.
+    ///
+    /// [`two_point_bound`]: crate::linalg::two_point_bound
+    pub two_point_start: f64,
+    /// Θ of the infinitely wide network on the training sets of the first replicates; none where it
+    /// was not asked.
+    pub infinite: Option<Extremes>,
     /// Θ at the end; NaN where none has an end.
     pub end: Extremes,
     /// Every eigenvalue of Θ at the start, largest first `[N]`.
@@ -131,8 +142,12 @@ pub(super) fn looked(
     Some(Looked {
         replicates: seen.len(),
         ended: seen.iter().filter(|s| s.last.is_some()).count(),
-        start: extremes(seen.iter().map(|s| s.first)),
-        end: extremes(seen.iter().filter_map(|s| s.last)),
+        start: extremes(eigenvalues(seen.iter().map(|s| s.first))),
+        smallest_start: smallest(seen.iter().map(|s| s.first)),
+        two_point_start: of_start(&|_, look| look.two_point_bound),
+        infinite: (!wide.is_empty())
+            .then(|| extremes(wide.iter().map(|e| e.eigenvalues.as_slice()).collect())),
+        end: extremes(eigenvalues(seen.iter().filter_map(|s| s.last))),
         start_spectrum: spectrum(seen.iter().map(|s| s.first)),
         end_spectrum: spectrum(seen.iter().filter_map(|s| s.last)),
         kernel_moved: of_end(&|_, look| look.kernel_moved),
@@ -150,9 +165,19 @@ pub(super) fn looked(
     })
 }
 
-/// Medians of the ends of the spectrum.
-fn extremes<'a>(looks: impl Iterator<Item = &'a Observation>) -> Extremes {
-    let all: Vec<&[f64]> = looks.filter_map(|l| l.eigenvalues.as_deref()).collect();
+fn eigenvalues<'a>(looks: impl Iterator<Item = &'a Observation>) -> Vec<&'a [f64]> {
+    looks.filter_map(|l| l.eigenvalues.as_deref()).collect()
+}
+
+/// Interval of the median of λmin.
+fn smallest<'a>(looks: impl Iterator<Item = &'a Observation>) -> Interval {
+    let all = eigenvalues(looks).into_iter();
+    let all: Vec<f64> = all.filter_map(|e| e.first().copied()).collect();
+    median_interval(&all, LEVEL)
+}
+
+/// Medians of the ends of spectra, each increasing.
+fn extremes(all: Vec<&[f64]>) -> Extremes {
     let of =
         |f: fn(&[f64]) -> Option<f64>| median(&all.iter().filter_map(|e| f(e)).collect::<Vec<_>>());
     Extremes {

@@ -14,11 +14,13 @@ pub mod followed;
 pub mod forecast;
 pub mod hitting_times;
 pub mod impossible;
+pub mod intervention;
 pub mod looked;
 pub mod losses;
 pub mod points;
 pub mod replicate;
 pub mod restarts;
+pub mod smallest;
 pub mod split;
 pub mod standing;
 pub mod summary;
@@ -33,6 +35,7 @@ use along::Along;
 use comparison::Compared;
 use families::Families;
 use findings::Finding;
+use intervention::Intervention;
 use standing::{Carried, Standing, Surprise};
 use summary::Summary;
 
@@ -44,12 +47,18 @@ pub const LEVEL: f64 = 0.95;
 pub struct Analysis {
     /// The study's title.
     pub title: String,
+    /// Why the study is as it is, in the author's words.
+    pub why: Option<String>,
+    /// Whose words these are.
+    pub author: Option<String>,
     /// Each cell in numbers; the base cell is number 0.
     pub cells: Vec<Summary>,
     /// Each comparison of the study.
     pub comparisons: Vec<Compared>,
     /// The number that the study leads with; none if it varies none.
     pub along: Option<Along>,
+    /// What follows where only the nearness of the inputs is changed.
+    pub interventions: Vec<Intervention>,
     /// Where the base cell stands.
     pub standing: Option<Standing>,
     /// What one would not have expected.
@@ -107,11 +116,19 @@ impl Analysis {
         let comparisons: Vec<Compared> = (plan.comparisons.iter())
             .map(|c| comparison::compared(plan, records, &cells, c, leading))
             .collect();
-        let along = along::along(plan, records, &cells, &comparisons);
+        let mut along = along::along(plan, records, &cells, &comparisons);
+        let interventions =
+            intervention::interventions(&cells, records, &comparisons, along.as_ref());
+        if let Some(along) = &mut along {
+            along.compare(&cells, &comparisons, &interventions);
+        }
         Analysis {
             title: plan.title.clone(),
+            why: plan.why.clone(),
+            author: plan.author.clone(),
             families: families::families(&cells, &comparisons, along.as_ref(), &findings),
             comparisons,
+            interventions,
             standing: standing::standing(&cells),
             surprises: standing::surprises(&cells, along.as_ref()),
             carried: standing::carried(&cells, &findings),

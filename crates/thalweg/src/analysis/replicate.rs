@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::cause::{Cause, cause};
 use super::forecast::{edge, largest_stable_rate, linear, predict};
 use super::impossible::{Impossible, impossible};
-use super::points::{self, Pair};
+use super::points::Pair;
 use super::trajectory::{LeaveOneOut, Trajectory, leave_one_out, trajectory};
 use crate::plan::Cell;
 use crate::record::{Observation, Outcome, Record, Row};
@@ -175,7 +175,7 @@ impl Replicate {
                     end: b.eigenvalues.clone()?,
                 })
             }),
-            nearest_pair: points::nearest(&set),
+            nearest_pair: set.nearest_pair(),
             slow_points: last.and_then(|look| {
                 let weights = look.slow_points.as_ref()?;
                 let mut heavy: Vec<(usize, f64)> = weights.iter().copied().enumerate().collect();

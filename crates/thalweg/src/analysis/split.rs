@@ -18,6 +18,10 @@ pub struct Split {
     pub weights: u64,
     /// Of the steps, cut at the budget where the loss was not reached.
     pub steps: Option<Components>,
+    /// The least and the largest share of success of a training set over all initial weights.
+    pub by_set: [f64; 2],
+    /// The same of initial weights over all training sets.
+    pub by_weights: [f64; 2],
     /// Replicates that were cut.
     pub cut: u64,
     /// Independent trials with which the success probability would be as uncertain.
@@ -49,11 +53,20 @@ pub(super) fn split(cell: &Cell, record: &Record) -> Option<Split> {
     let n = record.rows.len() as f64;
     let p = record.successes() as f64 / n;
     let success = table(&|row| f64::from(u8::from(row.reached())));
+    let ends = |count: usize, of: &dyn Fn(usize) -> usize| {
+        let mut reached = vec![0u64; count];
+        let hits = record.rows.iter().enumerate().filter(|(_, r)| r.reached());
+        hits.for_each(|(i, _)| reached[of(i)] += 1);
+        let ends = [reached.iter().min(), reached.iter().max()];
+        ends.map(|end| end.map_or(f64::NAN, |hits| *hits as f64 * count as f64 / n))
+    };
     let fewest = sets.min(weights) as f64;
     Some(Split {
         sets: of.sets,
         weights: of.weights,
         steps,
+        by_set: ends(sets, &|i| i % sets),
+        by_weights: ends(weights, &|i| i / sets),
         cut: record.rows.iter().filter(|r| r.hit().is_none()).count() as u64,
         // Where all ended alike nothing tells what they share, and the least is claimed.
         trials: success.map_or(fewest, |c| (p * (1.0 - p) / c.of_mean).clamp(fewest, n)),

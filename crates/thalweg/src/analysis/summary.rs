@@ -12,7 +12,6 @@ use super::forecast::{Forecast, Prediction, predict};
 use super::hitting_times::{HittingTimes, Quantile, survival};
 use super::looked::{Looked, looked};
 use super::losses::{LastLosses, LossBand, last_losses, loss_band};
-use super::points;
 use super::replicate::{self, Replicate};
 use super::restarts::{Restarts, restarts};
 use super::split::{Split, split};
@@ -310,7 +309,7 @@ fn nearest_pair(cell: &Cell, replicates: u64) -> Option<f64> {
     let size = (cell.setting.data.points as u64).pow(2) * cell.dim() as u64;
     let affordable = (DISTANCES / size.max(1)).clamp(1, PAIRS);
     let all: Vec<f64> = (0..sets.min(affordable))
-        .filter_map(|r| Some(points::nearest(&cell.set(r))?.distance))
+        .filter_map(|r| Some(cell.set(r).nearest_pair()?.distance))
         .collect();
     (!all.is_empty()).then(|| median(&all))
 }

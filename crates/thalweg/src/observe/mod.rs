@@ -11,7 +11,7 @@ use crate::data::Set;
 use crate::descent::Precision;
 use crate::engine::activation::lipschitz;
 use crate::engine::{Problem, Snapshot, Tensor};
-use crate::linalg::{Eigen, eigen};
+use crate::linalg::{Eigen, eigen, two_point_bound};
 use crate::record::{Observation, Without};
 use crate::study::Observable;
 use crate::theory::linear::Rule;
@@ -177,6 +177,7 @@ impl Here<'_> {
         let r = &self.residual;
         look.coefficients = Some(modes(e, r));
         look.eigenvalues = Some(e.values.clone());
+        look.two_point_bound = two_point_bound(theta, r.len());
         let moved = theta
             .iter()
             .zip(first.iter())

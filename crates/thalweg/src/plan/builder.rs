@@ -32,6 +32,8 @@ impl<'a> Builder<'a> {
         let mut builder = Builder {
             plan: Plan {
                 title,
+                why: None,
+                author: None,
                 cells: Vec::new(),
                 comparisons: Vec::new(),
                 claims: Vec::new(),

@@ -23,6 +23,12 @@ pub use cell::{Cell, log_steps};
 pub struct Plan {
     /// The study's title.
     pub title: String,
+    /// Why the study is as it is, in the author's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Whose words these are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
     /// Every distinct cell; the base cell is number 0.
     pub cells: Vec<Cell>,
     /// Which cells each comparison sets side by side.
@@ -105,6 +111,8 @@ impl Plan {
     pub fn new(study: &Study, inputs: &Inputs) -> Result<Plan, Mistake> {
         study.check()?;
         let mut builder = Builder::new(study.title.clone(), &study.setting, inputs)?;
+        builder.plan.why.clone_from(&study.why);
+        builder.plan.author.clone_from(&study.author);
         for (index, compare) in study.compare.iter().enumerate() {
             let product = Product {
                 what: format!("comparison `{}`", compare.name),

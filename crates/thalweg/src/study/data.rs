@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::check::{Mistake, mistake};
 use super::net::{self, Activation, Init, Net, WIDEST};
+pub use super::points::{Nearest, Pair};
 use crate::engine::activation::value_and_slope;
 use crate::seed::{Purpose, stream};
 
@@ -18,6 +19,10 @@ pub struct Data {
     pub dim: usize,
     /// The law of the inputs.
     pub inputs: InputLaw,
+    /// How near the inputs may be to each other.
+    // Not written where nothing is said, so that older records are still found by their hash.
+    #[serde(skip_serializing_if = "Nearest::is_as_drawn")]
+    pub nearest: Nearest,
     /// The law of the targets.
     pub targets: Targets,
     /// How often a training set is drawn.
@@ -34,6 +39,7 @@ impl Default for Data {
             points: 20,
             dim: 15,
             inputs: InputLaw::Gaussian,
+            nearest: Nearest::AsDrawn,
             targets: Targets::Gaussian,
             draw: Draw::Each,
             file: None,
@@ -149,13 +155,10 @@ const MOST: usize = 100_000;
 /// The highest degree of a Chebyshev polynomial.
 const HIGHEST: u32 = 100_000;
 
-/// The part of a training set's stream that norms of inputs are drawn from.
-const NORMS: u64 = 1 << 33;
-
 /// A training set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Set {
-    /// InputLaw [N, d], row-major.
+    /// Inputs [N, d], row-major.
     pub x: Vec<f64>,
     /// Targets `[N]`.
     pub y: Vec<f64>,
@@ -183,6 +186,7 @@ impl Data {
             }
         }
         self.check_inputs()?;
+        self.check_nearest()?;
         self.check_targets()
     }
 
@@ -266,54 +270,23 @@ impl Data {
     }
 
     /// The training set of replicate `replicate`; `file` holds that of [`Data::file`].
+    ///
+    /// [`Data::nearest`] changes the inputs first: targets that are a function of the inputs are
+    /// that of the inputs as changed, all others stay.
     pub fn set(&self, seed: u64, replicate: u64, file: Option<&Set>) -> Set {
-        if let Some(set) = file {
-            return set.clone();
-        }
         let (index, _) = self.draw.indices(replicate);
+        let x = self.inputs_of(seed, index, file);
+        let y = match file {
+            Some(set) => set.y.clone(),
+            None => self.targets_of(seed, index, &x),
+        };
+        Set { x, y }
+    }
+
+    /// The targets `[N]` of training set `index`, whose inputs are `x` [N, d].
+    fn targets_of(&self, seed: u64, index: u64, x: &[f64]) -> Vec<f64> {
         let (n, d) = (self.points, self.dim);
-        let mut x = vec![0.0; n * d];
-        match self.inputs {
-            InputLaw::Gaussian | InputLaw::Sphere | InputLaw::Shell(_) => {
-                for j in 0..d {
-                    let mut random = stream(seed, index, Purpose::Data, 1 + j as u64);
-                    (0..n).for_each(|i| x[i * d + j] = random.normal());
-                }
-                let mut scale = |norm: &mut dyn FnMut() -> f64| {
-                    for row in x.chunks_exact_mut(d) {
-                        let now = row.iter().map(|v| v * v).sum::<f64>().sqrt();
-                        let to = norm();
-                        row.iter_mut().for_each(|v| *v *= to / now);
-                    }
-                };
-                match self.inputs {
-                    InputLaw::Sphere => scale(&mut || (d as f64).sqrt()),
-                    InputLaw::Shell([from, to]) => {
-                        let mut random = stream(seed, index, Purpose::Data, NORMS);
-                        scale(&mut || from + (to - from) * random.uniform());
-                    }
-                    InputLaw::Gaussian
-                    | InputLaw::Grid(_)
-                    | InputLaw::Chebyshev
-                    | InputLaw::Circle => {}
-                }
-            }
-            InputLaw::Grid([from, to]) => {
-                let gaps = (n.max(2) - 1) as f64;
-                (0..n).for_each(|i| x[i] = from + (to - from) * i as f64 / gaps);
-            }
-            InputLaw::Chebyshev => {
-                let step = std::f64::consts::PI / (2 * n) as f64;
-                (0..n).for_each(|i| x[i] = -libm::cos(step * (2 * i + 1) as f64));
-            }
-            InputLaw::Circle => {
-                for (i, row) in x.chunks_exact_mut(2).enumerate() {
-                    let angle = std::f64::consts::TAU * i as f64 / n as f64;
-                    row.copy_from_slice(&[libm::cos(angle), libm::sin(angle)]);
-                }
-            }
-        }
-        let y = match &self.targets {
+        match &self.targets {
             Targets::Gaussian => {
                 let mut random = stream(seed, index, Purpose::Data, 0);
                 (0..n).map(|_| random.normal()).collect()
@@ -329,7 +302,7 @@ impl Data {
                     .collect()
             }
             Targets::Teacher { hidden, activation } => {
-                teacher(hidden, *activation, d, seed, index, &x)
+                teacher(hidden, *activation, d, seed, index, x)
             }
             Targets::Polynomial(c) => x
                 .chunks_exact(d)
@@ -350,8 +323,7 @@ impl Data {
                     libm::cos(f64::from(*k) * angle)
                 })
                 .collect(),
-        };
-        Set { x, y }
+        }
     }
 }
 

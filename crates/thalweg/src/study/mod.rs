@@ -9,6 +9,7 @@ pub mod data;
 pub mod descent;
 mod look;
 pub mod net;
+mod points;
 mod reader;
 mod replicates;
 mod space;
@@ -57,6 +58,13 @@ pub struct Study {
     /// The question, one sentence.
     #[schemars(default = "untitled")]
     pub title: String,
+    /// Why the study asks this and why the base cell is as it is, in the author's own words. It
+    /// decides nothing and stands on the page as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Whose words these are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
     /// The base cell; its fields are keys of the file itself.
     #[serde(flatten)]
     pub setting: Setting,
@@ -123,6 +131,8 @@ impl Study {
     pub fn of(setting: Setting) -> Study {
         Study {
             title: untitled(),
+            why: None,
+            author: None,
             setting,
             compare: Vec::new(),
             claim: Vec::new(),
@@ -136,6 +146,12 @@ impl Study {
     ///
     /// The first [`Mistake`].
     pub fn check(&self) -> Result<(), Mistake> {
+        for (key, words) in [("why", &self.why), ("author", &self.author)] {
+            if words.as_ref().is_some_and(|w| w.trim().is_empty()) {
+                let message = format!("`{key}` says nothing");
+                return mistake(key, message, "words for the page, or leave the key out");
+            }
+        }
         self.setting.check()?;
         let crossed = matches!(self.setting.data.draw, Draw::Crossed(_));
         if crossed && self.space.is_some() {
@@ -214,6 +230,7 @@ impl Setting {
     /// The first [`Mistake`].
     pub fn check_size(&self) -> Result<(), Mistake> {
         self.data.check_size()?;
+        self.data.check_apart(self.seed)?;
         let points = self.data.points;
         match self.descent.method {
             Method::Sgd { batch } if batch > points => mistake(
@@ -267,14 +284,18 @@ impl<'de> Deserialize<'de> for Study {
 #[derive(Clone, Copy)]
 enum Own {
     Title,
+    Why,
+    Author,
     Compare,
     Claim,
     Space,
 }
 
 impl Own {
-    const ALL: [(&'static str, Own); 4] = [
+    const ALL: [(&'static str, Own); 6] = [
         ("title", Own::Title),
+        ("why", Own::Why),
+        ("author", Own::Author),
         ("compare", Own::Compare),
         ("claim", Own::Claim),
         ("space", Own::Space),
@@ -334,6 +355,8 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Rest<'_, A> {
             };
             match own {
                 Own::Title => self.study.title = self.map.next_value()?,
+                Own::Why => self.study.why = Some(self.map.next_value()?),
+                Own::Author => self.study.author = Some(self.map.next_value()?),
                 Own::Compare => self.study.compare = self.map.next_value()?,
                 Own::Claim => self.study.claim = self.map.next_value()?,
                 Own::Space => self.study.space = Some(self.map.next_value()?),

@@ -2,6 +2,7 @@
 //! confronted with: a kernel measured on weights reaches it as plain numbers.
 
 pub mod chain;
+pub mod crowding;
 pub mod dual;
 pub mod expect;
 mod far;

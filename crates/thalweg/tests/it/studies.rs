@@ -14,7 +14,7 @@ use crate::{plan, source};
 /// (the study, line, column, words of the message, words of the hint)
 type Wrong = (&'static str, usize, usize, &'static str, &'static str);
 
-const WRONG: [Wrong; 63] = [
+const WRONG: &[Wrong] = &[
     // Names nobody knows.
     (
         "titel = \"a\"",
@@ -230,6 +230,76 @@ const WRONG: [Wrong; 63] = [
         "`dim = 1`",
     ),
     (
+        "why = \" \"",
+        1,
+        7,
+        "`why` says nothing",
+        "leave the key out",
+    ),
+    (
+        "author = \"\"",
+        1,
+        10,
+        "`author` says nothing",
+        "leave the key out",
+    ),
+    (
+        "[data]\nnearest = { atleast = 0.5 }",
+        2,
+        13,
+        "unknown variant `atleast`",
+        "`at_least`",
+    ),
+    (
+        "[data]\nnearest = { at_least = 0.0 }",
+        2,
+        11,
+        "inputs at a distance of at least 0",
+        "a number above 0",
+    ),
+    (
+        "[data]\nnearest = { moved_pair = -1.0 }",
+        2,
+        11,
+        "two inputs at a distance of -1",
+        "from 0 on",
+    ),
+    (
+        "[data]\npoints = 1\nnearest = { moved_pair = 0.1 }",
+        3,
+        11,
+        "a single point is no pair",
+        "points = 2",
+    ),
+    (
+        "[data]\ndim = 2\ninputs = \"circle\"\nnearest = { at_least = 0.1 }",
+        4,
+        11,
+        "not drawn",
+        "moved_pair",
+    ),
+    (
+        "[data]\nfile = \"own.csv\"\nnearest = { at_least = 0.1 }",
+        3,
+        11,
+        "inputs of a file are not drawn",
+        "moved_pair",
+    ),
+    (
+        "[data]\ndim = 2\ninputs = \"sphere\"\nnearest = { at_least = 1.0 }",
+        4,
+        11,
+        "20 points in dimension 2 with no two nearer than 1: not found",
+        "a smaller distance",
+    ),
+    (
+        "[data]\npoints = 1001\nnearest = { at_least = 0.1 }",
+        3,
+        11,
+        "1001 points kept apart: at most 1000",
+        "moved_pair",
+    ),
+    (
         "[data]\npoints = 4\n[descent]\nmethod = { sgd = { batch = 5 } }",
         4,
         10,
@@ -419,7 +489,7 @@ fn refused(text: &str) -> (String, Option<String>, Option<Place>) {
 
 #[test]
 fn a_mistake_is_told_where_it_is_and_what_to_write_instead() {
-    for (text, line, column, words, hint_words) in WRONG {
+    for (text, line, column, words, hint_words) in WRONG.iter().copied() {
         let (message, hint, place) = refused(text);
         assert!(message.contains(words), "{text:?}: {message}");
         assert!(!message.contains('\n'), "{message:?}");
