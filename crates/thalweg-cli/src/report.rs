@@ -48,7 +48,7 @@ pub(crate) fn write_report(folder: &Path, page: &Page, only: Only) -> Result<()>
     write_files(folder, &thalweg_report::files(page, only))
 }
 
-/// `replicates.parquet`, `curves.parquet` and `cells.parquet`.
+/// `replicates.parquet`, `curves.parquet`, `looks.parquet` and `cells.parquet`.
 pub(crate) fn write_tables(
     folder: &Path,
     analysis: &Analysis,

@@ -282,6 +282,7 @@ fn a_run_prints_its_answer_and_leaves_the_run_folder() {
             "cells.parquet",
             "curves.parquet",
             "figures",
+            "looks.parquet",
             "plan.json",
             "replicates.parquet",
             "report.html",
@@ -302,7 +303,12 @@ fn a_run_prints_its_answer_and_leaves_the_run_folder() {
     );
     assert!(work.list("out/figures").iter().all(|f| f.ends_with(".svg")));
     assert!(!work.list("out/figures").is_empty());
-    for table in ["replicates.parquet", "curves.parquet", "cells.parquet"] {
+    for table in [
+        "replicates.parquet",
+        "curves.parquet",
+        "looks.parquet",
+        "cells.parquet",
+    ] {
         assert!(
             work.read(&format!("out/{table}")).starts_with(b"PAR1"),
             "{table}"

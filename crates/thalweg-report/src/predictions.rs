@@ -21,6 +21,8 @@ pub(super) fn section(run: &Analysis) -> Section {
     let said = theory::predictions(run).into_iter().map(Block::Text);
     let mut blocks: Vec<Block> = said.collect();
     blocks.extend(predicted_observed(run).map(Block::Figure));
+    blocks.extend(theory::late(run).map(Block::Text));
+    blocks.extend(late(run).map(Block::Figure));
     blocks.extend(calibration(run).map(Block::Figure));
     blocks.extend(published(run).map(Block::Table));
     blocks.extend(findings(run));
@@ -59,6 +61,39 @@ fn predicted_observed(run: &Analysis) -> Option<Figure> {
             groups,
             x_label: "predicted steps".into(),
             y_label: "observed steps".into(),
+            log_x: true,
+            log_y: true,
+            diagonal: true,
+        },
+    })
+}
+
+/// The decay of the loss late in training against that of the slowest mode of the kernels at the
+/// end and at the start; none without any.
+fn late(run: &Analysis) -> Option<Figure> {
+    run.carried.late.as_ref().map(|late| Figure {
+        name: "late-decay".into(),
+        caption: "Late in training: by how much of itself the loss falls at a step, as measured, \
+                  against what the slowest mode of the tangent kernel says, of the kernel at the \
+                  end and of the one at the start. A point for each replicate looked at; the line \
+                  is equality."
+            .into(),
+        plot: Plot::Scatter {
+            groups: vec![
+                (
+                    "kernel at the end".into(),
+                    late.decays.iter().map(|l| (l.by_end, l.measured)).collect(),
+                ),
+                (
+                    "kernel at the start".into(),
+                    late.decays
+                        .iter()
+                        .map(|l| (l.by_start, l.measured))
+                        .collect(),
+                ),
+            ],
+            x_label: "predicted decay per step".into(),
+            y_label: "measured decay per step".into(),
             log_x: true,
             log_y: true,
             diagonal: true,

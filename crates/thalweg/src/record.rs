@@ -155,6 +155,8 @@ pub struct Observation {
     /// Share of the parameters with a gradient that a step of gradient descent would not change:
     /// the update is lost to rounding in the cell's precision.
     pub lost_updates: Option<f64>,
+    /// What the loss did on the way; at the last look only.
+    pub course: Option<Course>,
 }
 
 impl Observation {
@@ -173,6 +175,22 @@ impl Observation {
         let moved: f64 = values.iter().zip(r).map(|(l, c)| l * c * c).sum();
         Some(moved / r.iter().map(|c| c * c).sum::<f64>())
     }
+}
+
+/// What the loss of a replicate did on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Course {
+    /// The last loss of the grid that is a little before the end.
+    pub late: Option<LateLoss>,
+}
+
+/// A loss near the end of a replicate.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LateLoss {
+    /// The step.
+    pub step: u64,
+    /// The loss there.
+    pub loss: f64,
 }
 
 /// Losses of a kept replicate.

@@ -86,6 +86,28 @@ fn a_run_that_is_stopped_goes_on_where_it_was() {
     assert_eq!(run_all(&plan, parts.path()).1, [true; 4]);
 }
 
+/// docs/tables.md says what each column of each table means.
+#[test]
+fn every_column_is_explained() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/tables.md");
+    let explained = fs::read_to_string(path).expect("the page is there");
+    let study = format!("{STUDY}[keep]\nlosses = \"all\"\n")
+        .replace("[look]", "[look]\nat = [\"start\", \"log\", \"end\"]");
+    let (plan, folder) = (plan(&study), temp());
+    let (records, _) = run_all(&plan, folder.path());
+    for (table, columns) in tables(&Analysis::of(&plan, &records, 1), &plan, &records) {
+        let heading = format!("## `{table}.parquet`");
+        let section = explained.split(&heading).nth(1).expect(table);
+        let section = section.split("\n## ").next().expect("it is split");
+        for (name, _) in columns {
+            // Settings are explained together, layers by the first of them.
+            if !name.contains('.') && !name.starts_with("weights_moved_") {
+                assert!(section.contains(&format!("`{name}`")), "{table}: {name}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_changed_study_trains_what_changed_and_nothing_else() {
     let folder = temp();

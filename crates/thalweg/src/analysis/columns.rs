@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Analysis;
-use super::forecast::{edge, linear, over_limit};
+use super::forecast::{edge, linear, over_limit, rate_at};
 use super::looked::Looked;
 use super::summary::{Judged, Summary};
 use crate::plan::{Cell, Plan};
@@ -159,6 +159,12 @@ fn outcomes(lines: &[Line<'_>]) -> Columns {
         ),
         ("steps", int(lines, |l| Some(l.row.steps))),
         ("first_below", int(lines, |l| l.row.first_below)),
+        (
+            "hitting_time",
+            float(lines, |l| {
+                Some(l.row.hit().map_or(f64::INFINITY, |step| step as f64))
+            }),
+        ),
         ("rate", float(lines, |l| Some(l.row.rate))),
         ("initial_loss", float(lines, |l| Some(l.row.initial_loss))),
         ("best_loss", float(lines, |l| Some(l.row.best_loss))),
@@ -211,7 +217,7 @@ fn observables(lines: &[Line<'_>]) -> Columns {
         ),
         ("rank_end", int(lines, |l| Some(l.last?.rank()? as u64))),
         (
-            "polyak_lojasiewicz_end",
+            "rayleigh_end",
             float(lines, |l| l.last?.polyak_lojasiewicz()),
         ),
     ])
@@ -301,6 +307,12 @@ fn looks(plan: &Plan, records: &[Record]) -> Columns {
         ("replicate", int(&all, |(_, row, _)| Some(row.replicate))),
         ("step", int(&all, |(_, _, look)| Some(look.step))),
         ("loss", float(&all, |(_, _, look)| Some(look.loss))),
+        (
+            "rate",
+            float(&all, |(cell, row, look)| {
+                Some(rate_at(cell, row.rate, look.step))
+            }),
+        ),
         (
             "lambda_min",
             float(&all, |(_, _, look)| Some(ends(look)?.0)),

@@ -4,15 +4,17 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use super::followed::FOLLOWED;
 use super::forecast::{Forecast, edge};
 use super::impossible::linear_floor;
+use super::late::LateDecay;
 use super::looked::Looked;
 use super::summary::{Summary, share_interval};
 use super::{LEVEL, chain};
 use crate::descent::{Method, Precision};
 use crate::plan::Cell;
 use crate::record::{Observation, Outcome, Record};
-use crate::stats::{Interval, mean_interval, median};
+use crate::stats::{Interval, mean_interval, median, median_interval};
 
 /// A prediction confronted with a measurement.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -60,6 +62,8 @@ pub enum Question {
     LinearStability,
     /// Does the sharpness stay at the edge of stability?
     EdgeOfStability,
+    /// Does the loss fall late in training as the slowest mode of the kernel there?
+    LateDecay,
     /// Is the exact floor of a linear network the least loss?
     LinearFloor,
     /// Does a chain take the steps of gradient flow?
@@ -137,9 +141,6 @@ impl Verdict {
     }
 }
 
-/// Looks at a replicate with which its training counts as followed.
-const FOLLOWED: usize = 8;
-
 /// Whether the sharpness stays at the edge once it was there: the rate over the largest that is
 /// stable at that sharpness, the mean over the last quarter of training, for each replicate that
 /// reached 1 before. None if none did, if training was not followed, or for Nesterov's rule, of
@@ -186,6 +187,33 @@ fn edge_of_stability(cell: &Cell, record: &Record) -> Option<Finding> {
         band,
         accepted,
         source: "edge of stability: Cohen et al. 2021, arXiv:2103.00065".into(),
+    })
+}
+
+/// The decay of the loss late in training over that of the slowest mode of the kernel at the end:
+/// the median must lie within 5 % of 1.
+fn late_decay(cell: &Cell, late: &[LateDecay]) -> Option<Finding> {
+    let ratios: Vec<f64> = late.iter().map(|l| l.measured / l.by_end).collect();
+    if ratios.len() < 6 {
+        return None;
+    }
+    let band = median_interval(&ratios, LEVEL);
+    let accepted = Interval {
+        low: 0.95,
+        high: 1.05,
+    };
+    Some(Finding {
+        question: Question::LateDecay,
+        name: "decay of the loss late in training over that of the slowest mode of the kernel at \
+               the end, median within 5 %"
+            .into(),
+        cell: cell.number,
+        measured: median(&ratios),
+        predicted: 1.0,
+        verdict: Verdict::of(band, accepted),
+        band,
+        accepted,
+        source: "Lee et al. 2019, arXiv:1902.06720, at the end: known only afterwards".into(),
     })
 }
 
@@ -274,6 +302,12 @@ pub(super) fn findings(cell: &Cell, record: &Record, summary: &Summary) -> Vec<F
         all.extend(trace(cell, &looked.trace_over_infinite));
         all.extend(unstable(cell, summary, looked));
     }
+    all.extend(
+        summary
+            .looked
+            .as_ref()
+            .and_then(|looked| late_decay(cell, &looked.late)),
+    );
     all.extend(edge_of_stability(cell, record));
     all.extend(linear_network(cell, record));
     all.extend(chain::findings(cell, record, summary));

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::LEVEL;
 use super::forecast::{Forecast, by_end, edge, forecast, over_limit};
+use super::late::{LateDecay, late_decay};
 use super::summary::Judged;
 use crate::plan::Cell;
 use crate::record::{Observation, Outcome, Record, Row};
@@ -72,6 +73,8 @@ pub struct Looked {
     /// How that network's first layer was computed, where it is farthest from its own law's; none
     /// where it was not asked.
     pub first_layer: Option<FirstLayer>,
+    /// How fast the loss falls late in training, replicate by replicate.
+    pub late: Vec<LateDecay>,
     /// Trace of Θ at the start over that of the infinitely wide network, replicate by replicate.
     pub trace_over_infinite: Vec<f64>,
 }
@@ -161,6 +164,9 @@ pub(super) fn looked(
         by_end: predictions(&|s| Some(by_end(cell, s.row, s.last?)?.as_number())),
         by_infinite: forecast(cell, &of_wide),
         first_layer: (wide.iter().map(|e| e.first_layer)).reduce(FirstLayer::worse),
+        late: (seen.iter())
+            .filter_map(|s| late_decay(cell, s.row, s.first, s.last?))
+            .collect(),
         trace_over_infinite: seen.iter().filter_map(over_infinite).collect(),
     })
 }

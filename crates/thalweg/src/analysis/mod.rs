@@ -15,6 +15,7 @@ pub mod forecast;
 pub mod hitting_times;
 pub mod impossible;
 pub mod intervention;
+pub mod late;
 pub mod looked;
 pub mod losses;
 pub mod points;
@@ -131,7 +132,7 @@ impl Analysis {
             interventions,
             standing: standing::standing(&cells),
             surprises: standing::surprises(&cells, along.as_ref()),
-            carried: standing::carried(&cells, &findings),
+            carried: standing::carried(&cells, &findings, along.as_ref()),
             along,
             findings,
             cells,

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::along::Along;
 use super::findings::{Finding, Verdict};
 use super::forecast::Forecast;
+use super::late::{Late, late};
 use super::restarts::Restarts;
 use super::summary::{Reaches, Summary};
 use crate::stats::median;
@@ -129,6 +130,8 @@ pub struct Carried {
     pub by_infinite: Option<Calibration>,
     /// Where kernels hardly move against where they move far; none without both.
     pub regimes: Option<Regimes>,
+    /// How fast the loss falls late in training; none where it was not seen.
+    pub late: Option<Late>,
     /// By which factor the measurement is off, in the median of the predictions that fail; none if
     /// none does.
     pub failing_off: Option<f64>,
@@ -158,7 +161,7 @@ pub struct Regimes {
     pub rich_off: f64,
 }
 
-pub(super) fn carried(cells: &[Summary], findings: &[Finding]) -> Carried {
+pub(super) fn carried(cells: &[Summary], findings: &[Finding], along: Option<&Along>) -> Carried {
     let failing: Vec<f64> = findings
         .iter()
         .filter(|f| !f.published() && f.verdict == Verdict::Fails)
@@ -171,6 +174,7 @@ pub(super) fn carried(cells: &[Summary], findings: &[Finding]) -> Carried {
         by_start: calibration(cells, Summary::by_start),
         by_infinite: calibration(cells, Summary::by_infinite),
         regimes: regimes(cells),
+        late: late(cells, along),
     }
 }
 

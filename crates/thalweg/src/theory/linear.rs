@@ -154,6 +154,14 @@ impl Linear<'_> {
         }
     }
 
+    /// −d ln L/dt per step at its first rate once the mode that shrinks most slowly is all that is
+    /// left: −2 ln |1 − 2 s η λ| for gradient descent, which is 4 s η λmin if that is small.
+    pub fn slowest_decay(&self) -> f64 {
+        let x = |l: &f64| 2.0 * self.loss_factor * self.rate * l;
+        let decays = (self.eigenvalues.iter()).map(|l| 2.0 * Mode::new(self.rule, x(l)).decay());
+        decays.fold(f64::INFINITY, f64::min)
+    }
+
     /// The modes of a rule with memory, each with s c².
     fn modes(&self) -> Vec<(Mode, f64)> {
         let of = |(l, c): (&f64, &f64)| {
@@ -348,6 +356,26 @@ mod tests {
             for rule in [Rule::Descent, Rule::Momentum(beta), Rule::Nesterov(beta)] {
                 let edge = rule.edge(rule.largest_stable_rate(s, top), 2.0 * s * top);
                 assert!((edge - 1.0).abs() < 1e-14, "{rule:?}: {edge}");
+            }
+        }
+    }
+
+    /// Late in training the loss falls by the decay of the slowest mode: the one nearest to
+    /// standing still, or to the edge of stability.
+    #[test]
+    fn the_slowest_decay_is_the_late_slope_of_the_loss() {
+        for rule in [Rule::Descent, Rule::Momentum(0.9), Rule::Nesterov(0.5)] {
+            for share in [0.1, 0.5, 0.98] {
+                let limit = linear(rule, 0.1).largest_stable_rate();
+                let linear = linear(rule, share * limit);
+                let decay = linear.slowest_decay();
+                let late = (40.0 / decay) as u64;
+                let losses = linear.losses(&[late, 2 * late]);
+                let slope = (losses[0] / losses[1]).ln() / late as f64;
+                assert!(
+                    (slope / decay - 1.0).abs() < 0.05,
+                    "{rule:?} {share}: {slope} {decay}"
+                );
             }
         }
     }

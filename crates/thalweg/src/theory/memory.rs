@@ -169,6 +169,14 @@ impl Mode {
         }
     }
 
+    /// −ln |r| lost by a step in the long run: −ln of the larger root's size.
+    pub(super) fn decay(&self) -> f64 {
+        match self.roots {
+            Roots::Real { first, .. } => -log_root(first),
+            Roots::Complex { log_size, .. } => -log_size,
+        }
+    }
+
     /// A bound on |d_τ| for all τ ≥ t, of the solution d of the recursion that starts with `d`.
     fn bound(&self, d: [f64; 2], t: u64) -> f64 {
         let steps = t as f64;
