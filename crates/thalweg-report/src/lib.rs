@@ -50,6 +50,7 @@ pub mod plot;
 pub mod png;
 mod predictions;
 mod readout;
+mod smallest;
 mod story;
 mod svg;
 pub mod words;

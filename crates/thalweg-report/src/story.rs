@@ -13,8 +13,9 @@ use super::page::{Block, Figure, Line, Part, Plot, Section, Table};
 use super::words::comparison::{helped, lost, names};
 use super::words::families::multiplicity;
 use super::words::numbers::{count, number, percent};
-use super::words::{along, cell, setting, theory};
-use super::{column, decision};
+use super::words::why as reasons;
+use super::words::{self, cell, setting, theory};
+use super::{column, decision, smallest};
 
 /// Members up to which all are drawn in one figure.
 const DRAWN: usize = 4;
@@ -38,7 +39,7 @@ pub(super) fn sections(run: &Analysis, decided: &[Choice]) -> Vec<Section> {
         ));
     }
     sections.extend(leading(run, &of(&Topic::Leading)));
-    sections.extend(why(run));
+    sections.extend(why(run, &of(&Topic::Intervention)));
     let mut elsewhere: Vec<&Topic> = Vec::new();
     for compared in &run.comparisons {
         if let Topic::Elsewhere(_) = compared.topic
@@ -78,10 +79,12 @@ fn parts(run: &Analysis, title: String, lead: Vec<String>, all: &[&Compared]) ->
 /// The base cell: how it does, and where it stands among the others on the same data.
 fn choice(run: &Analysis, decided: &[Choice]) -> Section {
     let base = run.base();
-    let mut blocks: Vec<Block> = cell::standing(run).into_iter().map(Block::Text).collect();
-    if blocks.is_empty() {
+    let mut blocks: Vec<Block> = words::author(run).into_iter().map(Block::Text).collect();
+    let standing = cell::standing(run);
+    if standing.is_empty() {
         blocks.push(Block::Text(cell::times(base)));
     }
+    blocks.extend(standing.into_iter().map(Block::Text));
     blocks.extend(cell::restarts(run, base).map(Block::Text));
     blocks.extend(decision::blocks(decided));
     // Without a number to lead with, the picture at the top is this one.
@@ -178,13 +181,19 @@ fn pick(run: &Analysis) -> Vec<(usize, String)> {
     all.filter(|(cell, _)| few || told(*cell)).collect()
 }
 
-/// Kernels, causes and the motion of the kernel, along the leading number if there is one.
-fn why(run: &Analysis) -> Option<Section> {
+/// Kernels, causes and the motion of the kernel, along the leading number if there is one, and the
+/// interventions on the inputs.
+fn why(run: &Analysis, interventions: &[&Compared]) -> Option<Section> {
     let mut blocks: Vec<Block> = Vec::new();
     let (cells, names) = members(run);
     if let Some(leading) = &run.along {
-        blocks.extend(along::why(run, leading).into_iter().map(Block::Text));
+        blocks.extend(reasons::why(run, leading).into_iter().map(Block::Text));
+        blocks.extend(smallest::blocks(run, leading));
+    } else {
+        let all = run.interventions.iter();
+        blocks.extend(all.map(|i| Block::Text(reasons::intervention(run, i))));
     }
+    blocks.extend(interventions.iter().map(|c| Block::Part(part(run, c))));
     if let Some(looked) = &run.base().looked {
         blocks.push(Block::Text(format!(
             "The base cell: {}",
@@ -232,8 +241,8 @@ fn spectrum(run: &Analysis) -> Option<Figure> {
     lines.iter().any(|l| l.points.len() > 2).then(|| Figure {
         name: "spectra".into(),
         caption: "Eigenvalues of the tangent kernel, largest first, medians over the replicates \
-                  looked at: at the start, and dashed at the end. The last ones set the pace, the \
-                  first one caps the rate."
+                  looked at: at the start, and dashed at the end. In a linear network the last \
+                  ones set the pace and the first one caps the rate."
             .into(),
         plot: Plot::Curves {
             lines,
@@ -288,16 +297,18 @@ pub(super) fn picture(run: &Analysis) -> Figure {
     }
 }
 
-/// What the spread of the steps comes from: a sentence for the first crossed cell, and a table of
-/// all.
+/// Crossed cells up to which each has its sentence.
+const CROSSED: usize = 3;
+
+/// What the spread of the steps comes from: a sentence for each of the first crossed cells, and a
+/// table of all.
 fn splits(run: &Analysis) -> Vec<Block> {
     let crossed: Vec<(&Summary, &Split)> = (run.cells.iter())
         .filter_map(|s| Some((s, s.split.as_ref()?)))
         .collect();
-    let Some((first, split)) = crossed.first() else {
-        return Vec::new();
-    };
-    let mut blocks = vec![Block::Text(cell::split(first.describe(), split))];
+    let said = crossed.iter().take(CROSSED);
+    let said = said.map(|(s, split)| Block::Text(cell::split(s.describe(), split)));
+    let mut blocks: Vec<Block> = said.collect();
     if crossed.len() > 1 {
         blocks.push(Block::Table(split_table(&crossed)));
     }

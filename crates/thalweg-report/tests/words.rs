@@ -84,6 +84,7 @@ fn record(does: Does, hash: &str) -> Record {
         step,
         loss: 4.0,
         eigenvalues: Some(vec![does.lambda, 0.3, 0.6, 1.0]),
+        two_point_bound: Some(1.5 * does.lambda),
         coefficients: Some(vec![1.0; 4]),
         start_coefficients: Some(vec![1.0; 4]),
         kernel_moved: Some(if step == 0 { 0.0 } else { 0.2 }),
@@ -196,7 +197,7 @@ fn the_page_says_what_happened() {
             "From d = 15 down to 2 it gets worse.",
             "d = 5 instead of 15: success is not shown to differ, but it is slower",
             "d = 2 instead of 15: worse. 30 of 100",
-            "Why: the points crowd",
+            "What goes with it: the points crowd",
             "tells near points apart less well",
             "falls by a factor of 1000",
         ],
@@ -552,7 +553,7 @@ fn any_number_is_explained_as_the_dimension_is() {
             "From d = 12 down to 3 it gets worse.",
             "d = 6 instead of 12",
             "d = 3 instead of 12: worse. 30 of 100",
-            "Why: the points crowd",
+            "What goes with it: the points crowd",
         ],
     );
     says(
@@ -560,7 +561,7 @@ fn any_number_is_explained_as_the_dimension_is() {
         &[
             "From hidden = 4 up to 16 it gets worse.",
             "hidden = 8 instead of 4",
-            "Why: from hidden = 4 to 16 the tangent kernel's smallest eigenvalue",
+            "What goes with it: from hidden = 4 to 16 the tangent kernel's smallest eigenvalue",
         ],
     );
 }

@@ -1,7 +1,10 @@
-//! What is said of the number that a study leads with: what changes along it, and why.
+//! What is said of the number that a study leads with: what changes along it, and what goes with it
+//! in the kernels.
+
+use std::cmp::Ordering;
 
 use thalweg::analysis::Analysis;
-use thalweg::analysis::along::{Agreement, Along, Change, Kernels, Told};
+use thalweg::analysis::along::{Agreement, Along, Change, Crowding, Kernels, Pace, Told};
 use thalweg::stats::PairedRatio;
 
 use super::numbers::{
@@ -108,51 +111,28 @@ fn times(ratio: &PairedRatio) -> String {
     }
 }
 
-/// Why, from the kernels at both ends.
-pub fn why(run: &Analysis, along: &Along) -> Vec<String> {
-    let (Some(kernels), Some(last)) = (&along.kernels, along.told.last()) else {
-        return Vec::new();
-    };
-    let mut all = vec![explained(run, along, kernels, last)];
-    let looked = |cell: usize| run.cells[cell].looked.as_ref();
-    if let (Some(a), Some(b)) = (looked(0), looked(last.cell))
-        && b.edge.is_finite()
-        && a.edge.is_finite()
-    {
-        let edge = if b.edge > 0.95 { "at" } else { "below" };
-        let (base, end) = (at(&along.key, along.base), at(&along.key, last.number));
-        all.push(format!(
-            "The initial kernel is not the whole story: it moves by {} ({base}) and {} ({end}) of \
-             its norm, and λmin is multiplied by {} and {} on the way. At {end} the slow part of \
-             training runs {edge} the edge of stability (η·sharpness is {} times that of the \
-             edge, in the median).",
-            number(a.kernel_moved),
-            number(b.kernel_moved),
-            factor(a.end.smallest / a.start.smallest),
-            factor(b.end.smallest / b.start.smallest),
-            factor(b.edge)
-        ));
-    }
-    all
+/// What goes with it, in the kernels at both ends; none where they were not looked at.
+pub fn kernels(run: &Analysis, along: &Along) -> Option<String> {
+    let (kernels, last) = (along.kernels.as_ref()?, along.told.last()?);
+    Some(explained(run, along, kernels, last))
 }
 
 fn explained(run: &Analysis, along: &Along, kernels: &Kernels, last: &Told) -> String {
     let key = symbol(&along.key);
-    let way = format!(
-        "from {} to {}",
-        at(&along.key, along.base),
-        number(last.number)
-    );
+    let way = way(along);
     if kernels.agreement == Agreement::SameKernels {
         return format!(
             "The kernels at the start do not explain it: {way} they are the same, so what differs \
              comes with training."
         );
     }
-    let lead = match kernels.agreement {
-        Agreement::Explained => "Why",
-        Agreement::NoChange => "The kernels differ, the outcome is not shown to",
-        Agreement::Opposite | Agreement::SameKernels => {
+    let lead = match (kernels.agreement, along.crowding) {
+        (Agreement::Explained, Crowding::Causes) => "Why",
+        (Agreement::Explained, Crowding::NotAsked | Crowding::Mixed | Crowding::NotShown) => {
+            "What goes with it"
+        }
+        (Agreement::NoChange, _) => "The kernels differ, the outcome is not shown to",
+        (Agreement::Opposite | Agreement::SameKernels, _) => {
             "The initial kernel says the opposite of what happened"
         }
     };
@@ -167,11 +147,10 @@ fn explained(run: &Analysis, along: &Along, kernels: &Kernels, last: &Told) -> S
     let falls = kernels.smallest_falls_by > 1.0;
     let points = kernels.crowds.map_or(String::new(), |crowds| {
         format!(
-            "the points {} (median distance of the nearest pair {}), and the tangent kernel tells \
-             near points apart {}: ",
+            "the points {} (median distance of the nearest pair {}){}: ",
             if crowds { "crowd" } else { "do not crowd" },
             list(&pairs),
-            if falls { "less well" } else { "better" },
+            apart(along, last)
         )
     });
     let (verb, by) = if falls {
@@ -179,17 +158,68 @@ fn explained(run: &Analysis, along: &Along, kernels: &Kernels, last: &Told) -> S
     } else {
         ("rises", 1.0 / kernels.smallest_falls_by)
     };
-    let whose = if points.is_empty() {
-        "the tangent kernel's smallest eigenvalue"
+    let at_least = if kernels.beyond_round_off {
+        "at least "
     } else {
-        "its smallest eigenvalue"
+        ""
     };
     format!(
-        "{lead}: {points}{way} {whose}, which sets the pace, {verb} by a factor of {} while the \
-         largest, which caps the rate, is multiplied by {}.",
+        "{lead}: {points}{way} the tangent kernel's smallest eigenvalue at the start {verb} by a \
+         factor of {at_least}{} while the largest is multiplied by {}.{}",
         number(by),
-        factor(kernels.largest_grows_by)
+        factor(kernels.largest_grows_by),
+        pace(run, kernels, last)
     )
+}
+
+/// `from d = 15 to 2`, to the last cell told.
+pub(super) fn way(along: &Along) -> String {
+    let last = along.told.last().map_or(along.base, |last| last.number);
+    format!("from {} to {}", at(&along.key, along.base), number(last))
+}
+
+/// How well the kernels at both ends tell the two nearest points apart; empty where it was not
+/// measured.
+fn apart(along: &Along, last: &Told) -> String {
+    let bound = |cell: usize| {
+        let mut points = along.smallest.points.iter();
+        points.find(|p| p.cell == cell)?.two_point
+    };
+    let (Some(a), Some(b)) = (bound(0), bound(last.cell)) else {
+        return String::new();
+    };
+    format!(
+        ", and the tangent kernel tells near points apart {} (½ min Θii + Θjj − 2 Θij is {} and \
+         {})",
+        match b.total_cmp(&a) {
+            Ordering::Less => "less well",
+            Ordering::Equal => "as well",
+            Ordering::Greater => "better",
+        },
+        number(a),
+        number(b)
+    )
+}
+
+/// Whether λmin sets the pace, as far as the medians say.
+fn pace(run: &Analysis, kernels: &Kernels, last: &Told) -> String {
+    let Some(slower) = kernels.slower_by else {
+        return String::new();
+    };
+    let censored = run.cells[last.cell].steps.median.step.is_none();
+    let slower = format!(
+        "the median takes {}{} times the steps",
+        if censored { "more than " } else { "" },
+        factor(slower)
+    );
+    match kernels.pace {
+        Pace::Set => format!(" λmin sets the pace: {slower}."),
+        Pace::NotSet => format!(
+            " λmin does not set the pace: {slower}, not {}.",
+            factor(kernels.smallest_falls_by)
+        ),
+        Pace::Open => String::new(),
+    }
 }
 
 /// Neighbours in the other order than one would think.

@@ -286,6 +286,12 @@ pub fn split(name: &str, split: &Split) -> String {
     } else if above(rest, set) && above(rest, weights) {
         "Neither the data nor the initial weights decide on their own how long training takes: it \
          is the combination."
+    } else if above(set, weights) {
+        "The training set decides more than the initial weights; neither is told from their \
+         combination."
+    } else if above(weights, set) {
+        "The initial weights decide more than the training set; neither is told from their \
+         combination."
     } else {
         "No source is clearly larger than the others."
     };
@@ -298,11 +304,16 @@ pub fn split(name: &str, split: &Split) -> String {
             count(split.sets * split.weights)
         )
     };
+    let ends = |[low, high]: [f64; 2]| format!("from {} to {}", percent(low), percent(high));
     format!(
-        "{design}. In the cell `{name}` {} of the variance of the logarithm of the steps is due \
-         to the training set, {} to the initial weights, {} to their combination (95 % intervals). \
-         {verdict}{cut} For the success probability the design is worth {} independent replicates; \
-         other intervals treat its replicates as independent, and are too narrow.",
+        "{design}. In the cell `{name}` success goes {} over the training sets and {} over the \
+         initial weights, each over all of the other. {} of the variance of the logarithm of the \
+         steps is due to the training set, {} to the initial weights, {} to their combination \
+         (95 % intervals). {verdict}{cut} For the success probability the design is worth {} \
+         independent replicates; other intervals treat its replicates as independent, and are too \
+         narrow.",
+        ends(split.by_set),
+        ends(split.by_weights),
         part(set),
         part(weights),
         part(rest),

@@ -11,8 +11,35 @@ pub mod numbers;
 pub mod replicate;
 pub mod setting;
 pub mod theory;
+pub mod why;
 
 use thalweg::analysis::Analysis;
+
+/// Why the study is as it is, in the author's words: a paragraph each. Lines are joined; an empty
+/// line or a dash at the beginning of a line begins a new one.
+pub fn author(run: &Analysis) -> Vec<String> {
+    let Some(why) = &run.why else {
+        return Vec::new();
+    };
+    let lead = match &run.author {
+        Some(author) => format!("In the words of {author}:"),
+        None => "In the author's words:".into(),
+    };
+    let mut all = vec![lead];
+    let mut open = false;
+    for line in why.lines().map(str::trim) {
+        if line.is_empty() {
+            open = false;
+        } else if let (true, false, Some(last)) = (open, line.starts_with("- "), all.last_mut()) {
+            last.push(' ');
+            last.push_str(line);
+        } else {
+            all.push(line.to_string());
+            open = true;
+        }
+    }
+    all
+}
 
 /// The answer to the study's question, one sentence each.
 pub fn answer(run: &Analysis) -> Vec<String> {
@@ -22,7 +49,8 @@ pub fn answer(run: &Analysis) -> Vec<String> {
     all.push(cell::times(base));
     if let Some(leading) = &run.along {
         all.extend(along::changes(run, leading));
-        all.extend(along::why(run, leading).into_iter().take(1));
+        all.extend(along::kernels(run, leading));
+        all.extend(why::conclusion(run, leading));
     }
     all
 }

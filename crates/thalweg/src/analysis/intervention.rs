@@ -192,8 +192,11 @@ pub(super) fn larger_rates(
             let by_share = a.1.share.total_cmp(&b.1.share);
             by_share.then(median(b.1).cmp(&median(a.1)))
         })?;
-        // η times sharpness, in units of the edge.
-        let edge = |s: &Summary| Some(s.looked.as_ref()?.edge).filter(|e| *e > 0.0);
+        // The edge is reached by η times sharpness: their ratio to η is the sharpness.
+        let sharpness = |s: &Summary| {
+            let edge = Some(s.looked.as_ref()?.edge).filter(|e| *e > 0.0);
+            Some(edge? / s.rate)
+        };
         Some(LargerRates {
             comparison,
             reference: reference.cell,
@@ -202,9 +205,9 @@ pub(super) fn larger_rates(
             rate,
             change: change(paired),
             paired: paired.clone(),
-            sharpness_falls_by: edge(reference)
-                .zip(edge(best))
-                .map(|(a, b)| a / now / (b / rate)),
+            sharpness_falls_by: sharpness(reference)
+                .zip(sharpness(best))
+                .map(|(a, b)| a / b),
         })
     };
     comparisons.iter().enumerate().find_map(of)

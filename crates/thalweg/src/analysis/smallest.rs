@@ -47,10 +47,14 @@ pub struct SmallestAlong {
     pub below_round_off: Vec<f64>,
 }
 
-/// `value` if it is above N ε times the `largest` of N eigenvalues: below, it is not known to
-/// differ from 0.
-fn known(value: f64, largest: f64, points: usize) -> Option<f64> {
-    (value > points as f64 * f64::EPSILON * largest).then_some(value)
+/// What the entries of an infinitely wide network's kernel are right to, of its largest eigenvalue;
+/// its reference tables agree to less.
+const INFINITE_ERROR: f64 = 1e-13;
+
+/// `value` if it is above an error of so much of the `largest` eigenvalue: below, it is not known
+/// to differ from 0.
+fn known(value: f64, largest: f64, error: f64) -> Option<f64> {
+    (value > error * largest).then_some(value)
 }
 
 /// λmin of the start along the cells of these numbers.
@@ -100,9 +104,13 @@ fn at(number: f64, s: &Summary) -> Option<Smallest> {
     Some(Smallest {
         number,
         cell: s.cell,
-        measured: known(looked.start.smallest, looked.start.largest, data.points),
+        measured: known(
+            looked.start.smallest,
+            looked.start.largest,
+            data.points as f64 * f64::EPSILON,
+        ),
         band: looked.smallest_start,
-        infinite: (looked.infinite).and_then(|e| known(e.smallest, e.largest, data.points)),
+        infinite: (looked.infinite).and_then(|e| known(e.smallest, e.largest, INFINITE_ERROR)),
         two_point: Some(looked.two_point_start).filter(|b| b.is_finite()),
         nearest: s.nearest_pair,
         nearest_law: law.filter(|_| normal),

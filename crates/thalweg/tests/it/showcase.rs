@@ -2,8 +2,11 @@
 
 use thalweg::Inputs;
 use thalweg::analysis::Analysis;
+use thalweg::analysis::along::{Crowding, Pace};
+use thalweg::analysis::comparison::Topic;
 use thalweg::analysis::crossing::crossing as crosses;
 use thalweg::analysis::findings::{Finding, Verdict};
+use thalweg::analysis::intervention::Nearness;
 use thalweg::data::Draw;
 use thalweg::engine::cpu::Cpu;
 use thalweg::lab::train;
@@ -37,6 +40,113 @@ fn changed(name: &str, replicates: u64, change: &dyn Fn(&mut Cell)) -> (Plan, Ve
     }
     let records = trained(&plan);
     (plan, records)
+}
+
+/// What the assignment asks about the dimension, with 48 replicates, 6 × 6 crossed, and 6000 steps.
+fn dimension_of_the_assignment() -> (Plan, Vec<Record>) {
+    let source = Source::built_in("assignment").expect("it is built in");
+    let mut study = source.study().expect("it is right");
+    study.setting.replicates = Replicates::Fixed(48);
+    study.setting.descent.steps = 6000;
+    let kept = [
+        "Input dimension",
+        "d = 15 with one near pair",
+        "d = 2 without near pairs",
+        "Training sets crossed with initial weights",
+        "d = 2: rate",
+    ];
+    study.compare.retain(|c| kept.contains(&c.name.as_str()));
+    assert_eq!(study.compare.len(), kept.len());
+    for (key, values) in study.compare.iter_mut().flat_map(|c| &mut c.grid) {
+        match key.as_str() {
+            "replicates" => *values = vec![48.into()],
+            "data.dim" => values.retain(|v| matches!(v.as_integer(), Some(20 | 15 | 5 | 2))),
+            "data.draw" => {
+                let crossed: toml::Table =
+                    toml::from_str("sets = 6\nweights = 6").expect("it is TOML");
+                *values = vec![crossed.into()];
+            }
+            _ => {}
+        }
+    }
+    let plan = Plan::new(&study, &Inputs::default()).expect("it is right");
+    let records = trained(&plan);
+    (plan, records)
+}
+
+/// Near points alone make training fail at d = 15, and their absence helps it at d = 2; λmin of the
+/// start falls by far more than the steps grow; a larger rate is not worse at d = 2.
+#[test]
+fn the_assignment_finds_by_interventions_that_near_points_do_harm() {
+    let (plan, records) = dimension_of_the_assignment();
+    let run = Analysis::of(&plan, &records, 2);
+    let found = &run.interventions;
+    assert_eq!(
+        found.iter().map(|i| i.number).collect::<Vec<_>>(),
+        [Some(15.0), Some(2.0)]
+    );
+    assert!(
+        found.iter().all(|i| i.nearness == Nearness::Harms),
+        "{found:#?}"
+    );
+    assert!((found[0].nearest[1] - 0.129).abs() < 1e-9);
+    assert!(found[1].nearest[1] >= 0.45 && found[1].nearest[0] < 0.2);
+    let topics = run
+        .comparisons
+        .iter()
+        .filter(|c| c.topic == Topic::Intervention);
+    assert_eq!(topics.count(), 2);
+    let along = run.along.as_ref().expect("it leads with the dimension");
+    assert_eq!(along.crowding, Crowding::Causes);
+    assert_ne!(along.kernels.expect("it is looked at").pace, Pace::Set);
+    assert_eq!(along.smallest.linear, [20.0]);
+    let rates = along.larger_rates.as_ref().expect("they are tried");
+    assert_eq!(rates.rates, [0.01, 0.02, 0.025]);
+    let [reference, best] = [rates.reference, rates.best].map(|c| &run.cells[c]);
+    assert!(best.share >= reference.share, "{rates:?}");
+    assert!(
+        run.why
+            .as_ref()
+            .is_some_and(|why| why.contains("Of which seed"))
+    );
+}
+
+/// No kernel has a smaller eigenvalue than its two points allow: ½ min Θii + Θjj − 2 Θij ≥ λmin,
+/// measured in every look.
+#[test]
+fn two_points_bound_the_smallest_eigenvalue() {
+    let (_, records) = dimension_of_the_assignment();
+    let looks = records.iter().flat_map(|r| &r.looks);
+    let mut seen = 0;
+    for look in looks {
+        let values = look.eigenvalues.as_ref().expect("it is looked at");
+        let bound = look.two_point_bound.expect("it is looked at");
+        let noise = values.last().expect("there are points") * 1e-13;
+        assert!(bound >= values[0] - noise, "{bound} below {}", values[0]);
+        seen += 1;
+    }
+    assert!(seen > 500);
+}
+
+/// Replicates of a crossed design are not independent: they are not paired as if they were.
+#[test]
+fn a_crossed_cell_has_no_paired_test() {
+    let (plan, records) = dimension_of_the_assignment();
+    let run = Analysis::of(&plan, &records, 2);
+    let crossed = run.comparisons.iter().find(|c| c.name.contains("crossed"));
+    let crossed = crossed.expect("it is compared");
+    assert!(crossed.members.iter().all(|m| m.paired.is_none()));
+    assert!(crossed.better.is_empty() && crossed.worse.is_empty());
+    for member in &crossed.members {
+        let split = run.cells[member.cell]
+            .split
+            .as_ref()
+            .expect("it is crossed");
+        let share = run.cells[member.cell].share;
+        for [low, high] in [split.by_set, split.by_weights] {
+            assert!(low <= share && share <= high, "{split:?}");
+        }
+    }
 }
 
 fn findings(plan: &Plan, records: &[Record]) -> Vec<Finding> {
