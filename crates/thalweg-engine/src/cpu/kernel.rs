@@ -42,9 +42,10 @@ struct Slot {
     trained: Trained,
     /// The group's clock at the replicate's step 0.
     started_at: u64,
-    /// Places in the problem's grid and the replicate's snapshots.
+    /// Places in the problem's grid, the replicate's snapshots, and the steps that it watches.
     grid_at: usize,
     snapshot_at: usize,
+    watch_at: usize,
     /// The permutation of this epoch.
     order: Vec<usize>,
 }
@@ -157,7 +158,8 @@ impl Slot {
     fn due(&self, problem: &Problem) -> u64 {
         let grid = problem.grid.get(self.grid_at);
         let snapshot = self.job.snapshots.get(self.snapshot_at);
-        let step = grid.into_iter().chain(snapshot).min();
+        let watch = self.job.watch.get(self.watch_at);
+        let step = grid.into_iter().chain(snapshot).chain(watch).min();
         step.map_or(u64::MAX, |step| self.started_at + step)
     }
 }
@@ -250,6 +252,7 @@ impl<V, K> Lanes<V, K> {
                 weights: Vec::new(),
             },
             snapshots: Vec::new(),
+            watched: Vec::new(),
         };
         Slot {
             job,
@@ -257,6 +260,7 @@ impl<V, K> Lanes<V, K> {
             started_at: clock,
             grid_at: 0,
             snapshot_at: 0,
+            watch_at: 0,
             order: Vec::new(),
         }
     }
@@ -288,6 +292,10 @@ impl<V, K> Lanes<V, K> {
         if problem.grid.get(slot.grid_at) == Some(&step) {
             slot.trained.losses.push(loss);
             slot.grid_at += 1;
+        }
+        if slot.job.watch.get(slot.watch_at) == Some(&step) {
+            slot.trained.watched.push(loss);
+            slot.watch_at += 1;
         }
         if slot.job.keep_losses {
             slot.trained.all_losses.push(loss);

@@ -5,9 +5,10 @@ use thalweg::analysis::looked::Looked;
 use thalweg::analysis::split::Split;
 use thalweg::analysis::standing::restart_pays;
 use thalweg::analysis::summary::{Reaches, Summary};
+use thalweg::descent::Stop;
 use thalweg::stats::Interval;
 
-use super::numbers::{count, factor, interval, number, percent, size, steps};
+use super::numbers::{count, factor, interval, many, number, percent, size, steps};
 
 /// Whether the share is reached, missed, or undecided at this many replicates.
 pub fn verdict(s: &Summary) -> String {
@@ -16,9 +17,12 @@ pub fn verdict(s: &Summary) -> String {
         Reaches::No => "No",
         Reaches::Undecided => "Undecided at this number of replicates",
     };
+    let get = match s.setting.descent.stop {
+        Stop::Below => "get below the loss",
+        Stop::Never => "end below the loss",
+    };
     format!(
-        "{lead}: {} of {} replicates get below the loss ({}, 95 % interval {}); the study asks for \
-         {}.",
+        "{lead}: {} of {} replicates {get} ({}, 95 % interval {}); the study asks for {}.",
         count(s.successes),
         count(s.replicates),
         percent(s.share),
@@ -42,13 +46,21 @@ pub fn times(s: &Summary) -> String {
             steps(s.steps.q90.step, budget)
         );
     }
-    let some = if s.successes == 0 {
-        "None gets"
-    } else {
-        "Fewer than half get"
+    let some = match (s.setting.descent.stop, s.successes) {
+        (Stop::Below, 0) => "None gets there within",
+        (Stop::Below, _) => "Fewer than half get there within",
+        (Stop::Never, 0) => "None is there after",
+        (Stop::Never, _) => "Fewer than half are there after",
+    };
+    let left = match s.left {
+        0 => String::new(),
+        n => format!(
+            " {} below on the way and left again.",
+            many(n as usize, "replicate was", "replicates were")
+        ),
     };
     format!(
-        "{some} there within {} steps; the median final loss is {}.",
+        "{some} {} steps; the median final loss is {}.{left}",
         count(budget),
         size(s.final_loss)
     )

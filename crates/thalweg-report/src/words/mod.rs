@@ -5,6 +5,7 @@ pub mod along;
 pub mod cell;
 pub mod comparison;
 pub mod decision;
+pub mod impossible;
 pub mod numbers;
 pub mod replicate;
 pub mod setting;

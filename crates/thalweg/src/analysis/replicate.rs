@@ -18,6 +18,9 @@ const POINTS: usize = 60;
 /// Points of the slowest mode that are named.
 const HEAVY: usize = 3;
 
+/// Σ (f − f̄)² over Σ (y − ȳ)² below which an output is the same for every input.
+const CONSTANT: f64 = 1e-6;
+
 /// Replicates of a cell up to which the losses of each are told step by step.
 const FEW: usize = 10;
 
@@ -63,6 +66,9 @@ pub struct Replicate {
     pub dead_units: Option<u64>,
     /// Hidden units whose |φ'| is small on every point at the end, dead ones included.
     pub saturated_units: Option<u64>,
+    /// Whether the output at the end is the same for every input, to a thousandth of the targets'
+    /// standard deviation.
+    pub constant_output: bool,
     /// Share of the trace of Θ at the end that each weight layer has.
     pub layer_shares: Option<Vec<f64>>,
     /// Its way, if it was followed.
@@ -155,7 +161,7 @@ impl Replicate {
             best_loss: row.best_loss,
             final_loss: row.final_loss,
             impossible: (!cause.reached())
-                .then(|| impossible(cell, row.replicate))
+                .then(|| impossible(cell, row.replicate, first))
                 .flatten(),
             cause,
             predicted: first.and_then(|look| Some(predict(cell, row.rate, look)?.steps)),
@@ -167,6 +173,9 @@ impl Replicate {
             kernel_moved: end.and_then(|look| look.kernel_moved),
             dead_units: last.and_then(|look| look.dead_units),
             saturated_units: last.and_then(|look| look.saturated_units),
+            constant_output: end
+                .and_then(|look| look.output_spread)
+                .is_some_and(|spread| spread < CONSTANT),
             layer_shares: end.and_then(|look| look.layer_shares.clone()),
             trajectory: trajectory(cell, row, looks),
             leave_one_out: end.and_then(|look| leave_one_out(cell, row, look)),

@@ -78,6 +78,8 @@ pub struct Summary {
     pub replicates: u64,
     /// Successes.
     pub successes: u64,
+    /// Replicates with a row that were below on the way, and above again at the end.
+    pub left: u64,
     /// Successes over replicates.
     pub share: f64,
     /// Interval of the success probability: Wilson's, with the effective number of trials in a
@@ -184,6 +186,7 @@ pub fn summarize(cell: &Cell, record: &Record, threads: usize) -> Summary {
         None => wilson(successes, replicates, LEVEL),
     };
     let asked = cell.setting.success.share;
+    let left = (record.rows.iter()).filter(|row| !row.reached() && row.first_below.is_some());
     let of_rows = |f: &dyn Fn(&Row) -> f64| median(&record.rows.iter().map(f).collect::<Vec<_>>());
     Summary {
         cell: cell.number,
@@ -192,6 +195,7 @@ pub fn summarize(cell: &Cell, record: &Record, threads: usize) -> Summary {
         tally: record.tally,
         replicates,
         successes,
+        left: left.count() as u64,
         share,
         success,
         reaches: if success.low >= asked {

@@ -1,9 +1,12 @@
 //! The laws that the library keeps.
 
 mod arrows;
+mod counterfactuals;
 mod deciding;
+mod endings;
 mod engines;
 mod expectations;
+mod impossibilities;
 mod infinite;
 mod laws;
 mod mean_field;
