@@ -54,6 +54,7 @@ impl Batch {
             snapshots: Vec::new(),
             keep_best: false,
             keep_losses: false,
+            watch: Vec::new(),
         }
     }
 }

@@ -71,6 +71,7 @@
 //!     snapshots: Vec::new(),
 //!     keep_best: false,
 //!     keep_losses: false,
+//!     watch: Vec::new(),
 //! };
 //! let jobs = Jobs::default();
 //! jobs.waiting.lock().unwrap().extend([job(0, 0.05), job(1, 0.3)]);
@@ -224,6 +225,8 @@ pub struct Job {
     pub keep_best: bool,
     /// Keep the loss of every step.
     pub keep_losses: bool,
+    /// Steps, increasing, whose loss is handed back besides those of [`Problem::grid`].
+    pub watch: Vec<u64>,
 }
 
 /// Weights of a replicate at a step.
@@ -262,6 +265,8 @@ pub struct Trained {
     pub last: Snapshot,
     /// What was asked for on the way.
     pub snapshots: Vec<Snapshot>,
+    /// The losses of the steps of [`Job::watch`] that were made.
+    pub watched: Vec<f64>,
 }
 
 impl Trained {

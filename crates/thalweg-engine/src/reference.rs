@@ -159,6 +159,7 @@ fn train_one(problem: &Problem, job: Job, queue: &dyn Queue) -> Option<Trained> 
             weights: Vec::new(),
         },
         snapshots: Vec::new(),
+        watched: Vec::new(),
     };
     let (mut limit, mut loss_before) = (f64::INFINITY, f64::NAN);
     let mut order = Vec::new();
@@ -195,6 +196,9 @@ fn train_one(problem: &Problem, job: Job, queue: &dyn Queue) -> Option<Trained> 
         };
         if problem.grid.binary_search(&t).is_ok() {
             trained.losses.push(loss);
+        }
+        if job.watch.binary_search(&t).is_ok() {
+            trained.watched.push(loss);
         }
         if job.keep_losses {
             trained.all_losses.push(loss);

@@ -55,6 +55,7 @@ fn bits(trained: &Trained) -> (String, u64, Vec<u64>) {
     let numbers = [
         &trained.losses[..],
         &trained.all_losses[..],
+        &trained.watched[..],
         &trained.last.weights[..],
         &[trained.best_loss, trained.last.loss],
     ];
@@ -120,6 +121,7 @@ fn job(problem: &Problem, replicate: u64, rate: f64, size: f64) -> Job {
         snapshots: Vec::new(),
         keep_best: false,
         keep_losses: true,
+        watch: vec![0, 3, 4, 29, 60],
     }
 }
 

@@ -56,7 +56,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         let predicted = at.predicted.map_or("–".into(), size);
         println!("{:>8}  {:>10}  {predicted:>10}", at.step, size(at.loss));
     }
-    let slow = &told.slowest;
+    let Some(slow) = &told.slowest else {
+        return Ok(());
+    };
     println!("\nits slowest mode: λ = {}", size(slow.eigenvalue));
     println!("  holds {:.0} % of what is left", 100.0 * slow.share_end);
     for point in &slow.points {

@@ -3,13 +3,15 @@
 
 use serde::Serialize;
 
+use crate::analysis::cause::Cause;
 use crate::analysis::forecast::linear;
 use crate::analysis::points;
 use crate::analysis::replicate::Replicate;
 use crate::data::Set;
-use crate::engine::{Engine, Snapshot};
+use crate::descent::Method;
+use crate::engine::{Engine, Job, Problem, Snapshot};
 use crate::error::Error;
-use crate::lab::{Control, replay, row};
+use crate::lab::{Control, replay, row, train_one};
 use crate::linalg::eigen;
 use crate::observe::{self, Curvature, Tangent};
 use crate::plan::Cell;
@@ -27,12 +29,30 @@ pub struct Explanation {
     pub replicate: Replicate,
     /// Its loss on the grid of steps.
     pub losses: Vec<Loss>,
-    /// The slowest mode at the end.
-    pub slowest: Mode,
+    /// What it would have needed, done: trained on, or again, with the change.
+    pub tried: Vec<Tried>,
+    /// The slowest mode at the end; none where several modes are as slow, as those without kernel
+    /// are.
+    pub slowest: Option<Mode>,
     /// The whole Hessian at the end; none above [`EXACT`] parameters, or if it diverged.
     pub curvature: Option<Curvature>,
     /// Whether the replay ended in the recorded bits; none if the replicate is not in the record.
     pub same_bits: Option<bool>,
+}
+
+/// A change that was made, and what came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Tried {
+    /// Whether from the start; otherwise from the last weights.
+    pub from_start: bool,
+    /// The rate.
+    pub rate: f64,
+    /// How many steps it was given.
+    pub steps: u64,
+    /// How that ended, counted from there.
+    pub outcome: Outcome,
+    /// The loss at the end.
+    pub loss: f64,
 }
 
 /// The loss at a step.
@@ -91,7 +111,7 @@ pub struct ModePair {
 /// let plan = Plan::new(&study, &Inputs::default())?;
 /// let told = explain(&plan.cells[0], &Cpu::detect(), 0, None, &Control::default())?;
 /// println!("{}, {}", told.replicate.cause, told.replicate.outcome);
-/// println!("slowest mode: λ = {}", told.slowest.eigenvalue);
+/// println!("slowest mode: λ = {}", told.slowest.expect("it has one").eigenvalue);
 /// # assert_eq!(told.replicate.spectra.unwrap().end.len(), 4);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -121,6 +141,15 @@ pub fn explain(
     followed.setting.look.replicates = replicate.saturating_add(1);
     let (job, trained) = replay(&followed, engine, replicate, control)?;
     let row = row(&trained);
+    // Without what is kept on the way.
+    let again = Job {
+        snapshots: Vec::new(),
+        keep_best: false,
+        keep_losses: false,
+        watch: Vec::new(),
+        ..job.clone()
+    };
+    let trained_last = trained.last.clone();
     let set = Set { x: job.x, y: job.y };
     let wanted = [
         Observable::Ntk,
@@ -134,12 +163,16 @@ pub fn explain(
         weights: job.weights,
     };
     let diverged = matches!(trained.outcome, Outcome::Diverged { .. });
+    let course = observe::course(&problem, &cell.watch_steps(), &trained);
     let mut path = vec![first];
     path.extend(trained.snapshots);
     if !diverged && path.last().is_none_or(|p| p.step < trained.last.step) {
         path.push(trained.last.clone());
     }
-    let looks = observe::look(&problem, &wanted, replicate, job.rate, &set, &path);
+    let mut looks = observe::look(&problem, &wanted, replicate, job.rate, &set, &path);
+    if let Some(last) = looks.last_mut() {
+        last.course = Some(course);
+    }
     // Every path has its start.
     let (first, last) = (&looks[0], &looks[looks.len() - 1]);
     let reached = &problem.grid[..trained.losses.len()];
@@ -159,6 +192,14 @@ pub fn explain(
             .collect();
         observe::curvature(&problem, &weights, &at, &r)
     });
+    let replicate_told = Replicate::without_curve(cell, &row, &looks);
+    let tried = try_changes(
+        engine,
+        &problem,
+        (&again, &trained_last),
+        &replicate_told,
+        control,
+    )?;
     let recorded = record.and_then(|r| r.rows.iter().find(|r| r.replicate == replicate));
     Ok(Explanation {
         losses: losses.collect(),
@@ -167,19 +208,78 @@ pub fn explain(
         same_bits: recorded.map(|r| {
             r.outcome == row.outcome && r.final_loss.to_bits() == row.final_loss.to_bits()
         }),
-        replicate: Replicate::without_curve(cell, &row, &looks),
+        replicate: replicate_told,
+        tried,
     })
 }
 
-fn slowest(
-    problem: &crate::engine::Problem,
-    weights: &[f64],
-    set: &Set,
-    last: &Observation,
-) -> Mode {
+/// Trains with what the cause says would have been otherwise: with the budget of the run, from its
+/// last weights, or from its start if it diverged. Of plain gradient descent alone, whose weights
+/// are all that it remembers.
+fn try_changes(
+    engine: &dyn Engine,
+    problem: &Problem,
+    (again, last): (&Job, &Snapshot),
+    told: &Replicate,
+    control: &Control<'_>,
+) -> Result<Vec<Tried>, Error> {
+    if problem.method != Method::Gd {
+        return Ok(Vec::new());
+    }
+    let changes: Vec<(bool, f64)> = match told.cause {
+        Cause::Diverged {
+            over_limit_start, ..
+        } if over_limit_start > 1.0 => vec![(true, 0.5 * told.rate / over_limit_start)],
+        Cause::AtTheEdge { over_limit, .. } => vec![(false, 0.5 * told.rate_end / over_limit)],
+        Cause::TooSlow { .. } | Cause::Plateau { .. } => vec![(false, told.rate_end)],
+        Cause::Reached
+        | Cause::Catapulted { .. }
+        | Cause::Left { .. }
+        | Cause::Diverged { .. }
+        | Cause::Fluctuating { .. }
+        | Cause::RankDeficient { .. }
+        | Cause::Dead { .. }
+        | Cause::Saturated { .. }
+        | Cause::Stationary { .. }
+        | Cause::PrecisionFloor { .. }
+        | Cause::Undecided => Vec::new(),
+    };
+    // From the end on the rate is constant.
+    let constant = Problem {
+        schedule: [].into(),
+        ..problem.clone()
+    };
+    let one = |(from_start, rate): (bool, f64)| {
+        let problem = if from_start { problem } else { &constant };
+        let job = Job {
+            weights: if from_start {
+                &again.weights
+            } else {
+                &last.weights
+            }
+            .clone(),
+            rate,
+            ..again.clone()
+        };
+        let trained = train_one(engine, problem, job, control)?;
+        Ok(Tried {
+            from_start,
+            rate,
+            steps: problem.steps,
+            outcome: trained.outcome,
+            loss: trained.last.loss,
+        })
+    };
+    changes.into_iter().map(one).collect()
+}
+
+fn slowest(problem: &Problem, weights: &[f64], set: &Set, last: &Observation) -> Option<Mode> {
     let n = set.y.len();
     let kernel = observe::kernel(problem, &Tangent::new(problem, weights, &set.x));
     let e = eigen(&kernel, n);
+    if !observe::has_slowest(&e) {
+        return None;
+    }
     let share = |c: &Option<Vec<f64>>| {
         c.as_ref().map_or(f64::NAN, |c| {
             c[0] * c[0] / c.iter().map(|c| c * c).sum::<f64>()
@@ -201,11 +301,11 @@ fn slowest(
         }
     });
     heavy.truncate(4);
-    Mode {
+    Some(Mode {
         eigenvalue: e.values[0],
         share_start: share(&last.start_coefficients),
         share_end: share(&last.coefficients),
         points: heavy,
         pair,
-    }
+    })
 }

@@ -138,7 +138,7 @@ pub struct Observation {
     pub path_length: Option<f64>,
     /// Hidden units with φ' = 0 on every training point.
     pub dead_units: Option<u64>,
-    /// ‖∇L‖.
+    /// ‖∇L‖ in all parameters, those of frozen layers included.
     pub gradient_norm: Option<f64>,
     /// Share of the trace of Θ that each weight layer with its bias has; they add up to 1.
     pub layer_shares: Option<Vec<f64>>,
@@ -155,6 +155,14 @@ pub struct Observation {
     /// Share of the parameters with a gradient that a step of gradient descent would not change:
     /// the update is lost to rounding in the cell's precision.
     pub lost_updates: Option<f64>,
+    /// Units of each hidden layer with φ' = 0 on every training point.
+    pub dead: Option<Vec<u64>>,
+    /// Share of the units of each hidden layer with |φ'| below a thousandth of its largest value,
+    /// over all training points.
+    pub saturation: Option<Vec<f64>>,
+    /// Σ (f − f̄)² over Σ (y − ȳ)²: 0 is an output that is the same for every input. None where all
+    /// targets are the same.
+    pub output_spread: Option<f64>,
     /// What the loss did on the way; at the last look only.
     pub course: Option<Course>,
 }
@@ -167,19 +175,49 @@ impl Observation {
         Some(values.iter().filter(|l| **l > noise).count())
     }
 
-    /// rᵀΘr/rᵀr, between λmin and λmax: with L = s Σ r², ‖∇L‖² = 4 s · this · L, so it is the
-    /// constant of the Polyak–Łojasiewicz inequality along the path (Liu, Zhu, Belkin 2020,
-    /// arXiv:2003.00307).
-    pub fn polyak_lojasiewicz(&self) -> Option<f64> {
+    /// s Σ c² over the modes of Θ that are round-off: the loss that no parameter moves to first
+    /// order.
+    pub fn unreachable(&self, s: f64) -> Option<f64> {
+        let gone = self.eigenvalues.as_ref()?.len() - self.rank()?;
+        let r = self.coefficients.as_ref()?;
+        Some(s * r[..gone].iter().map(|c| c * c).sum::<f64>())
+    }
+
+    /// How far the parameters have still to go, as a share of how far they may for the kernel to
+    /// stay: √(Σ c²/λ) √(λmax/λmin).
+    ///
+    /// √(Σ c²/λ) = ‖J⁺r‖ is the shortest way to zero residuals. J changes along it by no more than
+    /// in proportion, and λmin keeps its size as long as that change is small beside √λmin (Chizat,
+    /// Oyallon, Bach 2019, arXiv:1812.07956); √λmax stands for the constant, weights being of the
+    /// order of 1. Infinite where J has not rank N.
+    pub fn to_go(&self) -> Option<f64> {
+        let (values, r) = (self.eigenvalues.as_ref()?, self.coefficients.as_ref()?);
+        if self.rank()? < values.len() {
+            return Some(f64::INFINITY);
+        }
+        let (low, high) = (values.first()?, values.last()?);
+        let way: f64 = values.iter().zip(r).map(|(l, c)| c * c / l).sum();
+        Some(way.sqrt() * (high / low).sqrt())
+    }
+
+    /// rᵀΘr/rᵀr, between λmin and λmax. With L = s Σ r², ‖∇L‖² = 4 s · this · L, so 2 s · this is the
+    /// μ of ‖∇L‖² = 2 μ L, the constant of the Polyak–Łojasiewicz inequality here (Liu, Zhu, Belkin
+    /// 2020, arXiv:2003.00307).
+    pub fn rayleigh(&self) -> Option<f64> {
         let (values, r) = (self.eigenvalues.as_ref()?, self.coefficients.as_ref()?);
         let moved: f64 = values.iter().zip(r).map(|(l, c)| l * c * c).sum();
-        Some(moved / r.iter().map(|c| c * c).sum::<f64>())
+        // Eigenvalues that are negative by rounding pull at nothing.
+        Some((moved / r.iter().map(|c| c * c).sum::<f64>()).max(0.0))
     }
 }
 
 /// What the loss of a replicate did on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Course {
+    /// Whether it was higher at some step of the grid than at the one before, beyond rounding.
+    pub rose: bool,
+    /// The end of the way, of a run that made all its steps.
+    pub tail: Option<Tail>,
     /// The last loss of the grid that is a little before the end.
     pub late: Option<LateLoss>,
 }
@@ -191,6 +229,38 @@ pub struct LateLoss {
     pub step: u64,
     /// The loss there.
     pub loss: f64,
+}
+
+/// What the loss of a replicate did in the last half of its budget.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Tail {
+    /// The step at which the last half begins.
+    pub from: u64,
+    /// The loss there.
+    pub loss_from: f64,
+    /// The loss at the end.
+    pub loss_to: f64,
+    /// The smallest recorded loss of the last half.
+    pub lowest: f64,
+    /// The largest.
+    pub highest: f64,
+    /// Steps at the very end whose loss was compared with that of the step before.
+    pub compared: u64,
+    /// How many of them raised it, beyond rounding.
+    pub rises: u64,
+}
+
+impl Tail {
+    /// Whether the loss rose again in the last half.
+    pub fn rose(&self) -> bool {
+        self.rises > 0 || self.highest > self.loss_from * (1.0 + 1e-5)
+    }
+
+    /// The loss at half of the budget over that at the end; none if it did not fall.
+    pub fn fell(&self) -> Option<f64> {
+        let fell = self.loss_from / self.loss_to;
+        (fell.is_finite() && fell > 1.0).then_some(fell)
+    }
 }
 
 /// Losses of a kept replicate.

@@ -151,6 +151,7 @@ fn cell(text: &str, replicates: u64) -> Result<(Problem, Vec<Job>), Error> {
         snapshots: Vec::new(),
         keep_best: false,
         keep_losses: false,
+        watch: Vec::new(),
         ..lab::job(cell, &problem, r)
     };
     let jobs = (0..replicates).map(plain).collect();

@@ -44,9 +44,11 @@ struct Slot {
     trained: Trained,
     /// The group's clock at the replicate's step 0.
     started_at: u64,
-    /// Places in the problem's grid, the replicate's snapshots and the problem's schedule.
+    /// Places in the problem's grid, the replicate's snapshots, the steps that it watches, and the
+    /// problem's schedule.
     grid_at: usize,
     snapshot_at: usize,
+    watch_at: usize,
     schedule_at: usize,
     /// The permutation of this epoch.
     order: Vec<usize>,
@@ -160,8 +162,10 @@ impl Slot {
     fn due(&self, problem: &Problem) -> u64 {
         let grid = problem.grid.get(self.grid_at);
         let snapshot = self.job.snapshots.get(self.snapshot_at);
+        let watch = self.job.watch.get(self.watch_at);
         let change = problem.schedule.get(self.schedule_at).map(|m| &m.step);
-        let step = grid.into_iter().chain(snapshot).chain(change).min();
+        let steps = grid.into_iter().chain(snapshot).chain(watch).chain(change);
+        let step = steps.min();
         step.map_or(u64::MAX, |step| self.started_at + step)
     }
 }
@@ -265,6 +269,7 @@ impl<V, K> Lanes<V, K> {
                 weights: Vec::new(),
             },
             snapshots: Vec::new(),
+            watched: Vec::new(),
         };
         Slot {
             job,
@@ -273,6 +278,7 @@ impl<V, K> Lanes<V, K> {
             grid_at: 0,
             snapshot_at: 0,
             schedule_at: 0,
+            watch_at: 0,
             order: Vec::new(),
         }
     }
@@ -304,6 +310,10 @@ impl<V, K> Lanes<V, K> {
         if problem.grid.get(slot.grid_at) == Some(&step) {
             slot.trained.losses.push(loss);
             slot.grid_at += 1;
+        }
+        if slot.job.watch.get(slot.watch_at) == Some(&step) {
+            slot.trained.watched.push(loss);
+            slot.watch_at += 1;
         }
         if slot.job.keep_losses {
             slot.trained.all_losses.push(loss);

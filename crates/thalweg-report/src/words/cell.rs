@@ -5,10 +5,11 @@ use thalweg::analysis::looked::Looked;
 use thalweg::analysis::restarts::{Evidence, Redrawn, Restarts};
 use thalweg::analysis::split::Split;
 use thalweg::analysis::summary::{IntervalKind, Reaches, Summary};
+use thalweg::descent::Stop;
 use thalweg::stats::Interval;
 
 use super::numbers::{
-    count, factor, interval, list, number, p_value, percent, ratio_interval, size, steps,
+    count, factor, interval, list, many, number, p_value, percent, ratio_interval, size, steps,
 };
 
 /// Whether the share is reached, missed, or undecided at this many replicates.
@@ -18,8 +19,12 @@ pub fn verdict(s: &Summary) -> String {
         Reaches::No => "No",
         Reaches::Undecided => "Undecided at this number of replicates",
     };
+    let get = match s.setting.descent.stop {
+        Stop::Below => "get below the loss",
+        Stop::Never => "end below the loss",
+    };
     format!(
-        "{lead}: {} of {} replicates get below the loss ({}, {} {}); the study asks for {}.",
+        "{lead}: {} of {} replicates {get} ({}, {} {}); the study asks for {}.",
         count(s.successes),
         count(s.replicates),
         percent(s.share),
@@ -72,13 +77,21 @@ pub fn times(s: &Summary) -> String {
             steps(s.steps.q90.step, budget)
         );
     }
-    let some = if s.successes == 0 {
-        "None gets"
-    } else {
-        "Fewer than half get"
+    let some = match (s.setting.descent.stop, s.successes) {
+        (Stop::Below, 0) => "None gets there within",
+        (Stop::Below, _) => "Fewer than half get there within",
+        (Stop::Never, 0) => "None is there after",
+        (Stop::Never, _) => "Fewer than half are there after",
+    };
+    let left = match s.left {
+        0 => String::new(),
+        n => format!(
+            " {} below on the way and left again.",
+            many(n as usize, "replicate was", "replicates were")
+        ),
     };
     format!(
-        "{some} there within {} steps; the median final loss is {}.",
+        "{some} {} steps; the median final loss is {}.{left}",
         count(budget),
         size(s.final_loss)
     )

@@ -7,6 +7,7 @@ pub mod comparison;
 pub mod decision;
 pub mod families;
 pub mod followed;
+pub mod impossible;
 pub mod numbers;
 pub mod replicate;
 pub mod setting;

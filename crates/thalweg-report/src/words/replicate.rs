@@ -1,14 +1,15 @@
 //! What is said of one replicate: how and why it ended, and what would have been otherwise.
 
-use thalweg::analysis::cause::Cause;
+use thalweg::analysis::cause::{Cause, Critical};
 use thalweg::analysis::impossible::Impossible;
 use thalweg::analysis::replicate::Replicate;
 use thalweg::analysis::trajectory::Trajectory;
-use thalweg::explain::{Explanation, Mode};
+use thalweg::explain::{Explanation, Mode, Tried};
 use thalweg::observe::Curvature;
 use thalweg::record::Outcome;
 use thalweg::theory::linear::Steps;
 
+use super::impossible::impossible;
 use super::numbers::{count, factor, list, many, number, percent, size};
 
 /// From this share of the edge on a run counts as being there.
@@ -29,10 +30,15 @@ pub fn outcome(r: &Replicate) -> String {
 pub fn sentences(r: &Replicate) -> Vec<String> {
     let mut all = vec![evidence(r)];
     all.extend(counterfactual(r));
-    let known = r.impossible.as_ref().map(impossible);
+    // A layer that was born dead is told by its cause.
+    let known = match (&r.cause, &r.impossible) {
+        (Cause::Dead { .. }, Some(Impossible::DeadAtStart { .. })) => None,
+        (_, known) => known.as_ref().map(impossible),
+    };
     all.extend(known.filter(|sentence| !all.contains(sentence)));
     all.extend(r.predicted.map(prediction));
-    all.extend(r.trajectory.as_ref().map(trajectory));
+    let thrown = matches!(r.cause, Cause::Catapulted { .. });
+    all.extend(r.trajectory.as_ref().map(|way| trajectory(way, thrown)));
     if let Some(moved) = r.kernel_moved {
         all.push(format!(
             "The kernel moved by {} of its norm on the way.",
@@ -45,6 +51,9 @@ pub fn sentences(r: &Replicate) -> Vec<String> {
             "At the end η·sharpness is {} times that of the edge of stability: {place} it.",
             factor(edge)
         ));
+    }
+    if r.constant_output && !matches!(r.cause, Cause::Dead { .. }) {
+        all.push("At the end the output is the same for every input.".into());
     }
     let told = matches!(r.cause, Cause::Stationary { .. });
     let dead = r.dead_units.unwrap_or(0);
@@ -81,15 +90,50 @@ pub fn sentences(r: &Replicate) -> Vec<String> {
 /// The same of a replicate that was trained again, with its slowest mode and its Hessian.
 pub fn explanation(e: &Explanation) -> Vec<String> {
     let mut all = sentences(&e.replicate);
-    all.extend(mode(&e.slowest));
+    all.extend(e.tried.iter().map(tried));
+    all.extend(e.slowest.as_ref().and_then(mode));
     all.extend(e.curvature.as_ref().map(curvature));
     all
+}
+
+/// What came of a change that was made.
+fn tried(t: &Tried) -> String {
+    let what = if t.from_start {
+        format!(
+            "Tried: trained from its start at a rate of {}",
+            number(t.rate)
+        )
+    } else {
+        format!(
+            "Tried: trained on from there at a rate of {}",
+            number(t.rate)
+        )
+    };
+    match t.outcome {
+        Outcome::Below { step } => format!("{what}, it gets below after {} steps.", count(step)),
+        Outcome::Spent | Outcome::Fixed { .. } => format!(
+            "{what}, it does not get below within {} steps: the loss is then {}.",
+            count(t.steps),
+            size(t.loss)
+        ),
+        Outcome::Diverged { step } => format!("{what}, it diverges after {} steps.", count(step)),
+    }
 }
 
 /// What was seen, in a sentence.
 pub fn evidence(r: &Replicate) -> String {
     let loss = size(r.final_loss);
     match &r.cause {
+        Cause::Left {
+            first_below,
+            best_loss,
+        } => format!(
+            "It reached the loss and left it again: first below {:e} at step {}, {} at best, \
+             {loss} at the end.",
+            r.loss_below,
+            count(*first_below),
+            size(*best_loss)
+        ),
         Cause::Reached => format!(
             "It reached the loss: {loss} at step {}, first below {:e} at step {}.",
             count(r.steps),
@@ -125,27 +169,51 @@ pub fn evidence(r: &Replicate) -> String {
             count(r.steps),
             factor(*over_limit_start)
         ),
-        Cause::TooSlow { more, .. } => format!(
-            "Too slow: the loss is {loss} after {} steps, and the kernel there needs about {} more \
-             at this rate.",
-            count(r.steps),
-            number(*more as f64)
+        Cause::TooSlow {
+            more, holds, fell, ..
+        } => too_slow(r, (*more, *holds), *fell),
+        Cause::AtTheEdge {
+            over_limit, rises, ..
+        } => at_the_edge(&loss, *over_limit, *rises),
+        Cause::Fluctuating {
+            lowest,
+            highest,
+            rises: (up, of),
+        } => format!(
+            "It fluctuates and no longer falls: in the last half of the budget the loss was \
+             between {} and {}, and {} of the last {} raised it. It ended at {loss}.",
+            size(*lowest),
+            size(*highest),
+            count(*up),
+            many(*of as usize, "step", "steps")
         ),
-        Cause::AtTheEdge { over_limit, .. } => format!(
-            "It bounces at the edge of stability with a loss of {loss}: the rate is {} times the \
-             largest stable rate of the kernel at the end.",
-            factor(*over_limit)
+        Cause::Plateau { curvature, .. } => format!(
+            "On a plateau: the loss is {loss} near a saddle that the run is leaving. The lowest \
+             curvature there is {}, faster than the gradient.",
+            number(*curvature)
         ),
+        Cause::Dead {
+            layer, at_start, ..
+        } => format!(
+            "Dead: every unit of hidden layer {layer} is 0 on every training point{}, so the \
+             output is the same for every input.",
+            if *at_start { ", from the start on" } else { "" }
+        ),
+        Cause::Saturated {
+            layer,
+            share,
+            at_start,
+            rank,
+        } => saturated(r, *layer, (*share, *at_start), *rank),
         Cause::RankDeficient { floor, rank, .. } => format!(
-            "Rank-deficient: parameters move the outputs in {rank} of {} directions, and {} of the \
-             remaining loss lies in the others, which holds it at {}.",
+            "Rank-deficient: parameters move the outputs in {rank} of {} directions, which holds \
+             the loss at {} or more; it ended at {loss}.",
             r.points,
-            percent(floor / r.final_loss),
             number(*floor)
         ),
         Cause::Stationary {
-            saddle, dead_units, ..
-        } => stationary(&loss, *saddle, *dead_units),
+            point, dead_units, ..
+        } => stationary(&loss, *point, *dead_units),
         Cause::PrecisionFloor { lost, .. } => format!(
             "The arithmetic stopped it at a loss of {loss}: {} although the gradient is not zero.",
             lost.map_or(
@@ -160,10 +228,73 @@ pub fn evidence(r: &Replicate) -> String {
     }
 }
 
-fn stationary(loss: &str, saddle: Option<bool>, dead_units: Option<u64>) -> String {
-    let kind = match saddle {
-        Some(true) => "a saddle: the Hessian has an eigenvalue below −1e-4 of its largest there",
-        Some(false) => {
+/// How far it came, and what is left where that is known.
+fn too_slow(r: &Replicate, (more, holds): (Option<u64>, bool), fell: Option<f64>) -> String {
+    let lead = format!(
+        "Too slow: the loss is {} after {} steps",
+        size(r.final_loss),
+        count(r.steps)
+    );
+    let needs = match more {
+        Some(more) if holds => format!(
+            ", and the kernel there needs about {} more at this rate",
+            number(more as f64)
+        ),
+        Some(more) => format!(
+            "; the kernel there would need about {} more at this rate, but it will still move, and \
+             usually fewer are needed",
+            number(more as f64)
+        ),
+        None => String::new(),
+    };
+    let falls = fell.map_or(String::new(), |fell| {
+        format!(
+            " It still fell by a factor of {} in the last half of the budget.",
+            factor(fell)
+        )
+    });
+    format!("{lead}{needs}.{falls}")
+}
+
+fn at_the_edge(loss: &str, over_limit: f64, rises: Option<(u64, u64)>) -> String {
+    let bounces = match rises {
+        Some((up, of)) if up > 0 => format!(
+            ", and {} of the last {} raised the loss",
+            count(up),
+            many(of as usize, "step", "steps")
+        ),
+        Some(_) | None => String::new(),
+    };
+    format!(
+        "It bounces at the edge of stability with a loss of {loss}: the rate is {} times the \
+         largest stable rate of the kernel at the end{bounces}.",
+        factor(over_limit)
+    )
+}
+
+fn saturated(r: &Replicate, layer: usize, shares: (f64, Option<f64>), rank: usize) -> String {
+    let before = shares.1.map_or(String::new(), |share| {
+        format!(" ({} at the start)", percent(share))
+    });
+    format!(
+        "Saturated: in hidden layer {layer} φ' is below a thousandth of its largest value in {} of \
+         the units over all points{before}, and parameters move the outputs in {rank} of {} \
+         directions. The loss stands at {}.",
+        percent(shares.0),
+        r.points,
+        size(r.final_loss)
+    )
+}
+
+fn stationary(loss: &str, point: Option<Critical>, dead_units: Option<u64>) -> String {
+    let kind = match point {
+        Some(Critical::Saddle) => {
+            "a saddle: the Hessian has an eigenvalue below −1e-4 of its largest there"
+        }
+        Some(Critical::Degenerate) => {
+            "a degenerate point: the Hessian is zero there too, and higher derivatives decide"
+        }
+        Some(Critical::Minimum) => {
             "a local minimum, as far as can be told: the Hessian has no eigenvalue below −1e-4 of \
              its largest there"
         }
@@ -182,7 +313,24 @@ fn stationary(loss: &str, saddle: Option<bool>, dead_units: Option<u64>) -> Stri
 /// What would have been otherwise, in a sentence; none where nothing was computed.
 pub fn counterfactual(r: &Replicate) -> Option<String> {
     match &r.cause {
-        Cause::Reached | Cause::Catapulted { .. } | Cause::Undecided => None,
+        Cause::Reached
+        | Cause::Catapulted { .. }
+        | Cause::Fluctuating { .. }
+        | Cause::Saturated { .. }
+        | Cause::Undecided => None,
+        Cause::Left { first_below, .. } => Some(format!(
+            "With `stop = \"below\"` it would have ended at step {}.",
+            count(*first_below)
+        )),
+        Cause::Dead { floor, .. } => Some(format!(
+            "No step revives the layer, and the best constant leaves {}.",
+            number(*floor)
+        )),
+        Cause::Plateau { leaves_in, .. } => Some(format!(
+            "Along that curvature a deviation grows e-fold within {} steps, faster if it grows \
+             itself.",
+            number(*leaves_in)
+        )),
         Cause::Diverged {
             over_limit_start, ..
         } => {
@@ -195,7 +343,9 @@ pub fn counterfactual(r: &Replicate) -> Option<String> {
                 )
             })
         }
-        Cause::TooSlow { at_best_rate, more } => at_best_rate.filter(|b| b < more).map(|best| {
+        Cause::TooSlow {
+            at_best_rate, more, ..
+        } => at_best_rate.filter(|b| Some(*b) < *more).map(|best| {
             format!(
                 "At the best constant rate for that kernel it would need {} more.",
                 number(best as f64)
@@ -204,12 +354,12 @@ pub fn counterfactual(r: &Replicate) -> Option<String> {
         Cause::AtTheEdge {
             at_half_limit,
             over_limit,
+            ..
         } => at_half_limit.map(|steps| {
             format!(
-                "At a rate of {}, half the limit of that kernel, it would need about {} more \
-                 steps.",
-                number(0.5 * r.rate / over_limit),
-                count(steps)
+                "At a rate of {}, half the limit of that kernel, it would need about {} more.",
+                number(0.5 * r.rate_end / over_limit),
+                many(steps as usize, "step", "steps")
             )
         }),
         Cause::RankDeficient {
@@ -235,25 +385,6 @@ pub fn counterfactual(r: &Replicate) -> Option<String> {
     }
 }
 
-/// An exact reason why no weights get there.
-pub fn impossible(why: &Impossible) -> String {
-    match why {
-        Impossible::Linear { floor } => format!(
-            "The network is linear in its input and least squares leaves {}: no weights do better.",
-            number(*floor)
-        ),
-        Impossible::TwoRays { floor } => format!(
-            "Without biases the network is two rays from the origin, and the best two leave {}: no \
-             weights do better.",
-            number(*floor)
-        ),
-        Impossible::FewParameters { parameters } => format!(
-            "With {}, fewer than training points, almost no targets can be met.",
-            many(*parameters, "parameter", "parameters")
-        ),
-    }
-}
-
 fn prediction(steps: Steps) -> String {
     match steps {
         Steps::At(step) => format!(
@@ -272,7 +403,7 @@ fn prediction(steps: Steps) -> String {
     }
 }
 
-fn trajectory(way: &Trajectory) -> String {
+fn trajectory(way: &Trajectory, thrown: bool) -> String {
     let (most, step) = way.most;
     let edge = match way.first_over {
         None => format!(
@@ -289,13 +420,15 @@ fn trajectory(way: &Trajectory) -> String {
             many(way.at_edge, "look", "looks")
         ),
     };
+    // A catapult is thrown between the looks, if at none of them.
     let rises = match way.rises {
-        0 => "the loss never rose from one to the next".to_string(),
-        1 => "the loss rose once from one to the next".into(),
-        n => format!("the loss rose {n} times from one to the next"),
+        0 if thrown => String::new(),
+        0 => "; at none of them was the loss higher than at the one before".into(),
+        1 => "; the loss rose once from one to the next".into(),
+        n => format!("; the loss rose {n} times from one to the next"),
     };
     format!(
-        "Followed with {} looks: {edge}; {rises}; rᵀΘr/rᵀr was at least {} (Polyak–Łojasiewicz).",
+        "Followed with {} looks: {edge}{rises}; ‖∇L‖² was at least 2 μ L with μ = {} (Polyak–Łojasiewicz).",
         way.looks,
         number(way.pl_constant)
     )
@@ -328,9 +461,10 @@ fn mode(slowest: &Mode) -> Option<String> {
 fn curvature(c: &Curvature) -> String {
     let end = |v: Option<&f64>| v.map_or("–".into(), |v| number(*v));
     format!(
-        "The Hessian at the end has {} of {}, from {} to {}; its Gauss–Newton part reaches {}, the \
-         part of the residuals {}.",
+        "The Hessian at the end has {} and {} that rounding does not tell from 0, of {} from {} to \
+         {}; its Gauss–Newton part reaches {}, the part of the residuals {}.",
         many(c.negative(), "negative eigenvalue", "negative eigenvalues"),
+        c.eigenvalues.len() - c.rank(),
         c.eigenvalues.len(),
         end(c.eigenvalues.first()),
         end(c.eigenvalues.last()),

@@ -7,22 +7,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::forecast::{largest_stable_rate, over_limit, predict};
-use super::impossible::{Impossible, impossible};
-use crate::descent::Method;
+use super::forecast::over_limit;
+use super::impossible::Impossible;
+use super::unfinished::unfinished;
 use crate::plan::Cell;
 use crate::record::{Observation, Outcome, Row};
-use crate::theory::linear::Steps;
-
-/// A run stands still if at its present speed the loss would lose less than this share in as many
-/// steps as it has made.
-const STILL: f64 = 1e-3;
-
-/// A curvature is negative if it is below this share of the sharpness: Lanczos resolves no less.
-const SADDLE: f64 = 1e-4;
-
-/// The arithmetic stops a run if it loses more than this share of its updates.
-const LOST: f64 = 0.5;
 
 /// Why a replicate ended as it did.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -45,20 +34,52 @@ pub enum Cause {
         /// The same at the last look before it diverged.
         over_limit_last: f64,
     },
-    /// The kernel at the end would still get there.
-    TooSlow {
-        /// More steps at this rate.
-        more: u64,
-        /// More steps at the best constant rate for that kernel, 1/(s (λmin + λmax)); none if that
-        /// rule has no such formula.
-        at_best_rate: Option<u64>,
+    /// With `stop = "never"` the loss got below, and was above again at the end.
+    Left {
+        /// The first step below.
+        first_below: u64,
+        /// The smallest loss.
+        best_loss: f64,
     },
-    /// The rate is above the largest stable rate of the kernel at the end: the loss bounces.
+    /// The loss still falls, or the kernel at the end would still get there.
+    TooSlow {
+        /// More steps at this rate, if the kernel stays what it is at the end; none if it never
+        /// gets there, or is unknown.
+        more: Option<u64>,
+        /// Whether the kernel can be trusted to stay ([`Observation::to_go`]).
+        holds: bool,
+        /// More steps at the best constant rate for that kernel, 1/(s (λmin + λmax)); none if that
+        /// rule has no such formula, or
+        /// the kernel will not stay.
+        at_best_rate: Option<u64>,
+        /// The loss at half of the budget over that at the end.
+        fell: Option<f64>,
+    },
+    /// The rate is at the largest stable one of the kernel at the end: the outputs bounce.
     AtTheEdge {
         /// η over the limit at the end.
         over_limit: f64,
+        /// How many of the last steps raised the loss, and of how many.
+        rises: Option<(u64, u64)>,
         /// Steps that the kernel at the end would need at half its limit.
         at_half_limit: Option<u64>,
+    },
+    /// The loss goes up and down and no longer falls, under a rule without a linear theory.
+    Fluctuating {
+        /// The smallest loss of the last half of the budget.
+        lowest: f64,
+        /// The largest.
+        highest: f64,
+        /// How many of the last steps raised the loss, and of how many.
+        rises: (u64, u64),
+    },
+    /// Near a saddle that it is leaving: a deviation along the negative curvature grows faster than
+    /// the gradient lets the loss fall.
+    Plateau {
+        /// The lowest eigenvalue of the Hessian.
+        curvature: f64,
+        /// Steps in which a deviation along it grows e-fold.
+        leaves_in: f64,
     },
     /// The network cannot interpolate here: part of the residual lies where no parameter moves the
     /// outputs (Θ v = 0).
@@ -71,10 +92,32 @@ pub enum Cause {
         /// a matter of these weights.
         because: Option<Impossible>,
     },
+    /// Every unit of a hidden layer of ReLU is dead on every point: the output is the same for
+    /// every input, and no step revives the layer.
+    Dead {
+        /// The first such layer, from 1.
+        layer: usize,
+        /// Whether it was so at the start.
+        at_start: bool,
+        /// The loss of the best output that is the same for every input.
+        floor: f64,
+    },
+    /// Most units of a hidden layer are saturated on most points: |φ'| is below a thousandth of its
+    /// largest value.
+    Saturated {
+        /// The layer where that is most so, from 1.
+        layer: usize,
+        /// Share of its units, over all points.
+        share: f64,
+        /// The same at the start.
+        at_start: Option<f64>,
+        /// Rank of J.
+        rank: usize,
+    },
     /// The gradient vanished while the loss did not.
     Stationary {
-        /// Whether the Hessian has a negative eigenvalue; none if it was not measured.
-        saddle: Option<bool>,
+        /// What the Hessian says of the point; none if it was not measured.
+        point: Option<Critical>,
         /// Steps in which the negative curvature would grow a deviation e-fold.
         leaves_in: Option<f64>,
         /// Hidden units with φ' = 0 on every point.
@@ -91,6 +134,18 @@ pub enum Cause {
     Undecided,
 }
 
+/// What the Hessian says of a point where the gradient vanishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Critical {
+    /// It has a negative eigenvalue.
+    Saddle,
+    /// It is zero: higher derivatives decide.
+    Degenerate,
+    /// It has none, as far as can be told.
+    Minimum,
+}
+
 /// The kinds of [`Cause`], as they are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -99,16 +154,28 @@ pub enum CauseKind {
     Reached,
     /// It was catapulted and got below.
     Catapulted,
+    /// It got below, and was above again at the end.
+    Left,
     /// The loss exploded.
     Diverged,
-    /// The kernel at the end would still get there.
+    /// The loss still falls, or the kernel at the end would still get there.
     TooSlow,
     /// It bounces at the edge of stability.
     AtTheEdge,
+    /// The loss goes up and down and no longer falls.
+    Fluctuating,
+    /// Near a saddle that it is leaving.
+    Plateau,
     /// No parameter moves the outputs where the residual lies.
     RankDeficient,
+    /// A whole layer is dead.
+    Dead,
+    /// Most of a layer is saturated.
+    Saturated,
     /// The gradient vanished where the Hessian has a negative eigenvalue.
     Saddle,
+    /// The gradient and the Hessian vanished.
+    Degenerate,
     /// The gradient vanished, and no negative eigenvalue is known.
     Minimum,
     /// Rounding takes the updates.
@@ -132,7 +199,7 @@ impl fmt::Display for Cause {
 
 impl CauseKind {
     /// All of them, in the order in which figures stack them.
-    pub const ALL: [CauseKind; 10] = [
+    pub const ALL: [CauseKind; 16] = [
         CauseKind::Reached,
         CauseKind::Catapulted,
         CauseKind::Diverged,
@@ -142,6 +209,12 @@ impl CauseKind {
         CauseKind::Saddle,
         CauseKind::Minimum,
         CauseKind::PrecisionFloor,
+        CauseKind::Left,
+        CauseKind::Fluctuating,
+        CauseKind::Plateau,
+        CauseKind::Dead,
+        CauseKind::Saturated,
+        CauseKind::Degenerate,
         CauseKind::Undecided,
     ];
 
@@ -150,26 +223,38 @@ impl CauseKind {
         match self {
             CauseKind::Reached => "reached",
             CauseKind::Catapulted => "catapulted and reached",
+            CauseKind::Left => "reached, then left",
             CauseKind::Diverged => "diverged",
             CauseKind::TooSlow => "too slow",
             CauseKind::AtTheEdge => "bouncing at the edge",
+            CauseKind::Fluctuating => "fluctuating",
+            CauseKind::Plateau => "on a plateau",
             CauseKind::RankDeficient => "rank-deficient",
+            CauseKind::Dead => "dead layer",
+            CauseKind::Saturated => "saturated",
             CauseKind::Saddle => "stuck at a saddle",
+            CauseKind::Degenerate => "stuck at a degenerate point",
             CauseKind::Minimum => "stuck at a minimum",
             CauseKind::PrecisionFloor => "precision floor",
             CauseKind::Undecided => "undecided",
         }
     }
 
-    /// Whether the loss got below.
+    /// Whether the loss ended below.
     pub fn reached(self) -> bool {
         match self {
             CauseKind::Reached | CauseKind::Catapulted => true,
-            CauseKind::Diverged
+            CauseKind::Left
+            | CauseKind::Diverged
             | CauseKind::TooSlow
             | CauseKind::AtTheEdge
+            | CauseKind::Fluctuating
+            | CauseKind::Plateau
             | CauseKind::RankDeficient
+            | CauseKind::Dead
+            | CauseKind::Saturated
             | CauseKind::Saddle
+            | CauseKind::Degenerate
             | CauseKind::Minimum
             | CauseKind::PrecisionFloor
             | CauseKind::Undecided => false,
@@ -194,7 +279,10 @@ impl CauseCount {
             cause,
             replicates: 0,
         });
-        all.for_each(|kind| counts[kind as usize].replicates += 1);
+        all.for_each(|kind| {
+            let of = counts.iter_mut().filter(|count| count.cause == kind);
+            of.for_each(|count| count.replicates += 1);
+        });
         let mut counts = counts.to_vec();
         counts.retain(|count| count.replicates > 0);
         counts.sort_by_key(|count| std::cmp::Reverse(count.replicates));
@@ -209,22 +297,25 @@ impl Cause {
             Cause::Reached => CauseKind::Reached,
             Cause::Catapulted { .. } => CauseKind::Catapulted,
             Cause::Diverged { .. } => CauseKind::Diverged,
+            Cause::Left { .. } => CauseKind::Left,
             Cause::TooSlow { .. } => CauseKind::TooSlow,
             Cause::AtTheEdge { .. } => CauseKind::AtTheEdge,
+            Cause::Fluctuating { .. } => CauseKind::Fluctuating,
+            Cause::Plateau { .. } => CauseKind::Plateau,
             Cause::RankDeficient { .. } => CauseKind::RankDeficient,
-            Cause::Stationary {
-                saddle: Some(true), ..
-            } => CauseKind::Saddle,
-            Cause::Stationary {
-                saddle: Some(false) | None,
-                ..
-            } => CauseKind::Minimum,
+            Cause::Dead { .. } => CauseKind::Dead,
+            Cause::Saturated { .. } => CauseKind::Saturated,
+            Cause::Stationary { point, .. } => match point {
+                Some(Critical::Saddle) => CauseKind::Saddle,
+                Some(Critical::Degenerate) => CauseKind::Degenerate,
+                Some(Critical::Minimum) | None => CauseKind::Minimum,
+            },
             Cause::PrecisionFloor { .. } => CauseKind::PrecisionFloor,
             Cause::Undecided => CauseKind::Undecided,
         }
     }
 
-    /// Whether the loss got below.
+    /// Whether the loss ended below.
     pub fn reached(&self) -> bool {
         self.kind().reached()
     }
@@ -233,16 +324,13 @@ impl Cause {
 /// The cause of a replicate's end, from its row and its first and last looks.
 pub fn cause(cell: &Cell, row: &Row, looks: Option<(&Observation, &Observation)>) -> Cause {
     let over = |look: &Observation| over_limit(cell, row.rate, look);
-    let Some((first, last)) = looks else {
-        return match row.outcome {
-            Outcome::Below { .. } => Cause::Reached,
-            Outcome::Spent | Outcome::Diverged { .. } | Outcome::Fixed { .. } => Cause::Undecided,
-        };
-    };
-    match row.outcome {
-        Outcome::Below { .. } => {
+    match (row.outcome, looks) {
+        (Outcome::Below { .. }, None) => Cause::Reached,
+        (Outcome::Below { .. }, Some((first, last))) => {
             let (over_limit_start, over_limit_end) = (over(first), over(last));
-            if over_limit_start > 1.0 && over_limit_end < 1.0 {
+            // A kernel that shrinks without the loss ever rising throws nothing.
+            let thrown = last.course.is_none_or(|course| course.rose);
+            if over_limit_start > 1.0 && over_limit_end < 1.0 && thrown {
                 Cause::Catapulted {
                     over_limit_start,
                     over_limit_end,
@@ -251,118 +339,20 @@ pub fn cause(cell: &Cell, row: &Row, looks: Option<(&Observation, &Observation)>
                 Cause::Reached
             }
         }
-        Outcome::Diverged { .. } => {
-            let (over_limit_start, over_limit_last) = (over(first), over(last));
-            if over_limit_start.is_nan() {
-                Cause::Undecided
-            } else {
-                Cause::Diverged {
-                    over_limit_start,
-                    over_limit_last,
-                }
+        (Outcome::Diverged { .. }, Some((first, last))) if over(first).is_finite() => {
+            Cause::Diverged {
+                over_limit_start: over(first),
+                over_limit_last: over(last),
             }
         }
-        Outcome::Spent => unfinished(cell, row, last, false),
-        Outcome::Fixed { .. } => unfinished(cell, row, last, true),
-    }
-}
-
-/// The cause of a run that neither got below nor exploded; `fixed` if no bit of it moves any more.
-fn unfinished(cell: &Cell, row: &Row, last: &Observation, fixed: bool) -> Cause {
-    let (Some(rank), Some(pull)) = (last.rank(), last.polyak_lojasiewicz()) else {
-        return Cause::Undecided;
-    };
-    let s = cell.setting.descent.loss.factor(cell.setting.data.points);
-    let epsilon = cell.setting.success.loss_below;
-    let top = last.eigenvalues.as_ref().and_then(|e| e.last().copied());
-    let prediction = predict(cell, row.rate, last).map(|p| p.steps);
-    let floor = still(last, s);
-    if floor.is_some_and(|floor| !(floor < epsilon)) && rank < cell.setting.data.points {
-        let floor = floor.unwrap_or(f64::NAN);
-        let because = impossible(cell, row.replicate);
-        // All of it stands still, and nothing forbids other weights: the weights are the reason.
-        return if because.is_none() && floor > (1.0 - STILL) * last.loss {
-            stationary(row, last)
-        } else {
-            Cause::RankDeficient {
-                floor,
-                rank,
-                because,
-            }
-        };
-    }
-    let more = match prediction {
-        Some(Steps::At(more) | Steps::After(more)) => Some(more),
-        Some(Steps::Never { .. } | Steps::Unstable) | None => None,
-    };
-    // By L(t + 1) ≈ L(t) (1 − 4 s η rᵀΘr/rᵀr).
-    let speed = 4.0 * s * row.rate * pull;
-    let standing = speed * row.steps.max(1) as f64 <= STILL;
-    let no_gradient = top.is_none_or(|top| !(pull > 0.0) || pull < top * f64::EPSILON);
-    if no_gradient {
-        return stationary(row, last);
-    }
-    if fixed || last.lost_updates.is_some_and(|lost| lost > LOST) {
-        return Cause::PrecisionFloor {
-            lost: last.lost_updates,
-            more,
-        };
-    }
-    if standing && !matches!(prediction, Some(Steps::Unstable)) {
-        return stationary(row, last);
-    }
-    match prediction {
-        Some(Steps::Unstable) => {
-            let limit = largest_stable_rate(cell, row.rate, last).unwrap_or(f64::NAN);
-            Cause::AtTheEdge {
-                over_limit: row.rate / limit,
-                at_half_limit: steps_at(cell, last, 0.5 * limit),
-            }
-        }
-        Some(Steps::At(more) | Steps::After(more)) => Cause::TooSlow {
-            more,
-            at_best_rate: best_rate(cell, last).and_then(|rate| steps_at(cell, last, rate)),
+        (Outcome::Diverged { .. }, Some(_) | None) => Cause::Undecided,
+        (Outcome::Spent | Outcome::Fixed { .. }, looks) => match (row.first_below, looks) {
+            (Some(first_below), _) => Cause::Left {
+                first_below,
+                best_loss: row.best_loss,
+            },
+            (None, Some((first, last))) => unfinished(cell, row, first, last),
+            (None, None) => Cause::Undecided,
         },
-        Some(Steps::Never { .. }) | None => Cause::Undecided,
     }
-}
-
-/// The loss in the modes whose eigenvalue is round-off.
-fn still(look: &Observation, s: f64) -> Option<f64> {
-    let values = look.eigenvalues.as_ref()?;
-    let gone = values.len() - look.rank()?;
-    let r = look.coefficients.as_ref()?;
-    Some(s * r[..gone].iter().map(|c| c * c).sum::<f64>())
-}
-
-fn stationary(row: &Row, last: &Observation) -> Cause {
-    let lowest = last.lowest_curvature.filter(|l| l.is_finite());
-    let saddle = lowest
-        .zip(last.sharpness)
-        .map(|(low, top)| low < -SADDLE * top.abs());
-    Cause::Stationary {
-        saddle,
-        leaves_in: lowest
-            .filter(|_| saddle == Some(true))
-            .map(|low| 1.0 / (row.rate * -low)),
-        dead_units: last.dead_units,
-    }
-}
-
-/// Steps from a look on at another rate, by its kernel.
-fn steps_at(cell: &Cell, look: &Observation, rate: f64) -> Option<u64> {
-    match predict(cell, rate, look)?.steps {
-        Steps::At(steps) => Some(steps),
-        Steps::After(_) | Steps::Never { .. } | Steps::Unstable => None,
-    }
-}
-
-/// 1/(s (λmin + λmax)): 2/(μ + L) of the quadratic with curvatures 2 s λ (Polyak 1964).
-fn best_rate(cell: &Cell, look: &Observation) -> Option<f64> {
-    if !matches!(cell.setting.descent.method, Method::Gd) {
-        return None;
-    }
-    let values = look.eigenvalues.as_ref()?;
-    let s = cell.setting.descent.loss.factor(cell.setting.data.points);
-    Some(1.0 / (s * (values.first()? + values.last()?)))
 }

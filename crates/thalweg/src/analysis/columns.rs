@@ -216,10 +216,7 @@ fn observables(lines: &[Line<'_>]) -> Columns {
             float(lines, |l| l.last?.lowest_curvature),
         ),
         ("rank_end", int(lines, |l| Some(l.last?.rank()? as u64))),
-        (
-            "rayleigh_end",
-            float(lines, |l| l.last?.polyak_lojasiewicz()),
-        ),
+        ("rayleigh_end", float(lines, |l| l.last?.rayleigh())),
     ])
 }
 
@@ -339,10 +336,7 @@ fn looks(plan: &Plan, records: &[Record]) -> Columns {
             "gradient_norm",
             float(&all, |(_, _, look)| look.gradient_norm),
         ),
-        (
-            "rayleigh",
-            float(&all, |(_, _, look)| look.polyak_lojasiewicz()),
-        ),
+        ("rayleigh", float(&all, |(_, _, look)| look.rayleigh())),
         ("dead_units", int(&all, |(_, _, look)| look.dead_units)),
         (
             "saturated_units",

@@ -60,9 +60,7 @@ pub(super) fn followed(cell: &Cell, record: &Record) -> Vec<Followed> {
             smallest: end(ends.and_then(|e| e.first())),
             largest: end(ends.and_then(|e| e.last())),
             kernel_moved: look.kernel_moved.unwrap_or(f64::NAN),
-            polyak_lojasiewicz: look
-                .polyak_lojasiewicz()
-                .map_or(f64::NAN, |pull| 2.0 * s * pull),
+            polyak_lojasiewicz: look.rayleigh().map_or(f64::NAN, |pull| 2.0 * s * pull),
             path_length: look.path_length.unwrap_or(f64::NAN),
         }
     };

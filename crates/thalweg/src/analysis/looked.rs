@@ -21,7 +21,7 @@ const WIDE_POINTS: usize = 100;
 /// Ends of the spectrum of Θ, medians over replicates.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Extremes {
-    /// λmin.
+    /// λmin, or N ε λmax where it is below: rounding does not tell it from 0.
     pub smallest: f64,
     /// λmax.
     pub largest: f64,
@@ -187,7 +187,7 @@ fn extremes(all: Vec<&[f64]>) -> Extremes {
     let of =
         |f: fn(&[f64]) -> Option<f64>| median(&all.iter().filter_map(|e| f(e)).collect::<Vec<_>>());
     Extremes {
-        smallest: of(|e| e.first().copied()),
+        smallest: of(|e| Some(e.first()?.max(e.last()? * e.len() as f64 * f64::EPSILON))),
         largest: of(|e| e.last().copied()),
         condition: of(condition),
     }

@@ -26,6 +26,7 @@ pub mod split;
 pub mod standing;
 pub mod summary;
 pub mod trajectory;
+mod unfinished;
 
 use serde::Serialize;
 

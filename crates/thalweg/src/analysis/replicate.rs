@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::cause::{Cause, cause};
-use super::forecast::{edge, largest_stable_rate, linear, predict};
+use super::forecast::{edge, largest_stable_rate, linear, predict, rate_at};
 use super::impossible::{Impossible, impossible};
 use super::points::Pair;
 use super::trajectory::{LeaveOneOut, Trajectory, leave_one_out, trajectory};
@@ -17,6 +17,9 @@ const POINTS: usize = 60;
 
 /// Points of the slowest mode that are named.
 const HEAVY: usize = 3;
+
+/// Σ (f − f̄)² over Σ (y − ȳ)² below which an output is the same for every input.
+const CONSTANT: f64 = 1e-6;
 
 /// Replicates of a cell up to which the losses of each are told step by step.
 const FEW: usize = 10;
@@ -38,8 +41,10 @@ pub struct Replicate {
     pub steps: u64,
     /// The first step whose loss was below ε.
     pub first_below: Option<u64>,
-    /// η.
+    /// η at the start.
     pub rate: f64,
+    /// η in force at the end.
+    pub rate_end: f64,
     /// The smallest loss.
     pub best_loss: f64,
     /// The loss at the end.
@@ -63,6 +68,9 @@ pub struct Replicate {
     pub dead_units: Option<u64>,
     /// Hidden units whose |φ'| is small on every point at the end, dead ones included.
     pub saturated_units: Option<u64>,
+    /// Whether the output at the end is the same for every input, to a thousandth of the targets'
+    /// standard deviation.
+    pub constant_output: bool,
     /// Share of the trace of Θ at the end that each weight layer has.
     pub layer_shares: Option<Vec<f64>>,
     /// Its way, if it was followed.
@@ -151,10 +159,11 @@ impl Replicate {
             steps: row.steps,
             first_below: row.first_below,
             rate: row.rate,
+            rate_end: rate_at(cell, row.rate, row.steps),
             best_loss: row.best_loss,
             final_loss: row.final_loss,
             impossible: (!cause.reached())
-                .then(|| impossible(cell, row.replicate))
+                .then(|| impossible(cell, row.replicate, first))
                 .flatten(),
             cause,
             predicted: first.and_then(|look| Some(predict(cell, row.rate, look)?.steps)),
@@ -166,6 +175,9 @@ impl Replicate {
             kernel_moved: end.and_then(|look| look.kernel_moved),
             dead_units: last.and_then(|look| look.dead_units),
             saturated_units: last.and_then(|look| look.saturated_units),
+            constant_output: end
+                .and_then(|look| look.output_spread)
+                .is_some_and(|spread| spread < CONSTANT),
             layer_shares: end.and_then(|look| look.layer_shares.clone()),
             trajectory: trajectory(cell, row, looks),
             leave_one_out: end.and_then(|look| leave_one_out(cell, row, look)),

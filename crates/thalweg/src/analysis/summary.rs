@@ -92,6 +92,8 @@ pub struct Summary {
     pub replicates: u64,
     /// Successes.
     pub successes: u64,
+    /// Replicates with a row that were below on the way, and above again at the end.
+    pub left: u64,
     /// Successes over replicates.
     pub share: f64,
     /// Interval of the success probability.
@@ -227,6 +229,7 @@ pub fn summarize(cell: &Cell, record: &Record, threads: usize) -> Summary {
     let split = split(cell, record);
     let trials = split.as_ref().map(|split| split.trials);
     let (interval_kind, success) = interval_of(cell, successes, replicates, trials);
+    let left = (record.rows.iter()).filter(|row| !row.reached() && row.first_below.is_some());
     let of_rows = |f: &dyn Fn(&Row) -> f64| median(&record.rows.iter().map(f).collect::<Vec<_>>());
     let mut summary = Summary {
         cell: cell.number,
@@ -235,6 +238,7 @@ pub fn summarize(cell: &Cell, record: &Record, threads: usize) -> Summary {
         tally: record.tally,
         replicates,
         successes,
+        left: left.count() as u64,
         share,
         success,
         interval_kind,

@@ -20,7 +20,7 @@ pub struct Trajectory {
     pub at_edge: usize,
     /// Looks at which the loss is higher than at the one before.
     pub rises: usize,
-    /// The smallest rᵀΘr/rᵀr: the Polyak–Łojasiewicz constant that held all along.
+    /// The smallest 2 s rᵀΘr/rᵀr: ‖∇L‖² ≥ 2 · this · L held all along (Polyak–Łojasiewicz).
     pub pl_constant: f64,
 }
 
@@ -34,7 +34,8 @@ pub fn trajectory(cell: &Cell, row: &Row, looks: &[Observation]) -> Option<Traje
     if all.len() < 4 {
         return None;
     }
-    let pulls = looks.iter().filter_map(Observation::polyak_lojasiewicz);
+    let s = cell.setting.descent.loss.factor(cell.setting.data.points);
+    let pulls = looks.iter().filter_map(Observation::rayleigh);
     Some(Trajectory {
         looks: all.len(),
         most: all.iter().copied().max_by(|a, b| a.0.total_cmp(&b.0))?,
@@ -47,7 +48,7 @@ pub fn trajectory(cell: &Cell, row: &Row, looks: &[Observation]) -> Option<Traje
             .filter(|(over, _)| (0.95..=1.05).contains(over))
             .count(),
         rises: looks.windows(2).filter(|p| p[1].loss > p[0].loss).count(),
-        pl_constant: pulls.fold(f64::INFINITY, f64::min),
+        pl_constant: 2.0 * s * pulls.fold(f64::INFINITY, f64::min),
     })
 }
 

@@ -290,6 +290,11 @@ pub fn job(cell: &Cell, problem: &Problem, replicate: u64) -> Job {
         },
         keep_best: kept && keep.weights == Weights::Best,
         keep_losses: kept && keep.losses == Losses::All,
+        watch: if cell.looks_at(replicate) {
+            cell.watch_steps()
+        } else {
+            Vec::new()
+        },
     }
 }
 
@@ -343,16 +348,30 @@ pub fn replay(
 ) -> Result<(Job, Trained), Error> {
     let problem = cell.problem();
     let job = job(cell, &problem, replicate);
+    let trained = train_one(engine, &problem, job.clone(), control)?;
+    Ok((job, trained))
+}
+
+/// Trains one job on its own.
+///
+/// # Errors
+///
+/// [`Error::Stopped`] if it was stopped; [`Error::Engine`].
+pub fn train_one(
+    engine: &dyn Engine,
+    problem: &Problem,
+    job: Job,
+    control: &Control<'_>,
+) -> Result<Trained, Error> {
     let single = Single {
-        job: Mutex::new(Some(job.clone())),
+        job: Mutex::new(Some(job)),
         trained: Mutex::new(None),
         control,
     };
-    engine.train(&problem, &single, 1)?;
+    engine.train(problem, &single, 1)?;
     let trained = single.trained.into_inner();
     let trained = trained.unwrap_or_else(|e| e.into_inner());
-    let trained = trained.ok_or(Error::Stopped { done: 0, cells: 1 })?;
-    Ok((job, trained))
+    trained.ok_or(Error::Stopped { done: 0, cells: 1 })
 }
 
 /// An endless queue that counts the steps of a short while.
@@ -371,6 +390,7 @@ impl engine::Queue for Stopwatch<'_> {
         ((self.clock)() < self.until).then(|| Job {
             keep_best: false,
             keep_losses: false,
+            watch: Vec::new(),
             snapshots: Vec::new(),
             ..job(self.cell, self.problem, replicate)
         })

@@ -258,6 +258,7 @@ impl<J: Judge> engine::Queue for Cells<'_, J> {
                 snapshots: Vec::new(),
                 keep_best: false,
                 keep_losses: false,
+                watch: Vec::new(),
                 ..drawn
             }
         })

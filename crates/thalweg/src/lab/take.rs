@@ -87,6 +87,7 @@ pub(super) fn take(cell: &Cell, problem: &Problem, trained: Trained) -> Ended {
     }
     let set = cell.set(replicate);
     let looks = if looked {
+        let course = observe::course(problem, &cell.watch_steps(), &trained);
         let at = &cell.setting.look.at;
         let mut path = Vec::new();
         if at.contains(&At::Start) {
@@ -104,14 +105,18 @@ pub(super) fn take(cell: &Cell, problem: &Problem, trained: Trained) -> Ended {
         {
             path.push(trained.last.clone());
         }
-        observe::look(
+        let mut looks = observe::look(
             problem,
             &cell.setting.look.observables,
             replicate,
             row.rate,
             &set,
             &path,
-        )
+        );
+        if let Some(last) = looks.last_mut() {
+            last.course = Some(course);
+        }
+        looks
     } else {
         Vec::new()
     };

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::tangent::{Tangent, layer, times, times_transposed};
+use crate::descent::Precision;
 use crate::engine::{Problem, activation};
 use crate::linalg::{eigen, largest_eigenvalue};
 
@@ -119,10 +120,12 @@ fn scale(problem: &Problem, parameters: usize) -> Vec<f64> {
 /// it.
 fn mixed(start: &[f64]) -> Vec<f64> {
     let size = start.iter().map(|s| s * s).sum::<f64>().sqrt() / (start.len() as f64).sqrt();
+    // Where the gradient of every output vanishes there is nothing to begin with.
+    let size = if size > 1e-150 { size } else { 1.0 };
     start
         .iter()
         .enumerate()
-        .map(|(i, s)| s + 1e-2 * size.max(1e-300) * libm::sin(1.0 + i as f64))
+        .map(|(i, s)| s + 1e-2 * size * libm::sin(1.0 + i as f64))
         .collect()
 }
 
@@ -166,14 +169,23 @@ pub struct Curvature {
     pub gauss_newton: f64,
     /// Largest |eigenvalue| of the other part, 2 s Σ r ∇²f: 0 where the loss is.
     pub residual: f64,
+    /// Eigenvalues up to this size are not told from 0.
+    pub noise: f64,
 }
 
 impl Curvature {
-    /// How many eigenvalues are negative beyond round-off, P ε max|λ|.
+    /// How many eigenvalues are negative.
     pub fn negative(&self) -> usize {
-        let size = self.eigenvalues.iter().fold(0.0f64, |m, l| m.max(l.abs()));
-        let noise = size * self.eigenvalues.len() as f64 * f64::EPSILON;
-        self.eigenvalues.iter().filter(|l| **l < -noise).count()
+        (self.eigenvalues.iter())
+            .filter(|l| **l < -self.noise)
+            .count()
+    }
+
+    /// How many are told from 0.
+    pub fn rank(&self) -> usize {
+        (self.eigenvalues.iter())
+            .filter(|l| l.abs() > self.noise)
+            .count()
     }
 }
 
@@ -217,8 +229,17 @@ pub fn curvature(problem: &Problem, weights: &[f64], at: &Tangent, r: &[f64]) ->
         }
     }
     let others = eigen(&rest, p).values;
+    let eigenvalues = eigen(&whole, p).values;
+    // Sums that cancel at a minimum leave more than the rounding of the largest; and at weights of
+    // single precision a minimum is met to so much only.
+    let resolution = match problem.precision {
+        Precision::F32 => 1e-6,
+        Precision::F64 => 1e-10,
+    };
+    let size = eigenvalues.iter().fold(0.0f64, |m, l| m.max(l.abs()));
     Curvature {
-        eigenvalues: eigen(&whole, p).values,
+        eigenvalues,
+        noise: resolution * size,
         gauss_newton: two_s * eigen(&gram, r.len()).values[r.len() - 1],
         residual: others.iter().fold(0.0, |m, l| m.max(l.abs())),
     }

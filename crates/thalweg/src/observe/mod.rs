@@ -1,9 +1,11 @@
 //! What is measured on weights: the empirical tangent kernel, curvature, motion. Always in double
 //! precision.
 
+mod course;
 mod curvature;
 mod tangent;
 
+pub use course::course;
 pub use curvature::{Curvature, curvature, hessian_times, lowest_curvature, sharpness};
 pub use tangent::Tangent;
 
@@ -116,7 +118,6 @@ pub fn look(
             weights: &here.weights,
             tangent,
             residual,
-            is_first: at == 0,
             is_last: at + 1 == path.len(),
         };
         let mut spectrum: Option<Eigen> = None;
@@ -142,12 +143,7 @@ pub fn look(
                     length += distance(problem, here.weights, before);
                     look.path_length = Some(length);
                 }
-                Observable::DeadUnits => {
-                    look.dead_units = Some(here.tangent.flat_units(problem, 0.0));
-                    let steepest = lipschitz(problem.activation);
-                    let small = 1e-3 * steepest;
-                    look.saturated_units = Some(here.tangent.flat_units(problem, small));
-                }
+                Observable::DeadUnits => here.units(&mut look),
                 Observable::GradientNorm => {
                     let change = problem.schedule.iter().rfind(|m| m.step <= look.step);
                     let rate = rate * change.map_or(1.0, |m| m.factor);
@@ -167,7 +163,6 @@ struct Here<'a> {
     tangent: Tangent,
     /// r = f − y `[N]`.
     residual: Vec<f64>,
-    is_first: bool,
     is_last: bool,
 }
 
@@ -183,14 +178,19 @@ impl Here<'_> {
             .zip(first.iter())
             .map(|(a, b)| (a - b) * (a - b));
         let size: f64 = first.iter().map(|b| b * b).sum();
-        look.kernel_moved = Some((moved.sum::<f64>() / size).sqrt());
+        // Of a kernel that was zero, and of one that overflowed, there is no share.
+        let moved = (moved.sum::<f64>() / size).sqrt();
+        look.kernel_moved = Some(moved).filter(|moved| moved.is_finite());
         let weighting = weighting(self.problem);
-        look.layer_shares = Some(self.tangent.layer_shares(self.problem, &weighting));
-        let slow: Vec<f64> = e.vectors[..r.len()].iter().map(|v| v * v).collect();
-        if self.is_last {
-            look.without = without(theta, r, &slow);
+        let shares = self.tangent.layer_shares(self.problem, &weighting);
+        look.layer_shares = Some(shares).filter(|all| all.iter().all(|share| share.is_finite()));
+        if has_slowest(e) {
+            let slow: Vec<f64> = e.vectors[..r.len()].iter().map(|v| v * v).collect();
+            if self.is_last {
+                look.without = without(theta, r, &slow);
+            }
+            look.slow_points = Some(slow);
         }
-        look.slow_points = Some(slow);
     }
 
     /// The ends of the Hessian's spectrum; the largest mode of the kernel is near its first vector.
@@ -200,11 +200,28 @@ impl Here<'_> {
         let guess = self.tangent.pull_back(problem, top);
         let top = sharpness(problem, weights, &self.tangent, r, &guess);
         look.sharpness = Some(top);
-        // Only a run that did not arrive is asked whether it sits at a saddle.
-        if self.is_last && !self.is_first && !(look.loss < problem.loss_below) {
+        // Only a run that did not arrive is asked whether it sits at a saddle; one that never moved
+        // has a single look.
+        if self.is_last && !(look.loss < problem.loss_below) {
             let lowest = lowest_curvature(problem, weights, &self.tangent, r, top);
             look.lowest_curvature = Some(lowest);
         }
+    }
+
+    /// Units that are dead or saturated, and whether the output says anything about its input.
+    fn units(&self, look: &mut Observation) {
+        let (problem, at) = (self.problem, &self.tangent);
+        let small = 1e-3 * lipschitz(problem.activation);
+        look.dead = Some(at.flat_units(problem, 0.0));
+        look.dead_units = look.dead.as_ref().map(|units| units.iter().sum());
+        look.saturated_units = Some(at.flat_units(problem, small).iter().sum());
+        look.saturation = Some(at.flat_share(small));
+        let outputs = &at.outputs;
+        let y: Vec<f64> = (outputs.iter().zip(&self.residual))
+            .map(|(f, r)| f - r)
+            .collect();
+        let spread = spread(outputs) / spread(&y);
+        look.output_spread = Some(spread).filter(|spread| spread.is_finite());
     }
 
     /// ‖∇L‖, and which updates rounding takes.
@@ -223,6 +240,23 @@ impl Here<'_> {
         let lost = lost_updates(problem, self.weights, rate, &self.tangent, r);
         look.lost_updates = Some(lost);
     }
+}
+
+/// Whether the smallest eigenvalue of a kernel has one eigenvector: the vectors of a space of
+/// several, a null space above all, are arbitrary.
+pub fn has_slowest(e: &Eigen) -> bool {
+    let noise = e.values.len() as f64 * f64::EPSILON * e.values.last().copied().unwrap_or(0.0);
+    match e.values[..] {
+        [low, next, ..] => next - low > noise,
+        [only] => only.is_finite(),
+        [] => false,
+    }
+}
+
+/// Σ (v − v̄)².
+fn spread(v: &[f64]) -> f64 {
+    let mean = v.iter().sum::<f64>() / v.len() as f64;
+    v.iter().map(|v| (v - mean) * (v - mean)).sum()
 }
 
 /// The residual in the eigenbasis of a kernel `[N]`.

@@ -176,15 +176,24 @@ impl Tangent {
         flat
     }
 
-    /// Hidden units with |φ'| at most `flat` on every point.
-    pub fn flat_units(&self, problem: &Problem, flat: f64) -> u64 {
+    /// Units of each hidden layer with |φ'| at most `flat` on every point.
+    pub fn flat_units(&self, problem: &Problem, flat: f64) -> Vec<u64> {
         let units = |(l, slope): (usize, &Vec<f64>)| {
             let width = problem.sizes[l + 1];
             (0..width)
                 .filter(|j| slope[*j..].iter().step_by(width).all(|s| s.abs() <= flat))
-                .count()
+                .count() as u64
         };
-        self.slopes.iter().enumerate().map(units).sum::<usize>() as u64
+        self.slopes.iter().enumerate().map(units).collect()
+    }
+
+    /// Share of the units of each hidden layer with |φ'| at most `flat`, over all points.
+    pub fn flat_share(&self, flat: f64) -> Vec<f64> {
+        let share = |slope: &Vec<f64>| {
+            let small = slope.iter().filter(|s| s.abs() <= flat).count();
+            small as f64 / slope.len() as f64
+        };
+        self.slopes.iter().map(share).collect()
     }
 
     /// Share of the trace of Θ that each weight layer with its bias has; one weight for each

@@ -143,6 +143,23 @@ impl Cell {
         all
     }
 
+    /// The steps at which the loss of a replicate that is looked at is recorded, besides the grid:
+    /// the last half of the budget at even distances, and its last steps one by one.
+    pub fn watch_steps(&self) -> Vec<u64> {
+        const EVEN: u64 = 64;
+        const LAST: u64 = 256;
+        let steps = self.setting.descent.steps;
+        let half = steps / 2;
+        let rest = u128::from(steps - half);
+        let even = (0..=EVEN).map(|i| half + (rest * u128::from(i) / u128::from(EVEN)) as u64);
+        let mut all: Vec<u64> = even
+            .chain(steps.saturating_sub(LAST).max(half)..=steps)
+            .collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
     /// Whether a replicate is looked at.
     pub fn looks_at(&self, replicate: u64) -> bool {
         replicate < self.setting.look.replicates && !self.setting.look.at.is_empty()

@@ -61,6 +61,21 @@ impl Rule {
         1.0 / (loss_factor * largest) * more / less
     }
 
+    /// Steps in which a deviation along a direction of curvature −h grows e-fold: 1/ln(1 + η h) for
+    /// gradient descent; with memory 1/ln z, z the largest root of
+    /// z² − (1 + β + η h) z + β for heavy ball, of z² − (1 + β + (1 + β) η h) z + (1 + η h) β for
+    /// Nesterov.
+    pub fn steps_per_e_fold(self, rate: f64, h: f64) -> f64 {
+        let (trace, determinant) = match self {
+            Rule::Descent => (1.0 + rate * h, 0.0),
+            Rule::Momentum(b) => (1.0 + b + rate * h, b),
+            Rule::Nesterov(b) => (1.0 + b + (1.0 + b) * rate * h, b * (1.0 + rate * h)),
+        };
+        let root = 0.5 * (trace + (trace * trace - 4.0 * determinant).max(0.0).sqrt());
+        // 1 is a root at h = 0: what is left of z − 1 must not be lost to rounding.
+        1.0 / libm::log1p((root - 1.0).max(0.0))
+    }
+
     /// The rate over the largest one that is stable at this sharpness: 1 is the edge of stability
     /// (Cohen et al. 2021, arXiv:2103.00065). η λ/2 for gradient descent, η λ/(2 (1 + β)) for heavy
     /// ball, η λ (1 + 2 β)/(2 (1 + β)) for Nesterov.

@@ -258,6 +258,7 @@ fn scalar(w: f64, y: f64, rate: f64, steps: u64) -> (Problem, Job) {
             weights,
             rate,
             keep_losses: true,
+            watch: Vec::new(),
             ..job
         },
     )

@@ -1,10 +1,13 @@
 //! The laws that the library keeps.
 
 mod arrows;
+mod counterfactuals;
 mod deciding;
+mod endings;
 mod engines;
 mod expectations;
 mod first_layer;
+mod impossibilities;
 mod infinite;
 mod laws;
 mod mean_field;

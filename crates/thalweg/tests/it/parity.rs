@@ -130,6 +130,7 @@ impl Golden {
             snapshots: Vec::new(),
             keep_best: false,
             keep_losses: true,
+            watch: Vec::new(),
         }
     }
 }
