@@ -1103,10 +1103,16 @@ fn a_certificate_is_written_checked_and_refused_when_touched() {
         assert!(said.contains(part), "{part} is not in\n{said}");
     }
     // Intervals for a number that was fixed beforehand are not shown of one that was not.
-    assert!(!said.contains("Wilson") && !said.contains("Clopper"), "{said}");
+    assert!(
+        !said.contains("Wilson") && !said.contains("Clopper"),
+        "{said}"
+    );
     let (code, said) = run(&[&easy[..], &["--own-draws", "--out", "own.toml"]].concat());
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("replicates 0 to ") && said.contains("the study's own"), "{said}");
+    assert!(
+        said.contains("replicates 0 to ") && said.contains("the study's own"),
+        "{said}"
+    );
     let verify = |file: &str| {
         let command = work.command(&["verify", file, "--count", "4"]).output();
         command.expect("the program starts")
