@@ -84,31 +84,27 @@ fn against(run: &Analysis, along: &Along, told: &Told) -> String {
 
 /// A paired ratio in a sentence, after the steps it is about.
 fn times(ratio: &PairedRatio) -> String {
-    let band = ratio_interval(ratio.interval);
-    match ratio.identified() {
-        Some(times) if times.is_finite() => format!(
-            "{} times as many in the median of all {} pairs (95 % interval {band})",
-            factor(times),
-            count(ratio.pairs)
-        ),
-        Some(_) => format!(
-            "and in the median of all {} pairs it never gets there",
-            count(ratio.pairs)
-        ),
-        None => {
-            let known = match bounded(ratio.median) {
-                open if open == "open" => "any number of times as many".to_string(),
-                known => format!("{known} times as many"),
-            };
-            format!(
-                "{known} in the median of all {} pairs (95 % interval {band}; in {} one side does \
-                 not get there, in {} neither)",
-                count(ratio.pairs),
-                count(ratio.one),
-                count(ratio.neither)
-            )
+    let pairs = count(ratio.pairs);
+    let late = if ratio.one + ratio.neither == 0 {
+        String::new()
+    } else {
+        format!(
+            "; in {} one side does not get there, in {} neither",
+            count(ratio.one),
+            count(ratio.neither)
+        )
+    };
+    let known = match bounded(ratio.median).as_str() {
+        "never" => {
+            return format!("and in the median of all {pairs} pairs it never gets there{late}");
         }
-    }
+        "open" => "any number of times".to_string(),
+        known => format!("{known} times"),
+    };
+    format!(
+        "{known} as many in the median of all {pairs} pairs (95 % interval {}{late})",
+        ratio_interval(ratio.interval)
+    )
 }
 
 /// What goes with it, in the kernels at both ends; none where they were not looked at.

@@ -145,11 +145,14 @@ pub fn difference((value, band): (f64, Interval)) -> String {
     format!("{value} % ({low} to {high})")
 }
 
-/// Between which values a ratio lies: `53`, `> 5.9`, `< 0.2`, `0.45 to 0.8`, `open`.
+/// Between which values a ratio lies: `53`, `> 5.9`, `< 0.2`, `0.45 to 0.8`, `open`. Ends that agree to
+/// two digits are written as one.
 pub fn bounded(of: Interval) -> String {
+    let [low, high] = [of.low, of.high].map(|v| format!("{v:.1e}"));
     match (of.low > 0.0, of.high.is_finite()) {
         // Zero and infinity are ratios of runs that never get there.
         _ if of.low >= of.high => factor(of.low),
+        (true, true) if low == high => low.parse().map_or(low, number),
         (true, true) => format!("{} to {}", factor(of.low), factor(of.high)),
         (true, false) => format!("> {}", factor(of.low)),
         (false, true) => format!("< {}", factor(of.high)),
@@ -289,6 +292,7 @@ mod tests {
             })
         };
         assert_eq!(of([53.0, 53.0], [43.0, 62.0]), "× 53 (43–62)");
+        assert_eq!(of([52.51, 53.09], [42.93, 62.48]), "× 53 (42.9–62.5)");
         assert_eq!(of([5.9, inf], [4.8, inf]), "× > 5.90 (4.80 or more)");
         assert_eq!(of([0.0, 0.2], [0.0, 0.3]), "× < 0.20 (0.30 or less)");
         assert_eq!(of([0.45, 0.8], [0.4, 1.1]), "× 0.45 to 0.80 (0.40–1.10)");
