@@ -11,9 +11,14 @@ use super::words;
 /// Cells whose runs are drawn.
 const CELLS: usize = 3;
 
-/// The section of the first cells with replicates that were followed; none without any.
+/// The section of the base cell and those that are told along the leading number, of the first
+/// cells without one, if replicates of them were followed; none without any.
 pub(super) fn section(run: &Analysis) -> Option<Section> {
-    let cells = run.cells.iter().filter(|s| !s.followed.is_empty());
+    let told = |cell: usize| {
+        let mut told = run.along.iter().flat_map(|along| &along.told);
+        cell == 0 || run.along.is_none() || told.any(|told| told.cell == cell)
+    };
+    let cells = (run.cells.iter()).filter(|s| !s.followed.is_empty() && told(s.cell));
     let blocks: Vec<Block> = cells.take(CELLS).flat_map(of_cell).collect();
     (!blocks.is_empty()).then(|| Section {
         title: "How single runs go".into(),

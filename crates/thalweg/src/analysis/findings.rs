@@ -141,6 +141,9 @@ impl Verdict {
     }
 }
 
+/// Looks in the last quarter of training whose mean stands for it.
+const LATE: usize = 4;
+
 /// Whether the sharpness stays at the edge once it was there: the rate over the largest that is
 /// stable at that sharpness, the mean over the last quarter of training, for each replicate that
 /// reached 1 before. None if none did, if training was not followed, or for Nesterov's rule, of
@@ -162,7 +165,7 @@ fn edge_of_stability(cell: &Cell, record: &Record) -> Option<Finding> {
             return None;
         }
         let last: Vec<f64> = looks.iter().filter(late).filter_map(over).collect();
-        (!last.is_empty()).then(|| last.iter().sum::<f64>() / last.len() as f64)
+        (last.len() >= LATE).then(|| last.iter().sum::<f64>() / last.len() as f64)
     };
     let means: Vec<f64> = (record.looks.chunk_by(|a, b| a.replicate == b.replicate))
         .filter_map(of_replicate)

@@ -284,7 +284,7 @@ pub fn job(cell: &Cell, problem: &Problem, replicate: u64) -> Job {
         rate,
         seed: cell.setting.seed,
         snapshots: if cell.looks_at(replicate) {
-            cell.look_steps()
+            cell.look_steps(replicate)
         } else {
             Vec::new()
         },

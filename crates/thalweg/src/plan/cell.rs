@@ -127,9 +127,12 @@ impl Cell {
     }
 
     /// The steps between start and end at which a replicate is looked at, increasing.
-    pub fn look_steps(&self) -> Vec<u64> {
+    pub fn look_steps(&self, replicate: u64) -> Vec<u64> {
         let steps = self.setting.descent.steps;
         let mut all = Vec::new();
+        if replicate < self.setting.look.follow {
+            all.extend(log_steps(steps, 3).into_iter().skip(1));
+        }
         for at in &self.setting.look.at {
             match *at {
                 At::Start | At::End => {}

@@ -19,6 +19,7 @@ pub struct Descent {
     /// η, absolute or relative to the largest stable rate.
     pub rate: Rate,
     /// How η changes while a replicate trains.
+    #[serde(skip_serializing_if = "Schedule::is_constant")]
     pub schedule: Schedule,
     /// Optional factors on the rate of each weight layer, one for each hidden layer and the output.
     pub layer_rates: Option<Vec<f64>>,
@@ -160,6 +161,11 @@ impl Schedule {
             gamma: 0.5,
         },
     ];
+
+    /// Whether it changes nothing: then it is left out where a setting is written.
+    fn is_constant(&self) -> bool {
+        *self == Schedule::Constant
+    }
 
     /// The changes of the rate before step `steps`, in order.
     pub fn milestones(&self, steps: u64) -> Vec<Milestone> {

@@ -34,6 +34,14 @@ pub struct Look {
     pub observables: Vec<Observable>,
     /// How many replicates of each cell are looked at.
     pub replicates: u64,
+    /// How many of them, the first ones, are followed: looked at at log-spaced steps too.
+    #[serde(skip_serializing_if = "nobody")]
+    pub follow: u64,
+}
+
+/// Whether no replicate is followed.
+fn nobody(follow: &u64) -> bool {
+    *follow == 0
 }
 
 impl Default for Look {
@@ -43,6 +51,7 @@ impl Default for Look {
             at: vec![At::Start, At::End],
             observables: vec![Ntk, Hessian, WeightsMoved, DeadUnits, GradientNorm],
             replicates: 100,
+            follow: 0,
         }
     }
 }

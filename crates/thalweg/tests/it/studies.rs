@@ -751,6 +751,7 @@ fn the_hash_of_a_cell_changes_with_every_setting_and_not_with_the_title() {
         "look.at=[\"end\"]",
         "look.observables=[\"ntk\"]",
         "look.replicates=7",
+        "look.follow=3",
         "keep.replicates=4",
         "keep.losses=all",
         "keep.weights=final",
