@@ -169,10 +169,9 @@ fn findings(run: &Analysis) -> Vec<Block> {
     };
     let every = Table {
         name: "findings".into(),
-        caption:
-            "Every prediction against its measurement, – where censored replicates leave it between \
-             two bounds; the interval then says what is known."
-                .into(),
+        caption: "Every prediction against its measurement, – where censored replicates leave it \
+             between two bounds; the interval then says what is known."
+            .into(),
         ..table(run, &own, ["measured", "interval", "predicted"])
     };
     vec![

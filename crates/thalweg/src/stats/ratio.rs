@@ -296,7 +296,8 @@ mod tests {
                         true => Wait::Until(t),
                         false => Wait::After(budget),
                     };
-                    (a.push(cut(x)), b.push(cut(y)));
+                    a.push(cut(x));
+                    b.push(cut(y));
                     whole.push(libm::log(y / x));
                     both.extend((x.max(y) <= budget).then_some(y / x));
                 }
@@ -309,7 +310,6 @@ mod tests {
             }
             let share = f64::from(covered) / f64::from(trials);
             let plain = f64::from(of_both) / f64::from(trials);
-            println!("censored {censored}: {share}, of pairs that both hit {plain}");
             assert!((plain >= 0.92) == (censored < 0.1), "{plain}");
             assert!(
                 share >= 0.95 - 3.0 * f64::sqrt(0.95 * 0.05 / f64::from(trials)),

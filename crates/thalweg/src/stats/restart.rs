@@ -283,7 +283,6 @@ mod tests {
                 wrong_pages += usize::from(holm(&p).iter().any(|p| *p < 0.05));
             }
             let share = advised as f64 / cells as f64;
-            println!("n {n}, budget {budget}: {share} of cells, {wrong_pages} of {pages} pages");
             assert!(
                 share <= 0.05 + 3.0 * f64::sqrt(0.05 * 0.95 / cells as f64),
                 "{share}"
@@ -328,7 +327,6 @@ mod tests {
             pooled += u32::from(restart(&flat, 1 << 40, 0.95).is_some_and(|r| r.p < 0.05));
             within += u32::from(restart_within(&sets, 1 << 40).is_some_and(|r| r.p < 0.05));
         }
-        println!("pooled {pooled}, within {within} of {tries}");
         assert!(pooled > tries / 2, "{pooled}");
         assert!(within <= 19, "{within}");
     }

@@ -134,11 +134,6 @@ fn groups_that_share_replicates_are_clustered() {
         clustered += u32::from(holds(fit.clustered_threshold(0.8, 0.95, &outcomes)));
     }
     let share = |n: u32| f64::from(n) / f64::from(fitted);
-    println!(
-        "independent {}, clustered {}",
-        share(naive),
-        share(clustered)
-    );
     assert!(share(naive) < 0.9, "{naive} of {fitted}");
     assert!(share(clustered) >= 0.91, "{clustered} of {fitted}");
 }
