@@ -67,6 +67,7 @@ fn slow_runs_need_the_steps_they_are_said_to_need() {
         let (cell, all) = causes_of(cell(net, data, descent, 12));
         let problem = Problem {
             steps: 2_000_000,
+            grid: vec![0, 2_000_000].into(),
             ..cell.problem()
         };
         for (row, _, _, why) in &all {
@@ -102,6 +103,7 @@ fn bouncing_runs_are_done_at_half_the_limit() {
         let (cell, all) = causes_of(cell.reseeded(seed));
         let problem = Problem {
             steps: 200_000,
+            grid: vec![0, 200_000].into(),
             ..cell.problem()
         };
         for (row, _, last, why) in &all {

@@ -104,6 +104,8 @@ fn growth(cell: &Cell, replicate: u64, last: &Observation, steps: f64) -> f64 {
         .expect("nothing stops it");
     let on = Problem {
         steps: steps as u64,
+        // An engine ends a budget where its grid does.
+        grid: vec![0, steps as u64].into(),
         ..problem.clone()
     };
     let job = Job {
@@ -129,7 +131,9 @@ fn growth(cell: &Cell, replicate: u64, last: &Observation, steps: f64) -> f64 {
 #[test]
 fn a_plateau_is_being_left_and_not_rank_deficient() {
     let e = std::f64::consts::E;
-    for (hidden, rate, steps, most) in [("[16, 16]", 0.01, 2000, 99.0)] {
+    for (hidden, rate, steps, most) in
+        [("[16]", 1e-3, 100, 2.0 * e), ("[16, 16]", 0.01, 2000, 99.0)]
+    {
         let net = format!(
             "hidden = {hidden}\nactivation = \"tanh\"\nbias = false\n\
              init = {{ normal = {{ variance = 1e-6 }} }}"
