@@ -125,15 +125,11 @@ fn growth(cell: &Cell, replicate: u64, last: &Observation, steps: f64) -> f64 {
 }
 
 /// Tiny weights begin next to the saddle at zero and leave it: what looks like a kernel without rank
-/// is a plateau, and given the steps the runs arrive. With one hidden layer the gradient grows as
-/// the curvature says; with two it grows faster, because the curvature at zero is itself zero and
-/// grows with the weights.
+/// is a plateau, the gradient grows as the curvature says, and given the steps the runs arrive.
 #[test]
 fn a_plateau_is_being_left_and_not_rank_deficient() {
     let e = std::f64::consts::E;
-    for (hidden, rate, steps, most) in
-        [("[16]", 1e-3, 100, 2.0 * e), ("[16, 16]", 0.01, 2000, 99.0)]
-    {
+    for (hidden, rate, steps) in [("[16]", 1e-3, 100), ("[16, 16]", 0.01, 2000)] {
         let net = format!(
             "hidden = {hidden}\nactivation = \"tanh\"\nbias = false\n\
              init = {{ normal = {{ variance = 1e-6 }} }}"
@@ -152,7 +148,7 @@ fn a_plateau_is_being_left_and_not_rank_deficient() {
             assert!(*curvature < 0.0 && *leaves_in <= steps as f64);
             grown.push(growth(&cell, row.replicate, last, *leaves_in));
         }
-        let right = grown.iter().filter(|g| (0.5 * e..most).contains(*g));
+        let right = grown.iter().filter(|g| (0.5 * e..2.0 * e).contains(*g));
         assert!(right.count() >= 11, "{hidden}: {grown:?}");
         let (_, long) = causes_of(of(200_000));
         let there = long.iter().filter(|(row, ..)| row.reached()).count();
