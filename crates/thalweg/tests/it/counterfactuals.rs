@@ -172,8 +172,8 @@ fn diverged_runs_do_not_diverge_at_half_the_limit_of_their_start() {
     assert!(tried >= 20, "{tried}");
 }
 
-/// What `explain` tries is what the cause says: a run at the edge is trained on at half the limit, a
-/// slow one at its own rate, a diverged one anew, and one that reached is left alone.
+/// What `explain` tries is what the cause says: a run at the edge is trained on at half the limit,
+/// a slow one at its own rate, a diverged one anew, and one that reached is left alone.
 #[test]
 fn explain_does_what_the_cause_says() {
     let tries = |descent: &str| {

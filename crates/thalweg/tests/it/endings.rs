@@ -124,8 +124,9 @@ fn growth(cell: &Cell, replicate: u64, last: &Observation, steps: f64) -> f64 {
     now / last.gradient_norm.expect("asked for")
 }
 
-/// Tiny weights begin next to the saddle at zero and leave it: what looks like a kernel without rank
-/// is a plateau, the gradient grows as the curvature says, and given the steps the runs arrive.
+/// Tiny weights begin next to the saddle at zero and leave it: what looks like a kernel without
+/// rank is a plateau, the gradient grows as the curvature says, and given the steps the runs
+/// arrive.
 #[test]
 fn a_plateau_is_being_left_and_not_rank_deficient() {
     let e = std::f64::consts::E;
@@ -271,8 +272,8 @@ fn a_run_that_leaves_the_loss_again_reached_it() {
 }
 
 /// Under Adam and mini-batches a failed run that looks at all has a cause, and it is never the edge
-/// of stability of plain descent: one that still halves its loss is slow, one that does not and goes
-/// up and down fluctuates.
+/// of stability of plain descent: one that still halves its loss is slow, one that does not and
+/// goes up and down fluctuates.
 #[test]
 fn rules_without_a_linear_theory_have_causes_too() {
     let (mut slow, mut fluctuating, mut undecided, mut all) = (0, 0, 0, 0);
