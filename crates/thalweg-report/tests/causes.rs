@@ -153,7 +153,7 @@ fn plateaus_saddles_and_minima_are_worded_apart() {
             curvature: -0.14,
             leaves_in: 694.0,
         },
-        &["On a plateau", "is leaving", "e-fold within 694 steps"],
+        &["On a plateau", "is leaving", "e-fold in 694 steps"],
         &["Stuck", "No number of steps"],
     );
 }

@@ -327,8 +327,7 @@ pub fn counterfactual(r: &Replicate) -> Option<String> {
             number(*floor)
         )),
         Cause::Plateau { leaves_in, .. } => Some(format!(
-            "Along that curvature a deviation grows e-fold within {} steps, faster if it grows \
-             itself.",
+            "Along that curvature a deviation grows e-fold in {} steps.",
             number(*leaves_in)
         )),
         Cause::Diverged {

@@ -104,6 +104,8 @@ fn growth(cell: &Cell, replicate: u64, last: &Observation, steps: f64) -> f64 {
         .expect("nothing stops it");
     let on = Problem {
         steps: steps as u64,
+        // An engine ends a budget where its grid does.
+        grid: vec![0, steps as u64].into(),
         ..problem.clone()
     };
     let job = Job {
@@ -122,14 +124,13 @@ fn growth(cell: &Cell, replicate: u64, last: &Observation, steps: f64) -> f64 {
     now / last.gradient_norm.expect("asked for")
 }
 
-/// Tiny weights begin next to the saddle at zero and leave it: what looks like a kernel without rank
-/// is a plateau, and given the steps the runs arrive. With one hidden layer the gradient grows as
-/// the curvature says; with two it grows faster, because the curvature at zero is itself zero and
-/// grows with the weights.
+/// Tiny weights begin next to the saddle at zero and leave it: what looks like a kernel without
+/// rank is a plateau, the gradient grows as the curvature says, and given the steps the runs
+/// arrive.
 #[test]
 fn a_plateau_is_being_left_and_not_rank_deficient() {
     let e = std::f64::consts::E;
-    for (hidden, rate, steps, most) in [("[16, 16]", 0.01, 2000, 99.0)] {
+    for (hidden, rate, steps) in [("[16]", 1e-3, 100), ("[16, 16]", 0.01, 2000)] {
         let net = format!(
             "hidden = {hidden}\nactivation = \"tanh\"\nbias = false\n\
              init = {{ normal = {{ variance = 1e-6 }} }}"
@@ -148,7 +149,7 @@ fn a_plateau_is_being_left_and_not_rank_deficient() {
             assert!(*curvature < 0.0 && *leaves_in <= steps as f64);
             grown.push(growth(&cell, row.replicate, last, *leaves_in));
         }
-        let right = grown.iter().filter(|g| (0.5 * e..most).contains(*g));
+        let right = grown.iter().filter(|g| (0.5 * e..2.0 * e).contains(*g));
         assert!(right.count() >= 11, "{hidden}: {grown:?}");
         let (_, long) = causes_of(of(200_000));
         let there = long.iter().filter(|(row, ..)| row.reached()).count();
@@ -271,8 +272,8 @@ fn a_run_that_leaves_the_loss_again_reached_it() {
 }
 
 /// Under Adam and mini-batches a failed run that looks at all has a cause, and it is never the edge
-/// of stability of plain descent: one that still halves its loss is slow, one that does not and goes
-/// up and down fluctuates.
+/// of stability of plain descent: one that still halves its loss is slow, one that does not and
+/// goes up and down fluctuates.
 #[test]
 fn rules_without_a_linear_theory_have_causes_too() {
     let (mut slow, mut fluctuating, mut undecided, mut all) = (0, 0, 0, 0);

@@ -122,8 +122,8 @@ fn equal_inputs_with_different_targets_leave_their_spread() {
     assert_eq!(impossible(&own(Set { x, y }, net, DESCENT), 0, None), None);
 }
 
-/// Opposite points, the origin and points on one ray, for every activation without biases: the floor
-/// is the distance from what the algebra of the activation allows, written out here by hand.
+/// Opposite points, the origin and points on one ray, for every activation without biases: the
+/// floor is the distance from what the algebra of the activation allows, written out here by hand.
 #[test]
 fn symmetries_of_networks_without_biases_leave_what_the_algebra_says() {
     let mut x = normals(2, 10 * 3);
@@ -222,8 +222,8 @@ fn points_on_a_ray_and_the_origin_bind_homogeneous_networks() {
     );
 }
 
-/// cos 3θ on an even number of points of the circle is odd and has no linear part: a bias-free layer
-/// of ReLU leaves all of it, N/2.
+/// cos 3θ on an even number of points of the circle is odd and has no linear part: a bias-free
+/// layer of ReLU leaves all of it, N/2.
 #[test]
 fn an_odd_frequency_is_out_of_reach_of_one_layer_of_relu_without_biases() {
     let text = "replicates = 8\n[data]\npoints = 24\ndim = 2\ninputs = \"circle\"\n\
