@@ -448,6 +448,22 @@ fn the_page_says_what_the_spread_comes_from() {
     );
     let weights = why(&|set, weights| 100 + set + 50 * weights);
     says(&weights, &["Mostly the initial weights decide"]);
+    // Each with a combination of about its own size.
+    let mixed = |a: u64, b: u64| 100 + 50 * ((3 * a + b) % 10);
+    let data_most = why(&|set, weights| 60 * set + mixed(set, weights));
+    says(
+        &data_most,
+        &["The training set decides more than the initial weights;"],
+    );
+    let weights_most = why(&|set, weights| 60 * weights + mixed(set, weights));
+    says(
+        &weights_most,
+        &["The initial weights decide more than the training set;"],
+    );
+    says(
+        &data,
+        &["success goes from 100 % to 100 % over the training sets"],
+    );
     let both = why(&|set, weights| 100 + 50 * ((3 * set + weights) % 10));
     says(&both, &["it is the combination"]);
     for (text, others) in [(&data, "initial weights decide"), (&both, "Mostly")] {

@@ -300,11 +300,11 @@ pub fn split(name: &str, split: &Split) -> String {
         "Neither the data nor the initial weights decide on their own how long training takes: it \
          is the combination."
     } else if above(set, weights) {
-        "The training set decides more than the initial weights; neither is told from their \
-         combination."
+        "The training set decides more than the initial weights; whether it decides more than \
+         their combination is not told."
     } else if above(weights, set) {
-        "The initial weights decide more than the training set; neither is told from their \
-         combination."
+        "The initial weights decide more than the training set; whether they decide more than \
+         their combination is not told."
     } else {
         "No source is clearly larger than the others."
     };

@@ -9,6 +9,7 @@ use super::smallest::{SmallestAlong, smallest};
 use super::summary::Summary;
 use crate::plan::{Comparison, Plan};
 use crate::record::Record;
+use crate::stats::Interval;
 
 /// The comparison along one number that the study leads with.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -107,7 +108,7 @@ pub struct Kernels {
 }
 
 /// Whether λmin of the start sets the pace: whether the median number of steps grows by as much as
-/// λmin falls.
+/// λmin falls, by the intervals of the four medians.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pace {
@@ -115,7 +116,7 @@ pub enum Pace {
     Set,
     /// It grows by another factor.
     NotSet,
-    /// A median beyond the budget, or λmin below round-off, leaves it open.
+    /// The intervals, a median beyond the budget, or λmin below round-off leave it open.
     Open,
 }
 
@@ -317,6 +318,24 @@ fn kernels(base: &Summary, other: &Summary, change: Change) -> Option<Kernels> {
     let smallest_falls_by = a.start.smallest.max(noise[0]) / b.start.smallest.max(noise[1]);
     let beyond_round_off = a.start.smallest < noise[0] || b.start.smallest < noise[1];
     let steps = |s: &Summary| s.steps.median.step.map(|t| t.max(1) as f64);
+    // What is beyond the budget may be as late as one likes, what is below round-off as small.
+    let early = |s: &Summary| s.steps.median.low.unwrap_or(s.budget()).max(1) as f64;
+    let late = |s: &Summary| {
+        s.steps
+            .median
+            .high
+            .map_or(f64::INFINITY, |t| t.max(1) as f64)
+    };
+    let slower = Interval {
+        low: early(other) / late(base),
+        high: late(other) / early(base),
+    };
+    let [x, y] = [a.smallest_start, b.smallest_start];
+    let least = |low: f64, noise: f64| if low > noise { low } else { 0.0 };
+    let falls = Interval {
+        low: least(x.low, noise[0]) / y.high.max(noise[1]),
+        high: x.high.max(noise[0]) / least(y.low, noise[1]),
+    };
     let slower_by = steps(base).map(|t| steps(other).unwrap_or(other.budget() as f64) / t);
     let expected = if smallest_falls_by > 1.0 {
         Change::Worse
@@ -328,12 +347,7 @@ fn kernels(base: &Summary, other: &Summary, change: Change) -> Option<Kernels> {
         smallest_falls_by,
         beyond_round_off,
         slower_by,
-        pace: pace(
-            smallest_falls_by,
-            beyond_round_off,
-            slower_by,
-            steps(other).is_none(),
-        ),
+        pace: pace(falls, slower),
         largest_grows_by: b.start.largest / a.start.largest,
         agreement: if (smallest_falls_by - 1.0).abs() < 1e-9 {
             Agreement::SameKernels
@@ -348,20 +362,19 @@ fn kernels(base: &Summary, other: &Summary, change: Change) -> Option<Kernels> {
     })
 }
 
-/// Whether the steps grow by as much as λmin falls; `censored` if they grow by more than said.
-fn pace(falls_by: f64, beyond: bool, slower_by: Option<f64>, censored: bool) -> Pace {
-    let Some(slower_by) = slower_by else {
-        return Pace::Open;
+/// Whether the steps grow by as much as λmin falls: whether the whole interval of their quotient
+/// lies within a factor of two of 1, or outside.
+fn pace(falls_by: Interval, slower_by: Interval) -> Pace {
+    let off = Interval {
+        low: slower_by.low / falls_by.high,
+        high: slower_by.high / falls_by.low,
     };
-    let off = slower_by / falls_by;
-    let set = (0.5..=2.0).contains(&off);
-    // What is only known to be larger may be as large as one likes.
-    if (censored && off <= 2.0) || (beyond && off >= 0.5) {
-        Pace::Open
-    } else if set {
+    if off.low >= 0.5 && off.high <= 2.0 {
         Pace::Set
-    } else {
+    } else if off.low > 2.0 || off.high < 0.5 {
         Pace::NotSet
+    } else {
+        Pace::Open
     }
 }
 
@@ -386,7 +399,7 @@ fn reversals(members: &[(f64, usize)], records: &[Record]) -> Vec<Reversal> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Pace, pace, told};
+    use super::{Interval, Pace, pace, told};
 
     fn numbers(all: &[f64]) -> Vec<(f64, usize)> {
         all.iter().copied().zip(0..).collect()
@@ -408,16 +421,21 @@ mod tests {
     /// The median grows by as much as λmin falls, by less, or by nobody knows how much.
     #[test]
     fn the_pace_is_set_only_by_what_grows_as_much() {
-        assert_eq!(pace(100.0, false, Some(80.0), false), Pace::Set);
-        assert_eq!(pace(7000.0, false, Some(51.0), false), Pace::NotSet);
-        assert_eq!(pace(7000.0, false, Some(51.0), true), Pace::Open);
-        assert_eq!(pace(10.0, false, Some(51.0), true), Pace::NotSet);
-        assert_eq!(pace(10.0, false, None, false), Pace::Open);
+        let of = |falls: [f64; 2], slower: [f64; 2]| {
+            let [falls, slower] = [falls, slower].map(|[low, high]| Interval { low, high });
+            pace(falls, slower)
+        };
+        assert_eq!(of([90.0, 110.0], [75.0, 90.0]), Pace::Set);
+        assert_eq!(of([1400.0, 15_500.0], [40.0, 66.0]), Pace::NotSet);
+        assert_eq!(of([1400.0, 15_500.0], [51.0, f64::INFINITY]), Pace::Open);
+        assert_eq!(of([9.0, 11.0], [51.0, f64::INFINITY]), Pace::NotSet);
         // λmin falls by at least 7000: 51 times the steps are fewer than that in any case.
-        assert_eq!(pace(7000.0, true, Some(51.0), false), Pace::NotSet);
-        assert_eq!(pace(7000.0, true, Some(1e4), false), Pace::Open);
+        assert_eq!(of([7000.0, f64::INFINITY], [40.0, 66.0]), Pace::NotSet);
+        assert_eq!(of([7000.0, f64::INFINITY], [9e3, 1e4]), Pace::Open);
+        // Few replicates tell nothing.
+        assert_eq!(of([0.26, 520.0], [1.0, 9.0]), Pace::Open);
         // The same law upwards: λmin rises by 100, the median falls to a hundredth.
-        assert_eq!(pace(0.01, false, Some(0.01), false), Pace::Set);
+        assert_eq!(of([0.009, 0.011], [0.009, 0.011]), Pace::Set);
     }
 
     #[test]
