@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::LEVEL;
 use super::claims::{Crossing, crossing};
+use super::conditions::{Conditions, conditions};
 use super::summary::Summary;
 use crate::plan::{Comparison, Plan};
 use crate::record::Record;
@@ -43,6 +44,8 @@ pub struct Compared {
     pub better: Vec<usize>,
     /// The same for less often.
     pub worse: Vec<usize>,
+    /// The initial kernels of the members; of a comparison over layers or their gains.
+    pub conditions: Option<Conditions>,
 }
 
 /// A cell in a comparison.
@@ -172,8 +175,10 @@ pub(super) fn compared(
             .filter_map(|(v, cell)| Some((v, place(cell)?)))
             .collect::<Vec<_>>()
     });
+    let keys: Vec<String> = free.iter().map(|&k| comparison.keys[k].clone()).collect();
     Compared {
         name: comparison.name.clone(),
+        conditions: conditions(&keys, &members, cells),
         topic: topic(plan, comparison, leading),
         crossing: (numbers.as_ref())
             .filter(|numbers| numbers.len() >= FITTED)
@@ -186,7 +191,7 @@ pub(super) fn compared(
                 let logarithmic = comparison.keys[free[0]].starts_with("descent.");
                 crossing(&at, cells, asked, logarithmic)
             }),
-        keys: free.iter().map(|&k| comparison.keys[k].clone()).collect(),
+        keys,
         held,
         members,
         reference,

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::LEVEL;
+use super::bounds::{Bounds, bounds};
 use super::cause::{CauseCount, CauseKind, cause};
 use super::forecast::{Forecast, Prediction, predict};
 use super::hitting_times::{HittingTimes, Quantile, survival};
@@ -109,6 +110,8 @@ pub struct Summary {
     pub nearest_pair: Option<f64>,
     /// What was seen on the replicates that were looked at.
     pub looked: Option<Looked>,
+    /// What theorems of convergence ask for.
+    pub bounds: Bounds,
     /// Every replicate that was looked at, by number; not written with the rest, being long.
     #[serde(skip)]
     pub judged: Vec<Judged>,
@@ -184,6 +187,7 @@ pub fn summarize(cell: &Cell, record: &Record, threads: usize) -> Summary {
         None => wilson(successes, replicates, LEVEL),
     };
     let asked = cell.setting.success.share;
+    let parameters = parameters(&cell.setting.net, cell.dim());
     let of_rows = |f: &dyn Fn(&Row) -> f64| median(&record.rows.iter().map(f).collect::<Vec<_>>());
     Summary {
         cell: cell.number,
@@ -209,13 +213,14 @@ pub fn summarize(cell: &Cell, record: &Record, threads: usize) -> Summary {
         survival: survival(cell, record),
         restart: restart(&hits, cell.setting.descent.steps, LEVEL),
         work: cell.step_work(),
-        parameters: parameters(&cell.setting.net, cell.dim()),
+        parameters,
         rate: of_rows(&|row| row.rate),
         final_loss: of_rows(&|row| row.final_loss),
         seconds: record.seconds,
         loss: loss_band(cell, record, &looks),
         nearest_pair: nearest_pair(cell, replicates),
         looked: looked(cell, record, &looks, &judged, threads),
+        bounds: bounds(cell, record, &looks, &judged, parameters),
         causes: count_causes(record, &judged, true),
         causes_looked_at: count_causes(record, &judged, false),
         judged,
