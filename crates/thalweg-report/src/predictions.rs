@@ -18,7 +18,8 @@ const FIRST: usize = 6;
 
 /// Predictions and measurements side by side.
 pub(super) fn section(run: &Analysis) -> Section {
-    let said = theory::predictions(run).into_iter().map(Block::Text);
+    let said = theory::predictions(run).into_iter();
+    let said = said.chain(theory::bounds(run)).map(Block::Text);
     let mut blocks: Vec<Block> = said.collect();
     blocks.extend(predicted_observed(run).map(Block::Figure));
     blocks.extend(theory::late(run).map(Block::Text));

@@ -229,6 +229,43 @@ fn the_page_says_what_happened() {
     never(&surprises, &["succeeds less often than d ="]);
 }
 
+/// The condition of the kernels tells members apart, or it does not; a theorem that asks for more
+/// than there is is called vacuous.
+#[test]
+fn theorems_and_conditions_are_measured_against_the_run() {
+    let base = [does(100, 100, 0.1), does(100, 400, 0.01)];
+    let with =
+        |small: Does, wide: Does| report([base[0], base[1], small], does(60, 200, 0.1), wide);
+    let page = with(does(30, 900, 1e-4), does(100, 300, 0.1));
+    says(
+        &section(&page, "What changes it at d = 2"),
+        &[
+            "λmin and κ = λmax/λmin of 1e-4 and 10000 for `[4]` and 0.1 and 10 for `[8]`",
+            "Of the one pair whose success is apart, the better one has the smaller κ.",
+        ],
+    );
+    let page = with(does(30, 900, 0.1), does(100, 300, 1e-4));
+    says(
+        &section(&page, "What changes it at d = 2"),
+        &["Of the one pair whose success is apart, the better one has the larger κ."],
+    );
+    let page = with(does(100, 900, 0.1), does(100, 300, 1e-4));
+    let text = section(&page, "What changes it at d = 2");
+    says(&text, &["No two members' success is far enough apart"]);
+    // A choice among activations has no such sentence, and tanh no dead layers.
+    never(&section(&page, "What other choices do"), &["λmin and κ"]);
+    never(&text, &["Some layer of ReLU"]);
+    // 4 points, 4 · 15 + 4 + 4 + 1 parameters.
+    says(
+        &section(&page, "Prediction and observation"),
+        &[
+            "Capacity: 69 parameters for 4 points, 17.25 a point. Counting does not forbid a fit.",
+            "converge with probability 80 % from a width of n⁶/(λ₀⁴ δ³)",
+            "The narrowest layer here has 4: the theorem is vacuous for it",
+        ],
+    );
+}
+
 #[test]
 fn of_the_opposite_it_says_the_opposite() {
     let page = report(

@@ -1,7 +1,7 @@
 //! What is said of one comparison, and of several on the same data.
 
 use thalweg::analysis::Analysis;
-use thalweg::analysis::comparison::Compared;
+use thalweg::analysis::comparison::{Compared, Member};
 use thalweg::analysis::crossing::Found;
 use thalweg::analysis::summary::{Reaches, Summary};
 use thalweg::stats::Interval;
@@ -33,7 +33,71 @@ pub fn sentences(run: &Analysis, compared: &Compared) -> Vec<String> {
     all.extend(fastest_and_slowest(run, compared));
     all.extend(significant(compared));
     all.extend(main_causes(run, compared));
+    all.extend(conditioned(compared));
+    all.extend(born_dead(run, compared));
     all
+}
+
+/// Whether the members' initial kernels tell them apart.
+fn conditioned(compared: &Compared) -> Option<String> {
+    let of = compared.conditions.as_ref()?;
+    let named: Vec<String> = (of.members.iter())
+        .map(|(place, smallest, condition)| {
+            format!(
+                "{} and {} for `{}`",
+                number(*smallest),
+                number(*condition),
+                member(compared, &compared.members[*place])
+            )
+        })
+        .collect();
+    let told = match (of.apart, of.agree) {
+        (0, _) => "No two members' success is far enough apart to be compared with that.".into(),
+        (1, 1) => {
+            "Of the one pair whose success is apart, the better one has the smaller κ.".into()
+        }
+        (1, _) => "Of the one pair whose success is apart, the better one has the larger κ.".into(),
+        (n, k) => format!(
+            "Of {n} pairs whose success is apart, the better one has the smaller κ in {}.",
+            if k == n {
+                "all".into()
+            } else {
+                count(k as u64)
+            }
+        ),
+    };
+    Some(format!(
+        "The initial kernel has λmin and κ = λmax/λmin of {}. At a rate that is a share of the \
+         limit the linearised network takes κ times a constant, in steps. {told}",
+        list(&named)
+    ))
+}
+
+/// What the chance of a dead layer says beside the failures of ReLU networks of several sizes.
+fn born_dead(run: &Analysis, compared: &Compared) -> Option<String> {
+    if compared.keys != ["net.hidden"] {
+        return None;
+    }
+    let of = |m: &Member| {
+        let s = &run.cells[m.cell];
+        let dead = s.bounds.dead.filter(|_| !m.values.is_empty())?;
+        Some(format!(
+            "`{}` {} ({} fail)",
+            member(compared, m),
+            percent(dead),
+            percent(1.0 - s.share)
+        ))
+    };
+    let named: Vec<String> = compared.members.iter().filter_map(of).collect();
+    (!named.is_empty()).then(|| {
+        format!(
+            "Some layer of ReLU is 0 at a given input from the start with probability \
+             1 − Π (1 − 2^−n) over layers of n units, which bounds how many are born constant \
+             (Lu et \
+             al. 2020, arXiv:1903.06733): {}.",
+            list(&named)
+        )
+    })
 }
 
 fn reached(run: &Analysis, compared: &Compared) -> String {

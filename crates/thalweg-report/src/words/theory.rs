@@ -1,6 +1,7 @@
 //! What is said of predictions, of published numbers, and of what one would not have expected.
 
 use thalweg::analysis::Analysis;
+use thalweg::analysis::bounds::Path;
 use thalweg::analysis::findings::{Finding, Question, Verdict};
 use thalweg::analysis::forecast::Forecast;
 use thalweg::analysis::standing::{Calibration, Surprise};
@@ -112,6 +113,76 @@ pub fn late(run: &Analysis) -> Option<String> {
         count(late.near as u64),
         factor(late.start_off)
     ))
+}
+
+/// What theorems of convergence ask for of the base cell, and what it has.
+pub fn bounds(run: &Analysis) -> Vec<String> {
+    let (base, of) = (run.base(), &run.base().bounds);
+    let points = base.setting.data.points as u64;
+    let mut all = vec![format!(
+        "Capacity: {} for {}, {} a point. {}",
+        many(base.parameters, "parameter", "parameters"),
+        many(points as usize, "point", "points"),
+        number(of.parameters_a_point),
+        if of.parameters_a_point < 1.0 {
+            "Fewer than one: no choice of them fits every target."
+        } else {
+            "Counting does not forbid a fit."
+        }
+    )];
+    if let (Some(asked), Some(width)) = (&of.asked, of.width) {
+        let verdict = if !asked.width.is_finite() {
+            "It says nothing where two inputs are parallel.".to_string()
+        } else if asked.width > width as f64 {
+            format!(
+                "The narrowest layer here has {width}: the theorem is vacuous for it, by a factor \
+                 of {}.",
+                number(asked.width / width as f64)
+            )
+        } else {
+            format!("The narrowest layer here has {width}, which is enough.")
+        };
+        all.push(format!(
+            "For one hidden layer of ReLU on these inputs, scaled to length 1, gradient descent is \
+             proven to converge with probability {} from a width of n⁶/(λ₀⁴ δ³) = {} on (Du et al. \
+             2019, arXiv:1810.02054, theorem 4.1; λ₀ = {}, δ = {}, the constant that it leaves \
+             open \
+             set to 1). {verdict}",
+            percent(1.0 - asked.failures),
+            number(asked.width),
+            number(asked.gram_smallest),
+            number(asked.failures)
+        ));
+    }
+    all.extend(of.path.as_ref().map(path));
+    all
+}
+
+fn path(path: &Path) -> String {
+    let stays = if path.kernel_moved <= 0.5 {
+        "Such proofs need a kernel that moves by at most half of its λmin, and this one moves by"
+    } else {
+        "Such proofs need a kernel that moves by at most half of its λmin. They are vacuous here: \
+         this one moves by"
+    };
+    let side = if path.moved <= path.bound {
+        "within"
+    } else {
+        "beyond"
+    };
+    format!(
+        "Gradient flow on which rᵀΘr stays above λmin(Θ₀) rᵀr goes no further than \
+        ‖r₀‖/√λmin(Θ₀) = \
+         {} (Liu, Zhu & Belkin 2020, arXiv:2003.00307); the network linearised at its start goes \
+         {}. \
+         Over the {} that got below the weights moved {}, {side} the bound (medians, ‖w − w₀‖ \
+         without biases). {stays} {} times λmin.",
+        number(path.bound),
+        number(path.linear),
+        many(path.replicates, "replicate", "replicates"),
+        number(path.moved),
+        number(path.kernel_moved)
+    )
 }
 
 /// How the first layer of the infinitely wide network was computed; none where its preactivations

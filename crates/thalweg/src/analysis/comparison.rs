@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::LEVEL;
+use super::conditions::{Conditions, conditions};
 use super::crossing::{Crossing, crossing};
 use super::hitting_times::wait;
 use super::summary::Summary;
@@ -49,6 +50,8 @@ pub struct Compared {
     pub better: Vec<usize>,
     /// The same for less often.
     pub worse: Vec<usize>,
+    /// The initial kernels of the members; of a comparison over layers or their gains.
+    pub conditions: Option<Conditions>,
 }
 
 /// A cell in a comparison.
@@ -203,8 +206,10 @@ pub(super) fn compared(
             .filter_map(|(v, cell)| Some((v, place(cell)?)))
             .collect::<Vec<_>>()
     });
+    let keys: Vec<String> = free.iter().map(|&k| comparison.keys[k].clone()).collect();
     Compared {
         name: comparison.name.clone(),
+        conditions: conditions(&keys, &members, cells),
         topic: topic(plan, comparison, leading),
         crossing: (numbers.as_ref())
             .filter(|numbers| numbers.len() >= FITTED)
@@ -216,7 +221,7 @@ pub(super) fn compared(
                 let key = &comparison.keys[free[0]];
                 crossing(&at, key, plan, (records, cells), asked)
             }),
-        keys: free.iter().map(|&k| comparison.keys[k].clone()).collect(),
+        keys,
         held,
         members,
         reference,

@@ -2,11 +2,13 @@
 //! cell, per comparison, over all cells. What shows it only words and draws.
 
 pub mod along;
+pub mod bounds;
 pub mod cause;
 mod chain;
 pub mod claims;
 pub mod columns;
 pub mod comparison;
+pub mod conditions;
 pub mod crossing;
 pub mod families;
 pub mod findings;

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::LEVEL;
+use super::bounds::{Bounds, bounds};
 use super::cause::{CauseCount, CauseKind, cause};
 use super::followed::{Followed, followed};
 use super::forecast::{Forecast, Prediction, predict};
@@ -127,6 +128,8 @@ pub struct Summary {
     pub followed: Vec<Followed>,
     /// What was seen on the replicates that were looked at.
     pub looked: Option<Looked>,
+    /// What theorems of convergence ask for.
+    pub bounds: Bounds,
     /// Every replicate that was looked at, by number; not written with the rest, being long.
     #[serde(skip)]
     pub judged: Vec<Judged>,
@@ -230,6 +233,7 @@ pub fn summarize(cell: &Cell, record: &Record, threads: usize) -> Summary {
     let trials = split.as_ref().map(|split| split.trials);
     let (interval_kind, success) = interval_of(cell, successes, replicates, trials);
     let left = (record.rows.iter()).filter(|row| !row.reached() && row.first_below.is_some());
+    let parameters = parameters(&cell.setting.net, cell.dim());
     let of_rows = |f: &dyn Fn(&Row) -> f64| median(&record.rows.iter().map(f).collect::<Vec<_>>());
     let mut summary = Summary {
         cell: cell.number,
@@ -251,7 +255,7 @@ pub fn summarize(cell: &Cell, record: &Record, threads: usize) -> Summary {
         survival: survival(cell, record),
         restarts: restarts(cell, record),
         work: cell.step_work(),
-        parameters: parameters(&cell.setting.net, cell.dim()),
+        parameters,
         rate: of_rows(&|row| row.rate),
         final_loss: of_rows(&|row| row.final_loss),
         seconds: record.seconds,
@@ -259,6 +263,7 @@ pub fn summarize(cell: &Cell, record: &Record, threads: usize) -> Summary {
         nearest_pair: nearest_pair(cell, replicates),
         followed: followed(cell, record),
         looked: looked(cell, record, &looks, &judged, threads),
+        bounds: bounds(cell, record, &looks, &judged, parameters),
         causes: count_causes(record, &judged, true),
         causes_looked_at: count_causes(record, &judged, false),
         judged,

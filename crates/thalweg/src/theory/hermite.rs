@@ -7,7 +7,8 @@
 //! partial sum is a sum of Schur products of positive semi-definite matrices, hence one itself.
 //!
 //! Σ α_k² = E φ(u)² tells how much is left out. The series is stopped when that is below round-off;
-//! a pair for which it could not be, because the variance is large and |ρ| is nearly 1, or because a
+//! a pair for which it could not be, because the variance is large and |ρ| is nearly 1, or
+//! because a
 //! variance is beyond what a series can do, is integrated on panels instead ([`super::far`]).
 
 use super::dual::{Dual, dual, jet, moments, nodes, spacing};

@@ -2,7 +2,8 @@
 
 /// Nodes in (−1, 1), increasing, and weights that add up to 2: exact for polynomials of degree
 /// 2 n − 1, and for analytic functions off by about ρ^(−2n), ρ the sum of the half axes of the
-/// largest ellipse around ±1 without a singularity (Trefethen 2008, "Is Gauss quadrature better than
+/// largest ellipse around ±1 without a singularity (Trefethen 2008, "Is Gauss quadrature better
+/// than
 /// Clenshaw–Curtis?").
 ///
 /// Newton's method on P_n from Tricomi's guess.

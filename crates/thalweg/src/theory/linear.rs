@@ -247,7 +247,8 @@ impl Linear<'_> {
         }
     }
 
-    /// The first step below of a stable descent: every factor is at most 1, so its loss never rises.
+    /// The first step below of a stable descent: every factor is at most 1, so its loss never
+    /// rises.
     fn bisect(&self, threshold: f64) -> Steps {
         let (mut low, mut high) = (0, FAR);
         if self.descent_loss(0) < threshold {

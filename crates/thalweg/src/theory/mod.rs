@@ -1,11 +1,13 @@
 //! Predictions. This room shares no derivative with the engines or the measurements it is
 //! confronted with: a kernel measured on weights reaches it as plain numbers.
 
+pub mod bounds;
 pub mod chain;
 pub mod crowding;
 pub mod dual;
 pub mod expect;
 mod far;
+mod features;
 pub mod first;
 mod hermite;
 mod legendre;

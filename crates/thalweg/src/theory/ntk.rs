@@ -121,26 +121,9 @@ impl Wide {
                 bias_share: if net.bias { rate * bias_square } else { 0.0 },
             });
         }
-        let (fan_in, fan_out) = (sizes[0], sizes[1]);
         Ok(Wide {
             activation: net.activation,
-            first: Laws {
-                weights: match net.init {
-                    Init::Pytorch | Init::XavierUniform | Init::KaimingUniform => Law::Uniform,
-                    Init::Orthogonal => Law::Sphere(fan_in.max(fan_out)),
-                    Init::XavierNormal
-                    | Init::KaimingNormal
-                    | Init::LecunNormal
-                    | Init::Normal { .. }
-                    | Init::WeightStd(_)
-                    | Init::Constant(_)
-                    | Init::File(_) => Law::Normal,
-                },
-                biases: match net.bias_law() {
-                    BiasInit::Pytorch => Law::Uniform,
-                    BiasInit::Zeros | BiasInit::Normal { .. } => Law::Normal,
-                },
-            },
+            first: laws(net, sizes[0].max(sizes[1])),
             layers,
         })
     }
@@ -306,6 +289,27 @@ impl Wide {
             }
         }
         hidden
+    }
+}
+
+/// The laws of the first layer of a network; `longer` is the longer side of its weights.
+fn laws(net: &Net, longer: usize) -> Laws {
+    Laws {
+        weights: match net.init {
+            Init::Pytorch | Init::XavierUniform | Init::KaimingUniform => Law::Uniform,
+            Init::Orthogonal => Law::Sphere(longer),
+            Init::XavierNormal
+            | Init::KaimingNormal
+            | Init::LecunNormal
+            | Init::Normal { .. }
+            | Init::WeightStd(_)
+            | Init::Constant(_)
+            | Init::File(_) => Law::Normal,
+        },
+        biases: match net.bias_law() {
+            BiasInit::Pytorch => Law::Uniform,
+            BiasInit::Zeros | BiasInit::Normal { .. } => Law::Normal,
+        },
     }
 }
 

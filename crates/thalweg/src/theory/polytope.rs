@@ -1,7 +1,9 @@
 //! Means over a cube of products of two functions with a kink, exactly.
 //!
-//! φ(z) φ(z') with z, z' linear in t ∈ [−1, 1]^D and φ linear but for a kink at 0 is a polynomial on
-//! each side of the planes z = 0 and z' = 0. Integrated over one coordinate between these planes and
+//! φ(z) φ(z') with z, z' linear in t ∈ [−1, 1]^D and φ linear but for a kink at 0 is a
+//! polynomial on
+//! each side of the planes z = 0 and z' = 0. Integrated over one coordinate between these
+//! planes and
 //! the walls it is, in the others, a polynomial between the planes on which two of those limits
 //! meet; and so on. On every piece a Gauss rule of two or three nodes is exact.
 

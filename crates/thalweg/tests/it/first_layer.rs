@@ -349,7 +349,8 @@ fn weight_std_is_that_of_neural_tangents() {
 #[test]
 fn networks_are_trained_with_their_weight_std() {
     let cell = plan(
-        "[data]\npoints = 3\ndim = 2\ndraw = \"once\"\n[net]\nhidden = [64]\nactivation = \"relu\"\n\
+        "[data]\npoints = 3\ndim = 2\ndraw = \"once\"\n[net]\nhidden = [64]\nactivation = \
+        \"relu\"\n\
          parameterization = \"ntk\"\ninit = { weight_std = [3.0, 0.5] }\n\
          bias_init = { normal = { std = 0.3 } }\n",
     )

@@ -4,6 +4,7 @@
 
 use thalweg::analysis::forecast::{linear, predict};
 use thalweg::analysis::impossible::linear_floor;
+use thalweg::analysis::summary::summarize;
 use thalweg::engine::cpu::Cpu;
 use thalweg::engine::reference::{Reference, outputs};
 use thalweg::engine::{Activation, Engine, Job, Problem};
@@ -237,6 +238,55 @@ fn a_share_of_the_limit_is_of_the_rules_own() {
                 assert!((share - limit).abs() < 1e-9, "{method}: {share}");
             }
         }
+    }
+}
+
+/// Gradient descent on a linear model ends at the nearest weights that fit: the distance
+/// measured is
+/// that of its modes, below the bound by its slowest mode, and its kernel does not move.
+#[test]
+fn a_linear_model_moves_as_far_as_its_modes_say() {
+    for rates in ["", "layer_rates = [0.25]\n"] {
+        let text = format!(
+            "replicates = 10\n[data]\npoints = 6\ndim = 12\n[net]\nhidden = []\nbias = false\n\
+             [descent]\nrate = {{ of_limit = 0.5 }}\nprecision = \"f64\"\n{rates}\
+             [success]\nloss_below = 1e-20\n"
+        );
+        let record = record(&text, &Cpu::detect(), 2);
+        let summary = summarize(&cell(&text), &record, 1);
+        let path = summary.bounds.path.expect("all of them got below");
+        assert_eq!(path.replicates, 10);
+        assert!((path.moved / path.linear - 1.0).abs() < 1e-6, "{path:?}");
+        assert!(
+            path.linear < path.bound && path.kernel_moved < 1e-9,
+            "{path:?}"
+        );
+        assert!((summary.bounds.parameters_a_point - 2.0).abs() < 1e-15);
+        assert_eq!((summary.bounds.width, summary.bounds.dead), (None, None));
+    }
+}
+
+/// Without biases the output is exactly 0 at an input where some layer is.
+#[test]
+fn dead_layers_are_as_frequent_as_said() {
+    for hidden in ["[1, 3]", "[2, 2]", "[3]"] {
+        let text = format!(
+            "[data]\npoints = 1\ndim = 3\n[net]\nhidden = {hidden}\nactivation = \"relu\"\n\
+             init = \"kaiming_uniform\"\nbias = false\n"
+        );
+        let cell = cell(&text);
+        let problem = cell.problem();
+        let nets = 4000u64;
+        let dead = (0..nets)
+            .filter(|r| outputs(&problem, &cell.weights(*r), &cell.set(*r).x)[0].abs() <= 0.0)
+            .count() as f64;
+        let said = thalweg::theory::bounds::dead_layer(&cell.setting.net.hidden);
+        let error = (said * (1.0 - said) / nets as f64).sqrt();
+        let share = dead / nets as f64;
+        assert!(
+            (share - said).abs() < 4.0 * error,
+            "{hidden}: {share} {said}"
+        );
     }
 }
 

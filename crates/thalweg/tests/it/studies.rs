@@ -591,6 +591,25 @@ const VALID: &str = "title = \"Größe\"\nseed = 7\n\
     [[compare]]\nname = \"size\"\n\"net.activation\" = [\"relu\", \"gelu\"]\n\
     \"data.points\" = [4, 8]\n";
 
+/// `of_limit` beside momentum means another rate than it did, so its records are others; all other
+/// records are still taken.
+#[test]
+fn only_records_of_momentum_with_a_share_of_the_limit_are_made_anew() {
+    let hash = |rate: &str, method: &str| {
+        let text =
+            format!("replicates = 1\n[descent]\nsteps = 10\nrate = {rate}\nmethod = {method}\n");
+        plan(&text).cells[0].hash.clone()
+    };
+    let share = "{ of_limit = 0.5 }";
+    let momentum = "{ momentum = { beta = 0.9 } }";
+    let nesterov = "{ nesterov = { beta = 0.9 } }";
+    // As they were when the share was of plain descent's limit.
+    assert_eq!(hash(share, "\"gd\""), "83d0c644f8816101");
+    assert_eq!(hash("0.01", momentum), "b0e1fd0945a8a53f");
+    assert_ne!(hash(share, momentum), "20d20cf67df0b124");
+    assert_ne!(hash(share, nesterov), "34d9cced9c4d9801");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 64,
