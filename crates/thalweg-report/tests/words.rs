@@ -259,7 +259,7 @@ fn theorems_and_conditions_are_measured_against_the_run() {
     says(
         &section(&page, "Prediction and observation"),
         &[
-            "Capacity: 69 parameters for 4 points, 17.25 a point. Counting does not forbid a fit.",
+            "Capacity: 69 parameters for 4 points, 17.2 a point. Counting does not forbid a fit.",
             "converge with probability 80 % from a width of n⁶/(λ₀⁴ δ³)",
             "The narrowest layer here has 4: the theorem is vacuous for it",
         ],
