@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use thalweg::plan::Cell;
 use thalweg::study::Space;
 use thalweg::{Error, Plan, Source};
 
@@ -51,6 +52,15 @@ pub(crate) fn open(args: &StudyArgs) -> Result<Source> {
 /// [`BadStudy`] if it says something impossible, or names a file that is missing or wrong.
 pub(crate) fn plan(source: &Source) -> Result<Plan> {
     Ok(thalweg_store::plan(source).map_err(BadStudy)?)
+}
+
+/// The base cell of a study.
+///
+/// # Errors
+///
+/// [`BadStudy`], as [`plan`].
+pub(crate) fn base(source: &Source) -> Result<Cell> {
+    Ok(thalweg_store::base(source).map_err(BadStudy)?)
 }
 
 /// What a study may choose from, and its plans for each condition.

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::args::{Kernel, Phase, Steps, StudyArgs, Theory};
-use crate::source::{open, plan, planned};
+use crate::args::{Kernel, Phase, Steps, Theory};
+use crate::source::{base, open, plan};
 use crate::terminal::{print, wrap};
 use thalweg::Error;
 use thalweg::descent::Method;
@@ -35,11 +35,6 @@ pub(crate) fn theory(what: Theory) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The base cell of the study that the arguments name.
-fn base(args: &StudyArgs) -> Result<Cell> {
-    Ok(planned(args)?.1.cells.swap_remove(0))
-}
-
 fn wide(cell: &Cell, dim: usize) -> Result<Wide, Error> {
     let rates = cell.setting.descent.layer_rates.as_deref();
     Wide::new(&cell.setting.net, dim, rates)
@@ -56,7 +51,7 @@ fn mistaken(message: String, hint: &str) -> Error {
 // ---- kernel ------------------------------------------------------------------------------------
 
 fn kernel(args: &Kernel) -> Result<()> {
-    let cell = base(&args.study)?;
+    let cell = base(&open(&args.study)?)?;
     let (x, dim) = match &args.inputs {
         Some(path) => thalweg_store::read_points(path)?,
         None => (cell.set(args.replicate).x, cell.dim()),
@@ -237,7 +232,7 @@ fn write_kernels(
 // ---- phase -------------------------------------------------------------------------------------
 
 fn phase(args: &Phase) -> Result<()> {
-    let cell = base(&args.study)?;
+    let cell = base(&open(&args.study)?)?;
     let net = wide(&cell, cell.dim())?;
     for (name, most) in [("--weights", args.weights), ("--biases", args.biases)] {
         if let Some(most) = most
@@ -321,15 +316,17 @@ fn steps(args: &Steps) -> Result<()> {
     let source = open(&args.study)?;
     let mut cells: Vec<(String, Cell)> = Vec::new();
     if args.dim.is_empty() {
-        let plan = plan(&source)?;
-        let wanted = if args.cells { plan.cells.len() } else { 1 };
-        let of = plan.cells.into_iter().take(wanted);
-        cells.extend(of.map(|c| (c.describe(), c)));
+        let of = if args.cells {
+            plan(&source)?.cells
+        } else {
+            vec![base(&source)?]
+        };
+        cells.extend(of.into_iter().map(|c| (c.describe(), c)));
     } else {
         for d in &args.dim {
             let mut source = source.clone();
             source.set(&format!("data.dim={d}"))?;
-            cells.push((format!("d = {d}"), plan(&source)?.cells.swap_remove(0)));
+            cells.push((format!("d = {d}"), base(&source)?));
         }
     }
     let threads = args.threads.count();

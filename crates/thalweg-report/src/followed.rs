@@ -88,15 +88,18 @@ fn of_cell(s: &Summary) -> Vec<Block> {
     blocks
 }
 
+/// A name and what it is of a look.
+type Quantity<'a> = (&'a str, fn(&Look) -> f64);
+
 /// A line for each replicate and quantity; of several quantities the second is dashed.
 fn plot(
     s: &Summary,
-    quantities: &[(&str, fn(&Look) -> f64)],
+    quantities: &[Quantity<'_>],
     y_label: &str,
     log_y: bool,
     reference_y: Option<f64>,
 ) -> Plot {
-    let line = |f: &Followed, (at, (name, of)): (usize, &(&str, fn(&Look) -> f64))| Line {
+    let line = |f: &Followed, (at, (name, of)): (usize, &Quantity<'_>)| Line {
         name: format!("replicate {}{name}", f.replicate),
         points: (f.looks.iter())
             .map(|look| (look.step as f64, of(look)))

@@ -254,6 +254,15 @@ pub fn plan(source: &Source) -> Result<Plan, Error> {
     source.plan(&read_inputs(&source.study()?, &source.folder)?)
 }
 
+/// The base cell of a study that was read, as [`plan`].
+///
+/// # Errors
+///
+/// As [`plan`], but for mistakes of its comparisons and claims.
+pub fn base(source: &Source) -> Result<Cell, Error> {
+    source.base(&read_inputs(&source.study()?, &source.folder)?)
+}
+
 /// The data sets and weights that a study names, from files relative to `folder`.
 ///
 /// # Errors

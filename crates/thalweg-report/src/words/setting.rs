@@ -141,7 +141,8 @@ fn rate(rate: Rate) -> String {
     }
 }
 
-fn schedule(schedule: &Schedule) -> String {
+/// A schedule after the rate it begins with: `, times 0.5 from step 5000 on`.
+pub fn schedule(schedule: &Schedule) -> String {
     match schedule {
         Schedule::Constant => String::new(),
         Schedule::MultiStep { milestones, gamma } => {

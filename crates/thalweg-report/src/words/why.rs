@@ -3,14 +3,14 @@
 
 use thalweg::analysis::Analysis;
 use thalweg::analysis::along::{Along, Change, Crowding};
-use thalweg::analysis::intervention::{Intervention, Nearness};
+use thalweg::analysis::intervention::{Intervention, Nearness, Scheduled};
 use thalweg::analysis::smallest::Smallest;
 use thalweg::analysis::summary::Summary;
 use thalweg::data::Nearest;
 
 use super::along::{kernels, way};
-use super::numbers::{chance, count, factor, list, number, paired, percent, steps};
-use super::setting::at;
+use super::numbers::{chance, count, factor, list, many, number, paired, percent, steps};
+use super::setting::{at, schedule};
 
 /// All that is said of the reasons: the kernels, what interventions show, theory, the motion of the
 /// kernel, the rate.
@@ -22,6 +22,7 @@ pub fn why(run: &Analysis, along: &Along) -> Vec<String> {
     all.extend(smallest(run, along));
     all.extend(motion(run, along));
     all.extend(larger_rates(run, along));
+    all.extend(along.scheduled.iter().map(|s| scheduled(run, along, s)));
     all
 }
 
@@ -313,4 +314,50 @@ fn larger_rates(run: &Analysis, along: &Along) -> Option<String> {
             format!("Larger constant rates at {place} ({rates}) do worse: {numbers}.{sharpness}")
         }
     })
+}
+
+/// What a rate that changes on the way does at the last cell told.
+fn scheduled(run: &Analysis, along: &Along, found: &Scheduled) -> String {
+    let (best, reference) = (&run.cells[found.best], &run.cells[found.reference]);
+    let of = |s: &Summary| format!("{} of {}", count(s.successes), count(s.replicates));
+    let place = (along.told.last()).map_or(String::new(), |last| {
+        format!(" at {}", at(&along.key, last.number))
+    });
+    let does = match found.change {
+        Change::Better => "does better",
+        Change::Same => "is not shown to do better or worse",
+        Change::Worse => "does worse",
+    };
+    let tried = many(found.tried, "schedule", "schedules");
+    let bouncing = match found.bouncing {
+        0 => String::new(),
+        1 => format!(
+            " The one run looked at that bounces at the edge of stability at the end of the \
+             constant rate {} with it.",
+            if found.finished == 1 {
+                "gets below"
+            } else {
+                "does not get below"
+            }
+        ),
+        all => format!(
+            " Of the {} runs looked at that bounce at the edge of stability at the end of the \
+             constant rate, {} get below with it.",
+            count(all),
+            count(found.finished)
+        ),
+    };
+    let best_of = if found.tried > 1 {
+        ", the best of them"
+    } else {
+        ""
+    };
+    format!(
+        "A rate of {} that changes on the way {does}{place} ({tried} tried){best_of}{}: {} get \
+         below instead of {}.{bouncing}",
+        number(reference.rate),
+        schedule(&best.setting.descent.schedule),
+        of(best),
+        of(reference)
+    )
 }

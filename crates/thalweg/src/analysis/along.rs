@@ -4,7 +4,9 @@
 use serde::Serialize;
 
 use super::comparison::{Compared, Paired, adjust, pair, varies};
-use super::intervention::{Intervention, LargerRates, Nearness, larger_rates};
+use super::intervention::{
+    Intervention, LargerRates, Nearness, Scheduled, larger_rates, scheduled,
+};
 use super::smallest::{SmallestAlong, smallest};
 use super::summary::Summary;
 use crate::plan::{Comparison, Plan};
@@ -37,6 +39,8 @@ pub struct Along {
     pub alike: Option<[usize; 2]>,
     /// What larger constant rates do at the last cell told; none where they were not tried.
     pub larger_rates: Option<LargerRates>,
+    /// What rates that change on the way do there, comparison by comparison.
+    pub scheduled: Vec<Scheduled>,
     /// Neighbours of which the one with the larger number does worse.
     pub reversals: Vec<Reversal>,
 }
@@ -196,6 +200,7 @@ pub(super) fn along(
         crowding: Crowding::NotAsked,
         alike: None,
         larger_rates: None,
+        scheduled: Vec::new(),
         reversals: reversals(&members, records),
         told,
         members,
@@ -207,6 +212,7 @@ impl Along {
     pub(super) fn compare(
         &mut self,
         cells: &[Summary],
+        records: &[Record],
         comparisons: &[Compared],
         interventions: &[Intervention],
     ) {
@@ -214,6 +220,9 @@ impl Along {
         self.alike = alike(self, cells, interventions);
         let last = self.told.last().map(|told| told.cell);
         self.larger_rates = last.and_then(|cell| larger_rates(cells, comparisons, cell));
+        self.scheduled = last.map_or(Vec::new(), |cell| {
+            scheduled(cells, records, comparisons, cell)
+        });
     }
 }
 

@@ -4,11 +4,12 @@
 use serde::Serialize;
 
 use super::along::{Along, Change, change};
+use super::cause::CauseKind;
 use super::comparison::{Compared, Paired, Topic, pair};
 use super::summary::Summary;
 use crate::data::Nearest;
 use crate::descent::Rate;
-use crate::record::Record;
+use crate::record::{Record, Row};
 use crate::study::Setting;
 
 /// A cell whose inputs were brought nearer, or kept apart, against the cell that is equal but for
@@ -211,4 +212,70 @@ pub(super) fn larger_rates(
         })
     };
     comparisons.iter().enumerate().find_map(of)
+}
+
+/// A rate that changes on the way at the last cell told, against the constant one.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Scheduled {
+    /// The comparison that has it.
+    pub comparison: usize,
+    /// The cell with the constant rate, on the same draws.
+    pub reference: usize,
+    /// Schedules that were tried.
+    pub tried: usize,
+    /// The best of them: the most successes, then the smallest median.
+    pub best: usize,
+    /// How it does against the reference, with p adjusted for all schedules of the comparison.
+    pub change: Change,
+    /// The same in numbers.
+    pub paired: Paired,
+    /// Replicates looked at that bounce at the edge of stability at the end of the constant rate.
+    pub bouncing: u64,
+    /// How many of them get below with the best schedule.
+    pub finished: u64,
+}
+
+/// What schedules do at a cell: by every comparison that changes only the schedule of its setting,
+/// or of that setting at another rate.
+pub(super) fn scheduled(
+    cells: &[Summary],
+    records: &[Record],
+    comparisons: &[Compared],
+    cell: usize,
+) -> Vec<Scheduled> {
+    let told = &cells[cell].setting;
+    let rate = |a: &mut Setting, b: &Setting| a.descent.rate = b.descent.rate;
+    let schedule = |a: &mut Setting, b: &Setting| a.descent.schedule = b.descent.schedule.clone();
+    let of = |(comparison, compared): (usize, &Compared)| {
+        let reference = &cells[compared.reference];
+        if !same_but_for(told, &reference.setting, rate) {
+            return None;
+        }
+        let tried: Vec<(&Summary, &Paired)> = (compared.members.iter())
+            .filter_map(|m| Some((&cells[m.cell], m.paired.as_ref()?)))
+            .filter(|(s, _)| same_but_for(&s.setting, &reference.setting, schedule))
+            .collect();
+        let median = |s: &Summary| s.steps.median.step.unwrap_or(u64::MAX);
+        let (best, paired) = tried.iter().copied().max_by(|a, b| {
+            let by_share = a.0.share.total_cmp(&b.0.share);
+            by_share.then(median(b.0).cmp(&median(a.0)))
+        })?;
+        let bouncing = || {
+            let judged = reference.judged.iter();
+            judged.filter(|j| j.cause == CauseKind::AtTheEdge)
+        };
+        let rows = &records[best.cell].rows;
+        let reached = |r: u64| rows.get(r as usize).is_some_and(Row::reached);
+        Some(Scheduled {
+            comparison,
+            reference: reference.cell,
+            tried: tried.len(),
+            best: best.cell,
+            change: change(paired),
+            paired: paired.clone(),
+            bouncing: bouncing().count() as u64,
+            finished: bouncing().filter(|j| reached(j.replicate)).count() as u64,
+        })
+    };
+    comparisons.iter().enumerate().filter_map(of).collect()
 }

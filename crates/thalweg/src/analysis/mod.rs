@@ -124,7 +124,7 @@ impl Analysis {
         let interventions =
             intervention::interventions(&cells, records, &comparisons, along.as_ref());
         if let Some(along) = &mut along {
-            along.compare(&cells, &comparisons, &interventions);
+            along.compare(&cells, records, &comparisons, &interventions);
         }
         Analysis {
             title: plan.title.clone(),

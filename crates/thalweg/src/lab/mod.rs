@@ -379,6 +379,8 @@ struct Stopwatch<'a> {
     cell: &'a Cell,
     problem: &'a Problem,
     next: AtomicU64,
+    /// Replicates that train at the same time.
+    lanes: u64,
     steps: AtomicU64,
     clock: &'a (dyn Fn() -> f64 + Sync),
     until: f64,
@@ -386,8 +388,10 @@ struct Stopwatch<'a> {
 
 impl engine::Queue for Stopwatch<'_> {
     fn next(&self) -> Option<Job> {
-        let replicate = self.next.fetch_add(1, Ordering::Relaxed) % 64;
-        ((self.clock)() < self.until).then(|| Job {
+        let drawn = self.next.fetch_add(1, Ordering::Relaxed);
+        let replicate = drawn % 64;
+        // Every lane gets one, however long a busy machine takes to draw them.
+        (drawn < self.lanes || (self.clock)() < self.until).then(|| Job {
             keep_best: false,
             keep_losses: false,
             watch: Vec::new(),
@@ -430,10 +434,12 @@ pub fn calibrate(
         cell,
         problem: &problem,
         next: AtomicU64::new(0),
+        lanes: engine.in_flight(&problem, threads),
         steps: AtomicU64::new(0),
         clock,
         until: begun + seconds,
     };
     engine.train(&problem, &watch, threads)?;
-    Ok(watch.steps.load(Ordering::Relaxed) as f64 / (clock() - begun))
+    let steps = watch.steps.load(Ordering::Relaxed).max(1);
+    Ok(steps as f64 / (clock() - begun))
 }

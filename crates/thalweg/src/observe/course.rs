@@ -35,12 +35,12 @@ pub fn course(problem: &Problem, watch: &[u64], trained: &Trained) -> Course {
 fn late(problem: &Problem, trained: &Trained) -> Option<LateLoss> {
     let end = trained.last.step;
     let steps = problem.grid.iter().copied().zip(&trained.losses);
-    let before = steps.filter(|(step, _)| *step > 0 && *step <= end - end / 20 - 1);
+    let mut before = steps.filter(|(step, _)| *step > 0 && *step < end - end / 20);
     match trained.outcome {
         Outcome::Diverged { .. } => None,
         Outcome::Below { .. } | Outcome::Spent | Outcome::Fixed { .. } if end < 40 => None,
         Outcome::Below { .. } | Outcome::Spent | Outcome::Fixed { .. } => before
-            .last()
+            .next_back()
             .map(|(step, loss)| LateLoss { step, loss: *loss }),
     }
 }

@@ -4,7 +4,7 @@ use super::Study;
 use super::check::Mistake;
 use crate::error::{Error, Place, nearest};
 use crate::inputs::Inputs;
-use crate::plan::Plan;
+use crate::plan::{Cell, Plan};
 
 /// A study with the text it was read from.
 #[derive(Debug, Clone)]
@@ -93,6 +93,19 @@ impl Source {
     /// [`Error::Study`] with line and column.
     pub fn plan(&self, inputs: &Inputs) -> Result<Plan, Error> {
         Plan::new(&self.study()?, inputs).map_err(|mistake| self.mistake(mistake))
+    }
+
+    /// The base cell of the study, whatever its comparisons are.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Study`] with line and column.
+    pub fn base(&self, inputs: &Inputs) -> Result<Cell, Error> {
+        let study = Study::of(self.study()?.setting);
+        let plan = Plan::new(&study, inputs).map_err(|mistake| self.mistake(mistake))?;
+        // A plan has its base cell, first.
+        let mut cells = plan.cells;
+        Ok(cells.swap_remove(0))
     }
 
     /// The candidates of the study's `[space]`, as [`Plan::choices`].

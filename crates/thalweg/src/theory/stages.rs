@@ -55,7 +55,8 @@ impl Stage {
 }
 
 fn stages<'a>(of: &'a Linear<'a>) -> impl FnMut(Option<&Stage>) -> Option<Stage> + 'a {
-    let mut number = 0;
+    // A change before the first step is the rate at which it begins.
+    let mut number = of.schedule.partition_point(|m| m.step == 0);
     move |before| {
         let stage = Stage::next(of, number, before);
         number += 1;

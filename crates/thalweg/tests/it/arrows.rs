@@ -17,6 +17,7 @@ const ARROWS: [(&str, &[&str]); 20] = [
             "engine::Activation",
             "engine::Loss",
             "engine::Method",
+            "engine::Milestone",
             "engine::Precision",
             "engine::Tensor",
         ],

@@ -54,6 +54,7 @@ fn dimension_of_the_assignment() -> (Plan, Vec<Record>) {
         "d = 2 without near pairs",
         "Training sets crossed with initial weights",
         "d = 2: rate",
+        "d = 2: rate decay",
     ];
     study.compare.retain(|c| kept.contains(&c.name.as_str()));
     assert_eq!(study.compare.len(), kept.len());
@@ -66,6 +67,11 @@ fn dimension_of_the_assignment() -> (Plan, Vec<Record>) {
                     toml::from_str("sets = 6\nweights = 6").expect("it is TOML");
                 *values = vec![crossed.into()];
             }
+            "descent.schedule" => {
+                let falls = "multi_step = { milestones = [4000], gamma = 0.5 }";
+                let falls: toml::Table = toml::from_str(falls).expect("it is TOML");
+                *values = vec!["constant".into(), falls.into()];
+            }
             _ => {}
         }
     }
@@ -75,7 +81,8 @@ fn dimension_of_the_assignment() -> (Plan, Vec<Record>) {
 }
 
 /// Near points alone make training fail at d = 15, and their absence helps it at d = 2; λmin of the
-/// start falls by far more than the steps grow; a larger rate is not worse at d = 2.
+/// start falls by far more than the steps grow; at d = 2 a larger rate is not worse, and one that
+/// falls finishes runs that bounce.
 #[test]
 fn the_assignment_finds_by_interventions_that_near_points_do_harm() {
     let (plan, records) = dimension_of_the_assignment();
@@ -104,6 +111,16 @@ fn the_assignment_finds_by_interventions_that_near_points_do_harm() {
     assert_eq!(rates.rates, [0.01, 0.02, 0.025]);
     let [reference, best] = [rates.reference, rates.best].map(|c| &run.cells[c]);
     assert!(best.share >= reference.share, "{rates:?}");
+    // Half the rate for the last third finishes runs that bounce at the edge.
+    let [falls] = &along.scheduled[..] else {
+        panic!("one schedule is tried: {:?}", along.scheduled);
+    };
+    let [reference, best] = [falls.reference, falls.best].map(|c| &run.cells[c]);
+    assert!(best.successes > reference.successes, "{falls:?}");
+    assert!(
+        2 * falls.finished >= falls.bouncing && falls.bouncing > 5,
+        "{falls:?}"
+    );
     assert!(
         run.why
             .as_ref()
