@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use thalweg::Error;
-use thalweg_report::words::numbers::{count, number, size};
+use thalweg_report::words;
+use thalweg_report::words::numbers::{count, size};
 
 use crate::args;
 use crate::interrupt::control;
@@ -46,14 +47,8 @@ pub(crate) fn explain(args: args::Explain) -> Result<ExitCode> {
         None => "trained now: this replicate is not in the record",
     })?;
     let r = &told.replicate;
-    print(&format!("rate {}", number(r.rate)))?;
-    let limits = r.largest_stable_rate_start.zip(r.largest_stable_rate_end);
-    if let Some((start, end)) = limits {
-        print(&format!(
-            "largest stable rate {} at the start, {} at the end",
-            number(start),
-            number(end)
-        ))?;
+    for line in words::replicate::rates(r) {
+        print(&line)?;
     }
     print("\n      step          loss     predicted")?;
     // A dozen lines are enough to see the shape.

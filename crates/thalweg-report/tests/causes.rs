@@ -10,7 +10,7 @@ use thalweg::explain::Explanation;
 use thalweg::lab::{Control, train};
 use thalweg::{Inputs, Source, explain};
 use thalweg_report::words::cell::{times, verdict};
-use thalweg_report::words::replicate::{explanation, sentences};
+use thalweg_report::words::replicate::{explanation, rates, sentences};
 
 fn explained(text: &str) -> Explanation {
     let source = Source {
@@ -64,9 +64,33 @@ fn slow_runs_are_told_how_many_steps_only_where_the_kernel_holds() {
         &["needs about 500", "It still fell"],
     );
     says(
+        cause(Some(500), false, Some(1.001)),
+        &["at this rate"],
+        &["It still fell", "1.00"],
+    );
+    says(
         cause(None, false, Some(1.5)),
         &["It still fell by a factor of 1.50"],
         &["the kernel there"],
+    );
+}
+
+#[test]
+fn a_rate_that_fell_is_told_as_two_and_a_kernel_of_zero_allows_any() {
+    let constant = slow();
+    assert_eq!(rates(&constant)[0], "rate 1e-4");
+    let fell = Replicate {
+        rate_end: 2e-5,
+        largest_stable_rate_start: Some(f64::INFINITY),
+        largest_stable_rate_end: Some(0.02),
+        ..constant
+    };
+    assert_eq!(
+        rates(&fell),
+        [
+            "rate 1e-4 at the start, 2e-5 at the end",
+            "largest stable rate any at the start, 0.02 at the end"
+        ]
     );
 }
 

@@ -15,6 +15,34 @@ use super::numbers::{count, factor, list, many, number, percent, size};
 /// From this share of the edge on a run counts as being there.
 const AT_EDGE: f64 = 0.95;
 
+/// The rate of a replicate, and the largest stable one of its kernels.
+pub fn rates(r: &Replicate) -> Vec<String> {
+    let constant = r.rate.to_bits() == r.rate_end.to_bits();
+    let end = if constant {
+        String::new()
+    } else {
+        format!(" at the start, {} at the end", number(r.rate_end))
+    };
+    let mut all = vec![format!("rate {}{end}", number(r.rate))];
+    // A kernel that is zero allows any.
+    let limit = |rate: f64| {
+        if rate.is_finite() {
+            number(rate)
+        } else {
+            "any".into()
+        }
+    };
+    let limits = r.largest_stable_rate_start.zip(r.largest_stable_rate_end);
+    all.extend(limits.map(|(start, end)| {
+        format!(
+            "largest stable rate {} at the start, {} at the end",
+            limit(start),
+            limit(end)
+        )
+    }));
+    all
+}
+
 /// How it ended.
 pub fn outcome(r: &Replicate) -> String {
     match r.outcome {
@@ -247,12 +275,15 @@ fn too_slow(r: &Replicate, (more, holds): (Option<u64>, bool), fell: Option<f64>
         ),
         None => String::new(),
     };
-    let falls = fell.map_or(String::new(), |fell| {
-        format!(
-            " It still fell by a factor of {} in the last half of the budget.",
-            factor(fell)
-        )
-    });
+    // A factor that is written 1.00 is none.
+    let falls = fell
+        .filter(|fell| *fell >= 1.005)
+        .map_or(String::new(), |fell| {
+            format!(
+                " It still fell by a factor of {} in the last half of the budget.",
+                factor(fell)
+            )
+        });
     format!("{lead}{needs}.{falls}")
 }
 
