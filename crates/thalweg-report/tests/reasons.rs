@@ -2,6 +2,7 @@
 
 use thalweg::analysis::Analysis;
 use thalweg::data::Nearest;
+use thalweg::descent::Schedule;
 use thalweg::plan::{Cell, Plan};
 use thalweg::record::{Observation, Outcome, Record, Row, Tally};
 use thalweg::{Inputs, Source};
@@ -36,6 +37,13 @@ const RATES: &str = r#"
 name = "d = 2: rate"
 "data.dim" = [2]
 "descent.rate" = [0.01, 0.02, 0.04]
+"#;
+
+const FALLS: &str = r#"
+[[compare]]
+name = "d = 2: a rate that falls"
+"data.dim" = [2]
+"descent.schedule" = ["constant", { multi_step = { milestones = [5000], gamma = 0.5 } }]
 "#;
 
 fn plan(text: &str) -> Plan {
@@ -343,6 +351,32 @@ fn larger_rates_are_told_as_they_were_tried() {
         &section(&page, "Why"),
         &["constant rate", "not available", "slow part"],
     );
+}
+
+#[test]
+fn a_rate_that_falls_is_told_as_it_was_tried() {
+    let text = format!("{STUDY}{FALLS}");
+    let with = |falling: Does| {
+        let page = page(&text, &|c| match c.setting.descent.schedule {
+            Schedule::Constant => crowding(c, Does(0, 0, 0.1), Does(0, 0, 0.1)),
+            Schedule::MultiStep { .. } | Schedule::Step { .. } => falling,
+        });
+        section(&page, "Why")
+    };
+    says(
+        &with(Does(95, 5000, 1e-4)),
+        &[
+            "that changes on the way does better at d = 2 (1 schedule tried): it, times 0.5 from \
+             step 5000 on, brings 95 of 100 below instead of 60 of 100.",
+        ],
+    );
+    says(&with(Does(20, 9000, 1e-4)), &["does worse at d = 2"]);
+    says(
+        &with(Does(60, 5000, 1e-4)),
+        &["is not shown to do better or worse at d = 2"],
+    );
+    let page = page(STUDY, &|c| crowding(c, Does(0, 0, 0.1), Does(0, 0, 0.1)));
+    never(&section(&page, "Why"), &["changes on the way"]);
 }
 
 #[test]

@@ -348,12 +348,12 @@ fn scheduled(run: &Analysis, along: &Along, found: &Scheduled) -> String {
         ),
     };
     let best_of = if found.tried > 1 {
-        ", the best of them"
+        "the best of them"
     } else {
-        ""
+        "it"
     };
     format!(
-        "A rate of {} that changes on the way {does}{place} ({tried} tried){best_of}{}: {} get \
+        "A rate of {} that changes on the way {does}{place} ({tried} tried): {best_of}{}, brings {} \
          below instead of {}.{bouncing}",
         number(reference.rate),
         schedule(&best.setting.descent.schedule),

@@ -40,6 +40,8 @@ pub struct Looked {
     pub start: Extremes,
     /// Interval of the median of λmin at the start.
     pub smallest_start: Interval,
+    /// Whether most λmin of the start are above round-off: else only that they are small is known.
+    pub smallest_known: bool,
     /// Upper bound on λmin at the start by two points, [`two_point_bound`]; NaN where it was not
     /// measured.
     ///
@@ -146,7 +148,8 @@ pub(super) fn looked(
         replicates: seen.len(),
         ended: seen.iter().filter(|s| s.last.is_some()).count(),
         start: extremes(eigenvalues(seen.iter().map(|s| s.first))),
-        smallest_start: smallest(seen.iter().map(|s| s.first)),
+        smallest_start: smallest(&eigenvalues(seen.iter().map(|s| s.first))),
+        smallest_known: smallest_known(&eigenvalues(seen.iter().map(|s| s.first))),
         two_point_start: of_start(&|_, look| look.two_point_bound),
         infinite: (!wide.is_empty())
             .then(|| extremes(wide.iter().map(|e| e.eigenvalues.as_slice()).collect())),
@@ -175,11 +178,27 @@ fn eigenvalues<'a>(looks: impl Iterator<Item = &'a Observation>) -> Vec<&'a [f64
     looks.filter_map(|l| l.eigenvalues.as_deref()).collect()
 }
 
+/// λmin of an increasing spectrum, and the round-off that it cannot be told from below.
+fn smallest_of(values: &[f64]) -> Option<(f64, f64)> {
+    let (low, high) = (*values.first()?, *values.last()?);
+    Some((low, high * values.len() as f64 * f64::EPSILON))
+}
+
+/// λmin, at least round-off.
+fn at_least_round_off(values: &[f64]) -> Option<f64> {
+    smallest_of(values).map(|(low, noise)| low.max(noise))
+}
+
 /// Interval of the median of λmin.
-fn smallest<'a>(looks: impl Iterator<Item = &'a Observation>) -> Interval {
-    let all = eigenvalues(looks).into_iter();
-    let all: Vec<f64> = all.filter_map(|e| e.first().copied()).collect();
+fn smallest(all: &[&[f64]]) -> Interval {
+    let all: Vec<f64> = all.iter().filter_map(|e| at_least_round_off(e)).collect();
     median_interval(&all, LEVEL)
+}
+
+/// Whether most of them are above round-off.
+fn smallest_known(all: &[&[f64]]) -> bool {
+    let above = (all.iter()).filter(|e| smallest_of(e).is_some_and(|(low, noise)| low > noise));
+    2 * above.count() > all.len()
 }
 
 /// Medians of the ends of spectra, each increasing.
@@ -187,7 +206,7 @@ fn extremes(all: Vec<&[f64]>) -> Extremes {
     let of =
         |f: fn(&[f64]) -> Option<f64>| median(&all.iter().filter_map(|e| f(e)).collect::<Vec<_>>());
     Extremes {
-        smallest: of(|e| Some(e.first()?.max(e.last()? * e.len() as f64 * f64::EPSILON))),
+        smallest: of(at_least_round_off),
         largest: of(|e| e.last().copied()),
         condition: of(condition),
     }
@@ -206,4 +225,27 @@ fn spectrum<'a>(looks: impl Iterator<Item = &'a Observation>) -> Vec<f64> {
     (0..n)
         .map(|k| median(&all.iter().map(|e| e[e.len() - 1 - k]).collect::<Vec<_>>()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An eigenvalue that rounding made negative is no measurement: neither its median nor the
+    /// interval goes below round-off, and the median lies in the interval.
+    #[test]
+    fn a_smallest_eigenvalue_below_round_off_is_not_known() {
+        let lost: Vec<[f64; 2]> = (0..9).map(|i| [-1e-18 * f64::from(i), 1.0]).collect();
+        let lost: Vec<&[f64]> = lost.iter().map(|e| &e[..]).collect();
+        let noise = 2.0 * f64::EPSILON;
+        assert!(!smallest_known(&lost));
+        assert!((extremes(lost.clone()).smallest - noise).abs() < 1e-20);
+        let band = smallest(&lost);
+        assert!(band.low >= noise && band.high <= noise, "{band:?}");
+        let seen: Vec<[f64; 2]> = (1..10).map(|i| [1e-9 * f64::from(i), 1.0]).collect();
+        let seen: Vec<&[f64]> = seen.iter().map(|e| &e[..]).collect();
+        assert!(smallest_known(&seen));
+        let (median, band) = (extremes(seen.clone()).smallest, smallest(&seen));
+        assert!(band.low <= median && median <= band.high);
+    }
 }

@@ -104,11 +104,7 @@ fn at(number: f64, s: &Summary) -> Option<Smallest> {
     Some(Smallest {
         number,
         cell: s.cell,
-        measured: known(
-            looked.start.smallest,
-            looked.start.largest,
-            data.points as f64 * f64::EPSILON,
-        ),
+        measured: looked.smallest_known.then_some(looked.start.smallest),
         band: looked.smallest_start,
         infinite: (looked.infinite).and_then(|e| known(e.smallest, e.largest, INFINITE_ERROR)),
         two_point: Some(looked.two_point_start).filter(|b| b.is_finite()),
