@@ -88,6 +88,12 @@ pub(super) fn unfinished(cell: &Cell, row: &Row, first: &Observation, last: &Obs
 }
 
 impl Run<'_> {
+    /// s of the loss s Σ r².
+    fn loss_factor(&self) -> f64 {
+        let setting = &self.cell.setting;
+        setting.descent.loss.factor(setting.data.points)
+    }
+
     /// A whole layer of ReLU that is dead.
     fn dead(&self) -> Option<Cause> {
         let net = &self.cell.setting.net;
@@ -98,7 +104,7 @@ impl Run<'_> {
         let y = self.cell.set(self.row.replicate).y;
         let mean = y.iter().sum::<f64>() / y.len() as f64;
         let constant = if net.bias { mean } else { 0.0 };
-        let s = self.cell.setting.descent.loss.factor(y.len());
+        let s = self.loss_factor();
         let floor = s * y
             .iter()
             .map(|y| (y - constant) * (y - constant))
@@ -208,12 +214,7 @@ impl Run<'_> {
     fn plateau(&self) -> Option<Cause> {
         let (curvature, share) = self.lowest()?;
         let leaves_in = self.grows_in(curvature).filter(|_| share < -SADDLE)?;
-        let s = self
-            .cell
-            .setting
-            .descent
-            .loss
-            .factor(self.cell.setting.data.points);
+        let s = self.loss_factor();
         // Speeds of the loss: 4 s η rᵀΘr/rᵀr by the gradient, 2 η |λ| by the curvature.
         let faster = -curvature >= 2.0 * s * self.pull;
         // Without a tail the present speed stands for it.
@@ -302,12 +303,7 @@ impl Run<'_> {
             return None;
         }
         let low = self.last.eigenvalues.as_ref()?.first()?;
-        let s = self
-            .cell
-            .setting
-            .descent
-            .loss
-            .factor(self.cell.setting.data.points);
+        let s = self.loss_factor();
         Some(1.0 / (s * (low.max(0.0) + self.top)))
     }
 }
