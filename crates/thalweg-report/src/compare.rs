@@ -49,24 +49,20 @@ fn summary<'a>(run: &'a Analysis, compared: &Compared, at: usize) -> &'a Summary
 
 /// A table with a row for each member: the values of its keys, then the columns of `heads`.
 fn table(
+    run: &Analysis,
     compared: &Compared,
     (suffix, caption): (&str, String),
     heads: &[(&str, bool)],
     row: impl Fn(usize) -> Vec<String>,
 ) -> Table {
-    let keys = compared.keys.iter().map(|key| column(key, false));
+    let keys = compared.keys.iter();
+    let keys = keys.map(|key| column(&setting::heading(key), false));
     let heads = heads.iter().map(|(head, numeric)| column(head, *numeric));
     let held = compared.held.iter();
-    let held: Vec<String> = held.map(|(k, v)| format!("`{k} = {v}`")).collect();
-    let values = |at: usize| {
-        let member = &compared.members[at];
-        let mut values = member.values.clone();
-        if values.is_empty() {
-            values = vec![setting::REFERENCE.into()];
-            values.resize(compared.keys.len(), String::new());
-        }
-        values
-    };
+    let first = compared.members.iter().find(|m| !m.values.is_empty());
+    let of = &run.cells[first.map_or(compared.reference, |m| m.cell)].setting;
+    let held: Vec<String> = held.map(|(k, v)| setting::value(k, of, v)).collect();
+    let values = |at: usize| setting::member_values(run, compared, &compared.members[at]);
     let places = 0..compared.members.len();
     Table {
         name: format!("{}-{suffix}", slug(&compared.name)),
@@ -109,7 +105,7 @@ fn outcomes(run: &Analysis, compared: &Compared) -> Table {
         ("90 %", true),
         ("multiply-adds to the median", true),
     ];
-    table(compared, ("success", caption), &heads, |at| {
+    table(run, compared, ("success", caption), &heads, |at| {
         let s = summary(run, compared, at);
         let budget = s.budget();
         let median = s.steps.median;
@@ -142,7 +138,7 @@ fn paired(run: &Analysis, compared: &Compared) -> Table {
          median that the initial kernels predict, and the infinitely wide network; the main cause \
          among the failures.",
         compared.name,
-        reference(compared).replace('`', "")
+        reference(run, compared).replace('`', "")
     );
     let heads = [
         ("steps, paired", true),
@@ -153,7 +149,7 @@ fn paired(run: &Analysis, compared: &Compared) -> Table {
         ("at infinite width", true),
         ("most failures", false),
     ];
-    table(compared, ("paired", caption), &heads, |at| {
+    table(run, compared, ("paired", caption), &heads, |at| {
         let s = summary(run, compared, at);
         let paired = compared.members[at].paired.as_ref();
         let ratio = paired.and_then(|p| p.ratio);
@@ -172,7 +168,7 @@ fn paired(run: &Analysis, compared: &Compared) -> Table {
 }
 
 fn success(run: &Analysis, compared: &Compared) -> Figure {
-    let names = names(compared).into_iter().enumerate();
+    let names = names(run, compared).into_iter().enumerate();
     let rows: Vec<IntervalRow> = names
         .map(|(at, label)| {
             let s = summary(run, compared, at);
@@ -296,7 +292,7 @@ fn bifurcation(run: &Analysis, compared: &Compared) -> Option<Figure> {
 }
 
 fn survival(run: &Analysis, compared: &Compared) -> Figure {
-    let names = names(compared).into_iter().enumerate().take(CURVES);
+    let names = names(run, compared).into_iter().enumerate().take(CURVES);
     let curves = names.map(|(at, name)| (name, summary(run, compared, at).survival.clone()));
     Figure {
         name: format!("{}-survival", slug(&compared.name)),

@@ -107,7 +107,7 @@ fn view(run: &Analysis, s: &Summary) -> CellView {
     let comparisons = comparisons.filter(|c| c.members.iter().any(own));
     CellView {
         number: s.cell,
-        label: s.describe().to_string(),
+        label: setting::cell(run, s.cell),
         comparisons: comparisons.map(|c| c.name.clone()).collect(),
         setting: setting::setting(&s.setting),
         budget: s.budget(),

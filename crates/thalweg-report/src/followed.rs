@@ -19,15 +19,15 @@ pub(super) fn section(run: &Analysis) -> Option<Section> {
         cell == 0 || run.along.is_none() || told.any(|told| told.cell == cell)
     };
     let cells = (run.cells.iter()).filter(|s| !s.followed.is_empty() && told(s.cell));
-    let blocks: Vec<Block> = cells.take(CELLS).flat_map(of_cell).collect();
+    let blocks: Vec<Block> = cells.take(CELLS).flat_map(|s| of_cell(run, s)).collect();
     (!blocks.is_empty()).then(|| Section {
         title: "How single runs go".into(),
         blocks,
     })
 }
 
-fn of_cell(s: &Summary) -> Vec<Block> {
-    let mut blocks: Vec<Block> = (words::followed::runs(s).into_iter())
+fn of_cell(run: &Analysis, s: &Summary) -> Vec<Block> {
+    let mut blocks: Vec<Block> = (words::followed::runs(run, s).into_iter())
         .map(Block::Text)
         .collect();
     let name = |what: &str| format!("followed-{}-{what}", s.cell);
@@ -38,7 +38,7 @@ fn of_cell(s: &Summary) -> Vec<Block> {
                 "{}: the rate over the largest that is stable at the sharpness of the moment (for \
                  gradient descent η·sharpness/2), against the step; the line is the edge of \
                  stability. Each line is a replicate.",
-                s.describe()
+                words::setting::cell(run, s.cell)
             ),
             plot: plot(s, &[("", |l| l.edge)], "η over the edge", false, Some(1.0)),
         },
@@ -47,7 +47,7 @@ fn of_cell(s: &Summary) -> Vec<Block> {
             caption: format!(
                 "{}: the largest eigenvalue of the tangent kernel, and dashed the smallest, \
                  against the step.",
-                s.describe()
+                words::setting::cell(run, s.cell)
             ),
             plot: plot(
                 s,
@@ -62,7 +62,7 @@ fn of_cell(s: &Summary) -> Vec<Block> {
             caption: format!(
                 "{}: the constant μ of ‖∇L‖² = 2 μ L along the way (Polyak–Łojasiewicz; the loss \
                  falls by 2ημ a step), against the step.",
-                s.describe()
+                words::setting::cell(run, s.cell)
             ),
             plot: plot(s, &[("", |l| l.polyak_lojasiewicz)], "μ", true, None),
         },
@@ -71,7 +71,7 @@ fn of_cell(s: &Summary) -> Vec<Block> {
             caption: format!(
                 "{}: how far the tangent kernel has moved, as a share of its norm at the start, \
                  against the step.",
-                s.describe()
+                words::setting::cell(run, s.cell)
             ),
             plot: plot(s, &[("", |l| l.kernel_moved)], "‖Θ − Θ₀‖/‖Θ₀‖", true, None),
         },
@@ -82,6 +82,7 @@ fn of_cell(s: &Summary) -> Vec<Block> {
         | Plot::Survival { .. }
         | Plot::Scatter { .. }
         | Plot::Shares { .. }
+        | Plot::Overview { .. }
         | Plot::Front { .. } => true,
     });
     blocks.extend(drawn.map(Block::Figure));

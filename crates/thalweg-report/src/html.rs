@@ -275,7 +275,7 @@ mod tests {
             question: s(),
             answer: s(),
             choice: s(),
-            published: Some(s()),
+            lines: vec![s(), s()],
             more: vec![s(), s()],
             picture: None,
             sections: vec![section.clone(), section],

@@ -63,7 +63,7 @@ use thalweg::decide::Choice;
 
 use page::{Block, Figure, Heading, Page, Table};
 use words::cell;
-use words::numbers::{count, interval, number, percent, steps};
+use words::numbers::{interval, steps};
 
 pub use decision::front_figure;
 
@@ -80,27 +80,19 @@ pub struct File {
 /// for its study, if it was asked, and `provenance` the footer.
 pub fn page(run: &str, analysis: &Analysis, choices: &[Choice], provenance: &[String]) -> Page {
     let base = analysis.base();
-    let success = base.setting.success;
     let mut sections = story::sections(analysis, choices);
     sections.extend(followed::section(analysis));
     sections.push(predictions::section(analysis));
     sections.push(story::method(analysis));
-    let published = words::theory::published(analysis);
-    let mut said = words::answer(analysis).into_iter();
+    let mut card = words::answer::card(analysis).into_iter();
     Page {
         title: analysis.title.clone(),
         run: run.to_string(),
-        question: format!(
-            "Does training bring the loss below {} on at least {} of the draws, within {} steps?",
-            number(success.loss_below),
-            percent(success.share),
-            count(base.budget())
-        ),
-        answer: said.next().unwrap_or_default(),
+        question: words::answer::question(analysis),
+        answer: card.next().unwrap_or_default(),
+        lines: card.collect(),
         choice: words::setting::setting(&base.setting),
-        // These two have lines of their own.
-        more: said.skip(1 + usize::from(published.is_some())).collect(),
-        published,
+        more: words::more(analysis),
         picture: Some(story::picture(analysis)),
         sections,
         cells: explore::cells(analysis),
@@ -230,7 +222,7 @@ pub struct OverviewRow {
 /// All cells in a line each.
 pub fn overview(run: &Analysis) -> Vec<OverviewRow> {
     let row = |s: &Summary| OverviewRow {
-        name: s.describe().to_string(),
+        name: words::setting::cell(run, s.cell),
         success: format!("{}/{}", s.successes, s.replicates),
         interval: interval(s.success),
         steps: steps(s.steps.median.step, s.budget()),

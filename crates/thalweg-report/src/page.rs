@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use thalweg::analysis::summary::Reaches;
 
 use super::explore::CellView;
 
@@ -20,11 +21,10 @@ pub struct Page {
     pub question: String,
     /// The answer in one sentence, with its interval.
     pub answer: String,
+    /// The other lines of the answer, one paragraph each.
+    pub lines: Vec<String>,
     /// The choice in one line.
     pub choice: String,
-    /// How published numbers fared, if the study claims any.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub published: Option<String>,
     /// What else it found, one paragraph each.
     pub more: Vec<String>,
     /// The one picture that says most.
@@ -196,6 +196,18 @@ pub enum Plot {
         /// What the shares are of.
         x_label: String,
     },
+    /// What every other choice costs: a row for each comparison, its members at their median steps
+    /// (logarithmic), coloured by whether they reach the share.
+    Overview {
+        /// One row each, top to bottom.
+        rows: Vec<OverviewRow>,
+        /// The steps of the choice, a vertical line; none without a median.
+        base: Option<f64>,
+        /// What the choice is.
+        base_label: String,
+        /// What the steps are.
+        x_label: String,
+    },
     /// Candidates of a choice, their success against their cost (logarithmic), and the front that
     /// nothing beats in both.
     Front {
@@ -206,6 +218,26 @@ pub enum Plot {
         /// What the cost is.
         x_label: String,
     },
+}
+
+/// A comparison in [`Plot::Overview`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OverviewRow {
+    /// Its name.
+    pub label: String,
+    /// Its members.
+    pub dots: Vec<OverviewDot>,
+}
+
+/// A member of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OverviewDot {
+    /// Its name.
+    pub label: String,
+    /// The median of its steps; none beyond the budget.
+    pub steps: Option<f64>,
+    /// Whether it reaches the share.
+    pub reaches: Reaches,
 }
 
 /// A candidate of [`Plot::Front`].

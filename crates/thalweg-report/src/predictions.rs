@@ -40,12 +40,14 @@ fn predicted_observed(run: &Analysis) -> Option<Figure> {
             let members = run.comparisons[along.comparison].members.iter();
             let number = |cell: usize| along.members.iter().find(|(_, c)| *c == cell);
             members
-                .filter_map(|m| Some((m.cell, setting::at(&along.key, number(m.cell)?.0))))
+                .filter_map(|m| Some((m.cell, setting::at(run, along, number(m.cell)?.0))))
                 .collect()
         }
         None => {
             let first = run.cells.iter().take(FIRST);
-            first.map(|s| (s.cell, s.describe().to_string())).collect()
+            first
+                .map(|s| (s.cell, setting::cell(run, s.cell)))
+                .collect()
         }
     };
     let groups: Vec<(String, Vec<(f64, f64)>)> = (shown.into_iter().take(GROUPS))
@@ -212,7 +214,7 @@ fn table(run: &Analysis, of: &[&Finding], [measured, band, predicted]: [&str; 3]
     ];
     let row = |f: &&Finding| {
         vec![
-            run.cells[f.cell].describe().to_string(),
+            setting::cell(run, f.cell),
             f.name.clone(),
             number(f.predicted),
             number(f.measured),

@@ -83,6 +83,23 @@ pub(super) fn table(plot: &Plot) -> Table {
             });
             build(x_label, &heads, rows.collect())
         }
+        Plot::Overview { rows, x_label, .. } => {
+            let rows = rows.iter().flat_map(|r| {
+                r.dots.iter().map(|d| {
+                    let steps = d.steps.map_or("> budget".into(), number);
+                    vec![
+                        r.label.clone(),
+                        d.label.clone(),
+                        steps,
+                        d.reaches.to_string(),
+                    ]
+                })
+            });
+            let heads = ["comparison", "choice", "steps", "share reached"];
+            let mut table = build(x_label, &heads, rows.collect());
+            table.columns[1].numeric = false;
+            table
+        }
         Plot::Front {
             points, x_label, ..
         } => {

@@ -9,7 +9,7 @@ use thalweg::analysis::summary::{IntervalKind, Summary};
 use thalweg::decide::Choice;
 
 use super::compare::{causes, part, spectra};
-use super::page::{Block, Figure, Line, Part, Plot, Section, Table};
+use super::page::{Block, Figure, Line, OverviewDot, OverviewRow, Part, Plot, Section, Table};
 use super::words::comparison::{helped, lost, names};
 use super::words::families::multiplicity;
 use super::words::numbers::{count, number, percent};
@@ -52,7 +52,9 @@ pub(super) fn sections(run: &Analysis, decided: &[Choice]) -> Vec<Section> {
         let Topic::Elsewhere(held) = topic else {
             continue;
         };
-        let (place, here) = (setting::held(held), of(topic));
+        let here = of(topic);
+        let cell = here[0].members.first().map_or(0, |m| m.cell);
+        let place = setting::held(held, &run.cells[cell].setting);
         sections.push(parts(
             run,
             format!("What changes it at {place}"),
@@ -85,6 +87,7 @@ fn choice(run: &Analysis, decided: &[Choice]) -> Section {
         blocks.push(Block::Text(cell::times(base)));
     }
     blocks.extend(standing.into_iter().map(Block::Text));
+    blocks.extend(overview(run).map(Block::Figure));
     blocks.extend(cell::restarts(run, base).map(Block::Text));
     blocks.extend(decision::blocks(decided));
     // Without a number to lead with, the picture at the top is this one.
@@ -106,6 +109,50 @@ fn choice(run: &Analysis, decided: &[Choice]) -> Section {
         title: "The choice, and why".into(),
         blocks,
     }
+}
+
+/// What every other choice on the same data costs; none without comparisons of it.
+fn overview(run: &Analysis) -> Option<Figure> {
+    let (base, standing) = (run.base(), run.standing.as_ref()?);
+    let rows = (run.comparisons.iter()).filter(|c| c.topic == Topic::Choice);
+    let rows = rows.map(|compared| {
+        let members = compared.members.iter();
+        let dots = members
+            .filter(|m| standing.peers.contains(&m.cell))
+            .map(|m| {
+                let s = &run.cells[m.cell];
+                OverviewDot {
+                    label: setting::member(run, compared, m),
+                    steps: s.steps.median.step.map(|t| t as f64),
+                    reaches: s.reaches,
+                }
+            });
+        OverviewRow {
+            label: compared.name.clone(),
+            dots: dots.collect(),
+        }
+    });
+    // One dot is compared with nothing.
+    let rows: Vec<OverviewRow> = rows.filter(|row| row.dots.len() > 1).collect();
+    (!rows.is_empty()).then(|| Figure {
+        name: "overview".into(),
+        caption: format!(
+            "What every other choice costs: a row for each comparison, a dot for each setting at \
+             the steps after which half of its runs are below the loss; a triangle where half are \
+             not there within the budget. Colour: whether at least {} of the runs get below, by \
+             the whole 95 % interval. The line is the base cell.",
+            percent(base.setting.success.share)
+        ),
+        plot: Plot::Overview {
+            rows,
+            base: base.steps.median.step.map(|t| t as f64),
+            base_label: match base.steps.median.step {
+                Some(t) => format!("the choice: {} steps", count(t)),
+                None => "the choice".into(),
+            },
+            x_label: "steps until half of the runs are below the loss (log)".into(),
+        },
+    })
 }
 
 /// What the leading number does; none without one.
@@ -163,7 +210,7 @@ fn members(run: &Analysis) -> (Vec<usize>, Vec<String>) {
         Some(along) => {
             let compared = &run.comparisons[along.comparison];
             let cells = compared.members.iter().map(|m| m.cell).collect();
-            (cells, names(compared))
+            (cells, names(run, compared))
         }
         None => (vec![0], vec!["base".into()]),
     }
@@ -307,18 +354,18 @@ fn splits(run: &Analysis) -> Vec<Block> {
         .filter_map(|s| Some((s, s.split.as_ref()?)))
         .collect();
     let said = crossed.iter().take(CROSSED);
-    let said = said.map(|(s, split)| Block::Text(cell::split(s.describe(), split)));
+    let said = said.map(|(s, split)| Block::Text(cell::split(&setting::cell(run, s.cell), split)));
     let mut blocks: Vec<Block> = said.collect();
     if crossed.len() > 1 {
-        blocks.push(Block::Table(split_table(&crossed)));
+        blocks.push(Block::Table(split_table(run, &crossed)));
     }
     blocks
 }
 
-fn split_table(crossed: &[(&Summary, &Split)]) -> Table {
+fn split_table(run: &Analysis, crossed: &[(&Summary, &Split)]) -> Table {
     let rows = crossed.iter().map(|(s, split)| {
         let mut row = vec![
-            s.describe().to_string(),
+            setting::cell(run, s.cell),
             format!("{} × {}", split.sets, split.weights),
         ];
         match &split.steps {

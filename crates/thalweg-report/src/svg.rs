@@ -29,7 +29,7 @@ const PALETTE: [&str; 7] = [
 ];
 
 /// Size of text, in pixels: large enough for the last row of a lecture hall, and for a phone.
-const TEXT: f64 = 14.0;
+pub(super) const TEXT: f64 = 14.0;
 
 const FONTS: &str =
     "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
@@ -170,6 +170,12 @@ impl Canvas {
     pub(super) fn circle(&mut self, (x, y): (f64, f64), radius: f64, more: &str) {
         let (x, y, r) = (number(x), number(y), number(radius));
         let _ = writeln!(self.body, "<circle cx=\"{x}\" cy=\"{y}\" r=\"{r}\"{more}/>");
+    }
+
+    /// A filled triangle that points to the right.
+    pub(super) fn triangle(&mut self, (x, y): (f64, f64), r: f64, more: &str) {
+        let corners = [(x - r, y - r), (x + r, y), (x - r, y + r)];
+        let _ = writeln!(self.body, "<path d=\"{}Z\"{more}/>", path(&corners));
     }
 
     /// What is on another canvas, moved.

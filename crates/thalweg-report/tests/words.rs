@@ -39,6 +39,9 @@ activation = "tanh"
 rate = 0.01
 steps = 1000
 
+[success]
+share = 0.8
+
 [[compare]]
 name = "Input dimension"
 "data.dim" = [15, 5, 2]
@@ -188,7 +191,7 @@ fn the_page_says_what_happened() {
     );
     says(
         &page.answer,
-        &["Yes: 100 of 100", "96.3–100 %", "asks for 80 %"],
+        &["d = 15: yes. On 100 of 100", "96.3–100 %", "80 % asked for"],
     );
     let more = page.more.join("\n");
     says(
@@ -208,8 +211,8 @@ fn the_page_says_what_happened() {
         &[
             "1 of them succeeds significantly less often than its reference (p < .05, corrected by \
              Holm within each comparison), and none more often",
-            "`tanh` reaches 80 % with the whole interval; `relu` does not.",
-            "less often successful: `relu`",
+            "tanh reaches 80 % with the whole interval; ReLU does not.",
+            "less often successful: ReLU",
         ],
     );
     let here = section(&page, "What changes it at d = 2");
@@ -217,7 +220,7 @@ fn the_page_says_what_happened() {
         &here,
         &[
             "succeed significantly more often",
-            "`[8]` (d = 2: width;",
+            "one layer of 8 (d = 2: width;",
             "1 of the 2 settings reaches 80 %",
         ],
     );
@@ -240,7 +243,8 @@ fn theorems_and_conditions_are_measured_against_the_run() {
     says(
         &section(&page, "What changes it at d = 2"),
         &[
-            "λmin and κ = λmax/λmin of 1e-4 and 10000 for `[4]` and 0.1 and 10 for `[8]`",
+            "λmin and κ = λmax/λmin of 1e-4 and 10000 for one layer of 4 and 0.1 and 10 for one layer of \
+             8",
             "Of the one pair whose success is apart, the better one has the smaller κ.",
         ],
     );
@@ -279,7 +283,7 @@ fn of_the_opposite_it_says_the_opposite() {
     );
     says(
         &page.answer,
-        &["No: 30 of 100", "21.9–39.6 %", "asks for 80 %"],
+        &["d = 15: no. On 30 of 100", "21.9–39.6 %", "80 % asked for"],
     );
     let more = page.more.join("\n");
     says(
@@ -298,9 +302,9 @@ fn of_the_opposite_it_says_the_opposite() {
         &others,
         &[
             "none succeeds significantly less often than the reference (p < .05, corrected by Holm \
-             within each comparison); more often: `relu` (Activation)",
-            "`relu` reaches 80 % with the whole interval; `tanh` does not.",
-            "more often: `relu`",
+             within each comparison); more often: ReLU (Activation)",
+            "ReLU reaches 80 % with the whole interval; tanh does not.",
+            "more often: ReLU",
         ],
     );
     let here = section(&page, "What changes it at d = 2");
@@ -308,7 +312,7 @@ fn of_the_opposite_it_says_the_opposite() {
         &here,
         &[
             "nothing that was tried succeeds significantly more often",
-            "Significantly less often: `[8]`",
+            "Significantly less often: one layer of 8",
         ],
     );
     let surprises = section(&page, "Surprises");
@@ -444,11 +448,15 @@ fn a_threshold_is_told_with_its_direction() {
     };
     says(
         &at(97, 70, 10),
-        &["Success rises with `data.dim`: the observed share crosses 80 % between 5 and 15"],
+        &[
+            "Success rises with the input dimension: the observed share crosses 80 % between 5 and 15",
+        ],
     );
     says(
         &at(10, 70, 97),
-        &["Success falls with `data.dim`: the observed share crosses 80 % between 2 and 5"],
+        &[
+            "Success falls with the input dimension: the observed share crosses 80 % between 2 and 5",
+        ],
     );
     never(&at(97, 10, 97), &["share crosses"]);
     never(&at(100, 100, 100), &["share crosses"]);
@@ -612,9 +620,9 @@ fn any_number_is_explained_as_the_dimension_is() {
     says(
         &change("net.hidden", "[[4], [8], [16]]"),
         &[
-            "From hidden = 4 up to 16 it gets worse.",
-            "hidden = 8 instead of 4",
-            "What goes with it: from hidden = 4 to 16 the tangent kernel's smallest eigenvalue",
+            "From one layer of 4 up to one layer of 16 it gets worse.",
+            "One layer of 8 instead of one layer of 4",
+            "What goes with it: from one layer of 4 to one layer of 16 the tangent kernel's smallest eigenvalue",
         ],
     );
 }

@@ -1,5 +1,8 @@
 //! Draws intervals, one row each, coloured by the side of a target they lie on.
 
+use thalweg::analysis::summary::Reaches;
+
+use super::overview::{colour, name};
 use crate::axis::{AXIS, Axis, GRID, TARGET, place};
 use crate::page::IntervalRow;
 use crate::svg::{Canvas, escape, shorten, text_width};
@@ -96,7 +99,7 @@ fn interval(
         low.unwrap_or(value).min(value),
         high.unwrap_or(value).max(value),
     );
-    let colour = TargetSide::of(low, high, target).colour();
+    let colour = colour(side(low, high, target));
     let width = if row.base { 4.0 } else { 2.5 };
     let stroke = format!(" stroke=\"{colour}\" stroke-width=\"{width}\" stroke-linecap=\"round\"");
     let predicted = row.predicted.and_then(|p| place(false, p));
@@ -129,17 +132,17 @@ fn interval(
 
 /// What colours and diamonds mean, in a line from a place on.
 fn verdicts(canvas: &mut Canvas, (mut at, y): (f64, f64), judged: bool, predicted: bool) {
-    for verdict in [TargetSide::Above, TargetSide::Open, TargetSide::Below]
+    for verdict in [Reaches::Yes, Reaches::Undecided, Reaches::No]
         .into_iter()
         .filter(|_| judged)
     {
         canvas.circle(
             (at + 5.0, y),
             5.0,
-            &format!(" fill=\"{}\"", verdict.colour()),
+            &format!(" fill=\"{}\"", colour(verdict)),
         );
-        canvas.text((at + 16.0, y + 4.5), "start", "", verdict.name());
-        at += 34.0 + text_width(verdict.name());
+        canvas.text((at + 16.0, y + 4.5), "start", "", name(verdict));
+        at += 34.0 + text_width(name(verdict));
     }
     if predicted {
         canvas.diamond((at + 6.0, y), 6.0);
@@ -148,35 +151,10 @@ fn verdicts(canvas: &mut Canvas, (mut at, y): (f64, f64), judged: bool, predicte
 }
 
 /// What an interval says about the target.
-#[derive(Debug, Clone, Copy)]
-enum TargetSide {
-    Above,
-    Open,
-    Below,
-}
-
-impl TargetSide {
-    fn of(low: f64, high: f64, target: Option<f64>) -> Self {
-        match target {
-            Some(target) if low >= target => Self::Above,
-            Some(target) if high < target => Self::Below,
-            _ => Self::Open,
-        }
-    }
-
-    fn colour(self) -> &'static str {
-        match self {
-            Self::Above => "#0072B2",
-            Self::Open => "#8a8a8a",
-            Self::Below => "#D55E00",
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Above => "reached",
-            Self::Open => "undecided",
-            Self::Below => "missed",
-        }
+fn side(low: f64, high: f64, target: Option<f64>) -> Reaches {
+    match target {
+        Some(target) if low >= target => Reaches::Yes,
+        Some(target) if high < target => Reaches::No,
+        Some(_) | None => Reaches::Undecided,
     }
 }

@@ -3,12 +3,13 @@
 mod curves;
 mod front;
 mod intervals;
+mod overview;
 mod scatter;
 mod series;
 mod shares;
 mod survival;
 
-use crate::page::{IntervalRow, Plot, ShareRow};
+use crate::page::{IntervalRow, OverviewRow, Plot, ShareRow};
 use crate::svg::{Canvas, Medium};
 use crate::words::numbers::percent;
 
@@ -89,6 +90,19 @@ pub fn describe(plot: &Plot) -> String {
             let rows: Vec<_> = rows.iter().map(row).collect();
             format!("Bars of {x_label}. {}.", rows.join("; "))
         }
+        Plot::Overview {
+            rows,
+            base_label,
+            x_label,
+            ..
+        } => {
+            let row = |r: &OverviewRow| {
+                let dots: Vec<&str> = r.dots.iter().map(|d| d.label.as_str()).collect();
+                format!("{}: {}", r.label, dots.join(", "))
+            };
+            let rows: Vec<String> = rows.iter().map(row).collect();
+            format!("{x_label}; the line is {base_label}. {}.", rows.join("; "))
+        }
         Plot::Front {
             points, x_label, ..
         } => {
@@ -143,6 +157,12 @@ fn draw(plot: &Plot, medium: Medium) -> String {
             names,
             x_label,
         } => shares::draw(canvas, rows, names, x_label),
+        Plot::Overview {
+            rows,
+            base,
+            base_label,
+            x_label,
+        } => overview::draw(canvas, rows, (*base, base_label), x_label),
         Plot::Front {
             points,
             share,

@@ -8,10 +8,10 @@ use thalweg::analysis::along::{Agreement, Along, Change, Crowding, Kernels, Pace
 use thalweg::stats::PairedRatio;
 
 use super::numbers::{
-    bounded, count, difference, factor, interval, list, number, p_value, paired, percent,
+    bounded, capital, count, difference, factor, interval, list, number, p_value, paired, percent,
     ratio_interval,
 };
-use super::setting::{at, symbol};
+use super::setting::{at, to};
 
 /// What happens from the base cell away: a headline, and a sentence for each cell that is told.
 pub fn changes(run: &Analysis, along: &Along) -> Vec<String> {
@@ -25,8 +25,8 @@ pub fn changes(run: &Analysis, along: &Along) -> Vec<String> {
     };
     let headline = format!(
         "From {} {way} {} it {}.",
-        at(&along.key, along.base),
-        number(last.number),
+        at(run, along, along.base),
+        to(run, along, last.number),
         match along.change {
             Change::Worse => "gets worse",
             Change::Same => "is not shown to get better or worse",
@@ -73,8 +73,8 @@ fn against(run: &Analysis, along: &Along, told: &Told) -> String {
     };
     format!(
         "{} instead of {}: {lead}. {} of {} get below ({}, interval {}{difference}); {slower}.",
-        at(&along.key, told.number),
-        number(along.base),
+        capital(&at(run, along, told.number)),
+        to(run, along, along.base),
         count(s.successes),
         count(s.replicates),
         percent(s.share),
@@ -114,8 +114,7 @@ pub fn kernels(run: &Analysis, along: &Along) -> Option<String> {
 }
 
 fn explained(run: &Analysis, along: &Along, kernels: &Kernels, last: &Told) -> String {
-    let key = symbol(&along.key);
-    let way = way(along);
+    let way = way(run, along);
     if kernels.agreement == Agreement::SameKernels {
         return format!(
             "The kernels at the start do not explain it: {way} they are the same, so what differs \
@@ -137,7 +136,7 @@ fn explained(run: &Analysis, along: &Along, kernels: &Kernels, last: &Told) -> S
     let pairs: Vec<String> = shown
         .filter_map(|(v, cell)| {
             let pair = number(run.cells[cell].nearest_pair?);
-            Some(format!("{pair} at {key} = {}", number(v)))
+            Some(format!("{pair} at {}", at(run, along, v)))
         })
         .collect();
     let falls = kernels.smallest_falls_by > 1.0;
@@ -169,9 +168,13 @@ fn explained(run: &Analysis, along: &Along, kernels: &Kernels, last: &Told) -> S
 }
 
 /// `from d = 15 to 2`, to the last cell told.
-pub(super) fn way(along: &Along) -> String {
+pub(super) fn way(run: &Analysis, along: &Along) -> String {
     let last = along.told.last().map_or(along.base, |last| last.number);
-    format!("from {} to {}", at(&along.key, along.base), number(last))
+    format!(
+        "from {} to {}",
+        at(run, along, along.base),
+        to(run, along, last)
+    )
 }
 
 /// How well the kernels at both ends tell the two nearest points apart; empty where it was not
@@ -223,7 +226,7 @@ pub fn reversals(run: &Analysis, along: &Along, which: &[usize]) -> Vec<String> 
     let found = which.iter().filter_map(|i| along.reversals.get(*i));
     found
         .map(|found| {
-            let (below, above) = (at(&along.key, found.low.0), at(&along.key, found.high.0));
+            let (below, above) = (at(run, along, found.low.0), at(run, along, found.high.0));
             if found.less_often {
                 format!(
                     "{above} succeeds less often than {below}, by {} on the same draws ({}, \

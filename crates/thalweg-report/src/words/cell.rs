@@ -11,6 +11,7 @@ use thalweg::stats::Interval;
 use super::numbers::{
     count, factor, interval, list, many, number, p_value, percent, ratio_interval, size, steps,
 };
+use super::setting;
 
 /// Whether the share is reached, missed, or undecided at this many replicates.
 pub fn verdict(s: &Summary) -> String {
@@ -32,6 +33,19 @@ pub fn verdict(s: &Summary) -> String {
         interval(s.success),
         percent(s.setting.success.share)
     )
+}
+
+/// How a cell of one replicate ended.
+pub fn one_run(s: &Summary) -> String {
+    let loss = number(s.setting.success.loss_below);
+    match s.steps.median.step {
+        Some(step) => format!("This run gets below {loss} at step {}.", count(step)),
+        None => format!(
+            "This run does not get below {loss} within {} steps; its loss ends at {}.",
+            count(s.budget()),
+            size(s.final_loss)
+        ),
+    }
 }
 
 /// What the interval of a share is called.
@@ -246,11 +260,11 @@ pub fn standing(run: &Analysis) -> Vec<String> {
             let cheapest = &run.cells[cheapest];
             format!(
                 "By the multiply-adds that bring 80 % of the replicates below the loss, the base \
-                 cell is number {} of the {reliable} reliable settings ({}); the cheapest is `{}` \
+                 cell is number {} of the {reliable} reliable settings ({}); the cheapest is {} \
                  with {}, {} of the base cell's.",
                 rank + 1,
                 cost(base),
-                cheapest.describe(),
+                setting::quoted(&setting::cell(run, cheapest.cell)),
                 cost(cheapest),
                 percent(cheapest.cost() / base.cost())
             )
@@ -262,8 +276,8 @@ pub fn standing(run: &Analysis) -> Vec<String> {
     if let Some(fastest) = standing.fastest.filter(|f| *f != base.cell) {
         let fastest = &run.cells[fastest];
         all.push(format!(
-            "The fewest steps are taken by `{}`: median {} against {} of the base cell.",
-            fastest.describe(),
+            "The fewest steps are taken by {}: median {} against {} of the base cell.",
+            setting::quoted(&setting::cell(run, fastest.cell)),
             steps(fastest.steps.median.step, fastest.budget()),
             steps(base.steps.median.step, base.budget())
         ));
@@ -285,7 +299,7 @@ pub fn split(name: &str, split: &Split) -> String {
     );
     let Some(steps) = &split.steps else {
         return format!(
-            "{design}: in the cell `{name}` every pair takes the same number of steps, so there \
+            "{design}: in the cell “{name}” every pair takes the same number of steps, so there \
              is no spread to explain."
         );
     };
@@ -319,7 +333,7 @@ pub fn split(name: &str, split: &Split) -> String {
     };
     let ends = |[low, high]: [f64; 2]| format!("from {} to {}", percent(low), percent(high));
     format!(
-        "{design}. In the cell `{name}` success goes {} over the training sets and {} over the \
+        "{design}. In the cell “{name}” success goes {} over the training sets and {} over the \
          initial weights, each over all of the other. {} of the variance of the logarithm of the \
          steps is due to the training set, {} to the initial weights, {} to their combination \
          (95 % intervals). {verdict}{cut} For the success probability the design is worth {} \

@@ -7,19 +7,19 @@ use thalweg::analysis::summary::{Reaches, Summary};
 use thalweg::stats::Interval;
 
 use super::numbers::{count, factor, few, interval, list, many, number, percent};
-use super::setting::member;
+use super::setting::{self, member};
 
 /// Members of a group up to which all are named.
 const NAMED: usize = 4;
 
 /// The names of all members.
-pub fn names(compared: &Compared) -> Vec<String> {
+pub fn names(run: &Analysis, compared: &Compared) -> Vec<String> {
     let members = compared.members.iter();
-    members.map(|m| member(compared, m)).collect()
+    members.map(|m| member(run, compared, m)).collect()
 }
 
-fn quoted(compared: &Compared, places: &[usize]) -> Vec<String> {
-    let name = |&i: &usize| format!("`{}`", member(compared, &compared.members[i]));
+fn quoted(run: &Analysis, compared: &Compared, places: &[usize]) -> Vec<String> {
+    let name = |&i: &usize| setting::quoted(&member(run, compared, &compared.members[i]));
     places.iter().map(name).collect()
 }
 
@@ -31,23 +31,23 @@ fn verb<'a>(n: usize, one: &'a str, more: &'a str) -> &'a str {
 pub fn sentences(run: &Analysis, compared: &Compared) -> Vec<String> {
     let mut all = vec![reached(run, compared)];
     all.extend(fastest_and_slowest(run, compared));
-    all.extend(significant(compared));
+    all.extend(significant(run, compared));
     all.extend(main_causes(run, compared));
-    all.extend(conditioned(compared));
+    all.extend(conditioned(run, compared));
     all.extend(born_dead(run, compared));
     all
 }
 
 /// Whether the members' initial kernels tell them apart.
-fn conditioned(compared: &Compared) -> Option<String> {
+fn conditioned(run: &Analysis, compared: &Compared) -> Option<String> {
     let of = compared.conditions.as_ref()?;
     let named: Vec<String> = (of.members.iter())
         .map(|(place, smallest, condition)| {
             format!(
-                "{} and {} for `{}`",
+                "{} and {} for {}",
                 number(*smallest),
                 number(*condition),
-                member(compared, &compared.members[*place])
+                member(run, compared, &compared.members[*place])
             )
         })
         .collect();
@@ -82,8 +82,8 @@ fn born_dead(run: &Analysis, compared: &Compared) -> Option<String> {
         let s = &run.cells[m.cell];
         let dead = s.bounds.dead.filter(|_| !m.values.is_empty())?;
         Some(format!(
-            "`{}` {} ({} fail)",
-            member(compared, m),
+            "{} {} ({} fail)",
+            member(run, compared, m),
             percent(dead),
             percent(1.0 - s.share)
         ))
@@ -111,7 +111,7 @@ fn reached(run: &Analysis, compared: &Compared) -> String {
     // A few are named; of many, the others are.
     let some = |group: &[usize]| {
         if group.len() <= NAMED {
-            list(&quoted(compared, group))
+            list(&quoted(run, compared, group))
         } else {
             format!("{} of the {n}", group.len())
         }
@@ -161,41 +161,41 @@ fn fastest_and_slowest(run: &Analysis, compared: &Compared) -> Option<String> {
         format!(
             "Fastest in the median is `{}` with {} steps; slowest of those that have one `{}` \
              with {} ({} times).",
-            member(compared, fastest.0),
+            member(run, compared, fastest.0),
             count(fastest.1),
-            member(compared, slowest.0),
+            member(run, compared, slowest.0),
             count(slowest.1),
             factor(slowest.1 as f64 / (fastest.1 as f64).max(1.0))
         )
     })
 }
 
-fn significant(compared: &Compared) -> Option<String> {
+fn significant(run: &Analysis, compared: &Compared) -> Option<String> {
     let mut parts = Vec::new();
     if !compared.worse.is_empty() {
-        let worse = list(&quoted(compared, &compared.worse));
+        let worse = list(&quoted(run, compared, &compared.worse));
         parts.push(format!("less often successful: {worse}"));
     }
     if !compared.better.is_empty() {
-        let better = list(&quoted(compared, &compared.better));
+        let better = list(&quoted(run, compared, &compared.better));
         parts.push(format!("more often: {better}"));
     }
     (!parts.is_empty()).then(|| {
         format!(
             "Against {} on the same draws (Holm-corrected p < .05), {}.",
-            reference(compared),
+            reference(run, compared),
             parts.join("; ")
         )
     })
 }
 
 /// What the members are compared with.
-pub fn reference(compared: &Compared) -> String {
+pub fn reference(run: &Analysis, compared: &Compared) -> String {
     let base = &compared.members[compared.base];
     if base.values.is_empty() {
         "the base cell".into()
     } else {
-        format!("`{}`", member(compared, base))
+        setting::quoted(&member(run, compared, base))
     }
 }
 
@@ -205,8 +205,8 @@ fn main_causes(run: &Analysis, compared: &Compared) -> Option<String> {
         let s = &run.cells[compared.members[i].cell];
         let (main, all) = s.main_failure().filter(|_| s.reaches == Reaches::No)?;
         Some(format!(
-            "`{}` {} ({} of {all})",
-            member(compared, &compared.members[i]),
+            "{} {} ({} of {all})",
+            member(run, compared, &compared.members[i]),
             main.cause.name(),
             main.replicates
         ))
@@ -223,7 +223,7 @@ fn main_causes(run: &Analysis, compared: &Compared) -> Option<String> {
 /// Where the probability of success crosses the asked share, along a key whose values are numbers.
 pub fn threshold(run: &Analysis, compared: &Compared) -> Option<String> {
     let found = compared.crossing?;
-    let key = compared.keys.first()?;
+    let key = setting::noun(compared.keys.first()?);
     let direction = if found.rises { "rises" } else { "falls" };
     let share = percent(run.base().setting.success.share);
     let Interval { low, high } = found.interval;
@@ -241,11 +241,11 @@ pub fn threshold(run: &Analysis, compared: &Compared) -> Option<String> {
              the hitting time: step {from} (95 % interval: {band})."
         ),
         Found::Fit(cells) => format!(
-            "Success {direction} with `{key}`: by a logistic fit to the {cells} cells nearest to \
+            "Success {direction} with {key}: by a logistic fit to the {cells} cells nearest to \
              it, with replicates as clusters, it crosses {share} at {from} (95 % interval: {band})."
         ),
         Found::Bracket => format!(
-            "Success {direction} with `{key}`: the observed share crosses {share} between {from} \
+            "Success {direction} with {key}: the observed share crosses {share} between {from} \
              and {to}; by the cells whose whole intervals lie on one side, the probability does \
              so {band}."
         ),
@@ -310,7 +310,7 @@ pub fn lost(run: &Analysis, all: &[&Compared]) -> Vec<String> {
     let worse: usize = all.iter().map(|c| c.worse.len()).sum();
     let better: Vec<String> = (all.iter())
         .flat_map(|c| {
-            let names = quoted(c, &c.better).into_iter();
+            let names = quoted(run, c, &c.better).into_iter();
             names.map(|name| format!("{name} ({})", c.name))
         })
         .collect();
@@ -350,8 +350,8 @@ pub fn helped(run: &Analysis, place: &str, all: &[&Compared]) -> Vec<String> {
                 of(c).iter().map(|&i| {
                     let m = &c.members[i];
                     let s = &run.cells[m.cell];
-                    let name = member(c, m);
-                    let text = format!("`{name}` ({}; {})", c.name, interval(s.success));
+                    let name = member(run, c, m);
+                    let text = format!("{name} ({}; {})", c.name, interval(s.success));
                     (s.share, text)
                 })
             })

@@ -1,20 +1,22 @@
 //! What is said of the replicates of a cell that were followed.
 
+use thalweg::analysis::Analysis;
 use thalweg::analysis::followed::{Followed, Look};
 use thalweg::analysis::summary::Summary;
 use thalweg::stats::Interval;
 
 use super::numbers::{count, many, range};
+use super::setting;
 
 /// What the runs that were followed have in common; empty without any.
-pub fn runs(s: &Summary) -> Vec<String> {
+pub fn runs(run: &Analysis, s: &Summary) -> Vec<String> {
     let all = &s.followed;
     if all.is_empty() {
         return Vec::new();
     }
     let lead = format!(
         "{}: {} {} followed, with {} looks at the longest.",
-        s.describe(),
+        setting::cell(run, s.cell),
         many(all.len(), "replicate", "replicates"),
         if all.len() == 1 { "was" } else { "were" },
         count(all.iter().map(|f| f.looks.len()).max().unwrap_or(0) as u64)

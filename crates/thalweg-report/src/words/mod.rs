@@ -2,12 +2,14 @@
 //! computed here but the form of a number.
 
 pub mod along;
+pub mod answer;
 pub mod cell;
 pub mod comparison;
 pub mod decision;
 pub mod families;
 pub mod followed;
 pub mod impossible;
+pub mod key;
 pub mod numbers;
 pub mod replicate;
 pub mod setting;
@@ -15,6 +17,7 @@ pub mod theory;
 pub mod why;
 
 use thalweg::analysis::Analysis;
+use thalweg::analysis::answer::Answer;
 
 /// Why the study is as it is, in the author's words: a paragraph each. Lines are joined; an empty
 /// line or a dash at the beginning of a line begins a new one.
@@ -44,10 +47,21 @@ pub fn author(run: &Analysis) -> Vec<String> {
 
 /// The answer to the study's question, one sentence each.
 pub fn answer(run: &Analysis) -> Vec<String> {
-    let base = run.base();
-    let mut all = vec![cell::verdict(base), setting::setting(&base.setting)];
-    all.extend(theory::published(run));
-    all.push(cell::times(base));
+    let mut all = answer::card(run);
+    all.push(setting::setting(&run.base().setting));
+    all.extend(more(run));
+    all
+}
+
+/// What else was found: the evidence of the card, one paragraph each.
+pub fn more(run: &Analysis) -> Vec<String> {
+    let mut all: Vec<String> = match &run.answer {
+        Answer::Claims => vec![cell::verdict(run.base())],
+        Answer::Comparison(_) | Answer::Share(_) => Vec::new(),
+    };
+    if run.base().replicates > 1 {
+        all.push(cell::times(run.base()));
+    }
     if let Some(leading) = &run.along {
         all.extend(along::changes(run, leading));
         all.extend(along::kernels(run, leading));

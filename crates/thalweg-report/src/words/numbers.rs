@@ -215,7 +215,32 @@ pub fn si(v: f64) -> String {
 
 /// How many of something, in words that agree with the number.
 pub fn many(n: usize, one: &str, more: &str) -> String {
-    format!("{} {}", count(n as u64), if n == 1 { one } else { more })
+    format!("{} {}", count(n as u64), agree(n as u64, one, more))
+}
+
+/// A small number in words, a larger one in digits.
+pub fn word(n: u64) -> String {
+    const WORDS: [&str; 13] = [
+        "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+        "eleven", "twelve",
+    ];
+    let word = usize::try_from(n).ok().and_then(|n| WORDS.get(n));
+    word.map_or_else(|| count(n), |word| (*word).to_string())
+}
+
+/// The word that agrees with a number.
+pub fn agree<'a>(n: u64, one: &'a str, more: &'a str) -> &'a str {
+    if n == 1 { one } else { more }
+}
+
+/// A sentence from a name on: with a capital letter, but for symbols as in `d = 2`.
+pub fn capital(text: &str) -> String {
+    let symbol = text.split(' ').nth(1) == Some("=");
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) if !symbol => first.to_uppercase().chain(letters).collect(),
+        Some(_) | None => text.to_string(),
+    }
 }
 
 /// `a, b and c`.

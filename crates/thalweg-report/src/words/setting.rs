@@ -1,76 +1,134 @@
 //! How a setting, and a change of a setting, is named for people.
 
+use thalweg::analysis::Analysis;
+use thalweg::analysis::along::Along;
 use thalweg::analysis::comparison::{Compared, Member};
 use thalweg::data::{Data, Draw, InputLaw, Nearest, Targets};
 use thalweg::descent::{Method, Rate, Schedule};
-use thalweg::net::{Init, Net, Parameterization};
+use thalweg::net::{Activation, Init, Net, Parameterization};
 use thalweg::study::Setting;
 
+use super::key::Key;
 use super::numbers::{count, list, many, number};
-
-/// The name of a reference that is no member of its comparison.
-pub const REFERENCE: &str = "(base)";
-
-/// A key as it stands before a value: `d` for `data.dim`, else its last part.
-pub fn symbol(key: &str) -> &str {
-    match key {
-        "data.dim" => "d",
-        "data.points" => "N",
-        other => other.rsplit('.').next().unwrap_or(other),
-    }
-}
 
 /// A key as the subject of a sentence.
 pub fn noun(key: &str) -> String {
-    match key {
-        "data.dim" => "the input dimension".into(),
-        "data.points" => "the number of points".into(),
-        "descent.rate" => "the learning rate".into(),
-        "descent.steps" => "the number of steps".into(),
-        other => format!("`{other}`"),
-    }
+    Key::of(key).map_or_else(|| format!("`{key}`"), |key| key.noun().into())
 }
 
 /// A key on an axis.
 pub fn axis(key: &str) -> String {
-    match key {
-        "data.dim" => "input dimension d".into(),
-        other => other.to_string(),
+    Key::of(key).map_or_else(|| key.to_string(), |key| key.axis().into())
+}
+
+/// A key as the heading of a column.
+pub fn heading(key: &str) -> String {
+    Key::of(key).map_or_else(|| key.to_string(), |key| key.heading().into())
+}
+
+/// What a key is in a setting: `d = 2`, `two layers of 8`, `rate 0.4 of the limit`. A key that is
+/// no part of what is trained is told as it is `written`.
+pub fn value(key: &str, of: &Setting, written: &str) -> String {
+    match Key::of(key) {
+        Some(key) => key.value(of),
+        None => format!("{key} {written}"),
     }
 }
 
-/// A key with the number it takes: `d = 5`.
-pub fn at(key: &str, value: f64) -> String {
-    format!("{} = {}", symbol(key), number(value))
+/// What a cell is, by what tells it from the base cell; `base` for the base cell. Cells that differ
+/// in their number of replicates alone are told with it.
+pub fn cell(run: &Analysis, cell: usize) -> String {
+    let (base, this) = (&run.base().setting, &run.cells[cell].setting);
+    if cell == 0 {
+        return "base".into();
+    }
+    let replicates_apart = |other: &Setting| {
+        other.replicates != this.replicates && {
+            let mut other = other.clone();
+            other.replicates = this.replicates;
+            other == *this
+        }
+    };
+    let mut parts = differences(base, this);
+    if run.cells.iter().any(|s| replicates_apart(&s.setting)) || parts.is_empty() {
+        parts.push(Key::Replicates.value(this));
+    }
+    parts.join(", ")
 }
 
-/// Keys and values, as they were written: `d = 2, points = 10`.
-pub fn held(pairs: &[(String, String)]) -> String {
-    let all = pairs.iter();
-    let all: Vec<String> = all.map(|(k, v)| format!("{} = {v}", symbol(k))).collect();
+/// What tells a setting from another, a part for each key.
+pub fn differences(from: &Setting, this: &Setting) -> Vec<String> {
+    let named = |key: &Key| match key {
+        Key::Replicates => None,
+        _ => Some(key.value(this)).filter(|value| *value != key.value(from)),
+    };
+    Key::ALL.iter().filter_map(named).collect()
+}
+
+/// Where a cell stands along the number that a study leads with: `d = 5`.
+pub fn at(run: &Analysis, along: &Along, number_there: f64) -> String {
+    let there = |(v, _): &&(f64, usize)| v.to_bits() == number_there.to_bits();
+    match along.members.iter().find(there) {
+        Some((_, cell)) => value(&along.key, &run.cells[*cell].setting, &number(number_there)),
+        None => format!("{} {}", heading(&along.key), number(number_there)),
+    }
+}
+
+/// The same after another of its kind: the number alone where that says it.
+pub fn to(run: &Analysis, along: &Along, number_there: f64) -> String {
+    match Key::of(&along.key) {
+        Some(Key::Dim | Key::Points) => number(number_there),
+        _ => at(run, along, number_there),
+    }
+}
+
+/// What several keys are in a setting: `d = 2, N = 10`.
+pub fn held(pairs: &[(String, String)], of: &Setting) -> String {
+    let all = pairs.iter().map(|(key, written)| value(key, of, written));
+    let mut all: Vec<String> = all.collect();
+    all.dedup();
     all.join(", ")
 }
 
-/// A member of a comparison: the values of its varying keys.
-pub fn member(compared: &Compared, member: &Member) -> String {
-    if member.values.is_empty() {
-        return REFERENCE.into();
-    }
-    let named = member.values.iter().zip(&compared.keys).map(|(v, key)| {
-        // A bare number says nothing of a dimension.
-        match key.as_str() {
-            "data.dim" => format!("d = {v}"),
-            _ => v.clone(),
+/// A member of a comparison: what its varying keys are in it.
+pub fn member(run: &Analysis, compared: &Compared, member: &Member) -> String {
+    let values = member_values(run, compared, member);
+    let mut named: Vec<String> = Vec::new();
+    for value in values {
+        if !named.contains(&value) {
+            named.push(value);
         }
-    });
-    named.collect::<Vec<_>>().join(", ")
+    }
+    let name = named.join(", ");
+    if member.values.is_empty() {
+        format!("{name} (base)")
+    } else {
+        name
+    }
+}
+
+/// The same, one by one.
+pub fn member_values(run: &Analysis, compared: &Compared, member: &Member) -> Vec<String> {
+    let of = &run.cells[member.cell].setting;
+    let keys = compared.keys.iter().enumerate();
+    let written = |k: usize| member.values.get(k).map_or("", String::as_str);
+    keys.map(|(k, key)| value(key, of, written(k))).collect()
+}
+
+/// A name within a sentence: quoted where it holds a comma of its own.
+pub fn quoted(name: &str) -> String {
+    if name.contains(',') {
+        format!("“{name}”")
+    } else {
+        name.to_string()
+    }
 }
 
 /// A whole setting in a sentence.
 pub fn setting(setting: &Setting) -> String {
     let descent = &setting.descent;
     format!(
-        "{}, {} at rate {}{}, at most {} steps, on {}.",
+        "{}, {} at {}{}, at most {} steps, on {}.",
         net(&setting.net),
         method(descent.method),
         rate(descent.rate),
@@ -84,21 +142,11 @@ fn net(net: &Net) -> String {
     let layers = if net.hidden.is_empty() {
         "Linear regression".to_string()
     } else {
-        let widths: Vec<String> = net.hidden.iter().map(usize::to_string).collect();
-        let name = net.activation.name();
-        let vowel = name.starts_with(['a', 'e', 'i', 'o', 'u']);
-        let article = if vowel { "An" } else { "A" };
-        let one = net.hidden.iter().all(|n| *n == net.hidden[0]);
-        let layers = match (net.hidden.len(), one) {
-            (1, _) => format!("a hidden layer of {}", widths[0]),
-            (n, true) if n > 4 => format!("{n} hidden layers of {}", widths[0]),
-            _ => format!("hidden layers {}", widths.join("-")),
-        };
-        format!("{article} {name} network with {layers}")
+        format!("A network of {}", layers(&net.hidden, unit(net.activation)))
     };
     let bias = if net.bias { "" } else { ", no biases" };
-    let gains = net.gains.as_ref();
-    let gains = gains.map_or(String::new(), |g| format!(" (times {g:?} by layer)"));
+    let gains = gains(net.gains.as_deref());
+    let gains = gains.map_or(String::new(), |g| format!(" ({g})"));
     let ntk = match net.parameterization {
         Parameterization::Standard => "",
         Parameterization::Ntk => ", NTK parameterization",
@@ -106,38 +154,117 @@ fn net(net: &Net) -> String {
     format!("{layers}, {}{gains}{bias}{ntk}", init(&net.init))
 }
 
-fn init(init: &Init) -> String {
+/// `two layers of 8`; with a kind of unit `two hidden layers of 8 sine units`.
+pub(super) fn layers(hidden: &[usize], units: &str) -> String {
+    let (hidden_word, units) = if units.is_empty() {
+        ("", String::new())
+    } else {
+        ("hidden ", format!(" {units} units"))
+    };
+    let Some(first) = hidden.first() else {
+        return "no hidden layer".into();
+    };
+    let n = hidden.len();
+    let layers = if n == 1 { "layer" } else { "layers" };
+    let number = super::numbers::word(n as u64);
+    if hidden.iter().all(|width| width == first) {
+        format!("{number} {hidden_word}{layers} of {first}{units}")
+    } else {
+        let widths: Vec<String> = hidden.iter().map(usize::to_string).collect();
+        format!("{hidden_word}{layers} of {}{units}", widths.join("-"))
+    }
+}
+
+/// What factors on the initial weights do; none where they do nothing.
+pub(super) fn gains(gains: Option<&[f64]>) -> Option<String> {
+    let gains = gains?;
+    let one = |g: f64| (g - 1.0).abs() <= 0.0;
+    let other: Vec<usize> = (0..gains.len()).filter(|&l| !one(gains[l])).collect();
+    let last = gains.len() - 1;
+    let layer = |l: usize| match l {
+        0 => "first layer".to_string(),
+        l if l == last => "last layer".to_string(),
+        l => format!("layer {}", l + 1),
+    };
+    let all_same = gains.windows(2).all(|p| p[0].to_bits() == p[1].to_bits());
+    match other.as_slice() {
+        [] => None,
+        _ if all_same => Some(format!("all layers × {}", number(gains[0]))),
+        several => {
+            let all = several.iter();
+            let all: Vec<String> = all
+                .map(|&l| format!("{} × {}", layer(l), number(gains[l])))
+                .collect();
+            Some(all.join(", "))
+        }
+    }
+}
+
+/// What a unit with this activation is called.
+pub(super) fn unit(activation: Activation) -> &'static str {
+    match activation {
+        Activation::Identity => "linear",
+        Activation::Relu => "ReLU",
+        Activation::LeakyRelu => "leaky ReLU",
+        Activation::Abs => "absolute-value",
+        Activation::Tanh => "tanh",
+        Activation::Sigmoid => "sigmoid",
+        Activation::Erf => "erf",
+        Activation::Gelu => "GELU",
+        Activation::Silu => "SiLU",
+        Activation::Softplus => "softplus",
+        Activation::Sin => "sine",
+        Activation::Cos => "cosine",
+    }
+}
+
+/// The law of the initial weights.
+pub(super) fn init(init: &Init) -> String {
     match init {
         Init::File(file) => format!("weights from `{file}`"),
         Init::Constant(value) => format!("all weights {}", number(*value)),
-        Init::Normal { variance } => {
-            format!("normal weights of variance {}/fan_in", number(*variance))
+        Init::Normal { variance } => format!("N(0, {}/fan-in) weights", number(*variance)),
+        Init::WeightStd(all) => {
+            let all: Vec<String> = all.iter().map(|v| number(*v)).collect();
+            format!("normal weights of std {}/√fan-in by layer", all.join("-"))
         }
-        Init::WeightStd(all) => format!("normal weights of standard deviation {all:?}/√fan_in"),
-        Init::Pytorch => "PyTorch's default initial weights".into(),
-        Init::XavierUniform => "xavier uniform initial weights".into(),
-        Init::XavierNormal => "xavier normal initial weights".into(),
-        Init::KaimingUniform => "kaiming uniform initial weights".into(),
-        Init::KaimingNormal => "kaiming normal initial weights".into(),
-        Init::LecunNormal => "lecun normal initial weights".into(),
-        Init::Orthogonal => "orthogonal initial weights".into(),
+        Init::Pytorch => "PyTorch's default weights".into(),
+        Init::XavierUniform => "Xavier-uniform weights".into(),
+        Init::XavierNormal => "Xavier-normal weights".into(),
+        Init::KaimingUniform => "Kaiming-uniform weights".into(),
+        Init::KaimingNormal => "Kaiming-normal weights".into(),
+        Init::LecunNormal => "LeCun-normal weights".into(),
+        Init::Orthogonal => "orthogonal weights".into(),
     }
 }
 
-fn method(method: Method) -> String {
+/// The update rule.
+pub(super) fn method(method: Method) -> String {
     match method {
         Method::Gd => "gradient descent".to_string(),
-        Method::Momentum { beta } => format!("momentum {beta}"),
-        Method::Nesterov { beta } => format!("Nesterov's momentum {beta}"),
-        Method::Adam { .. } => "Adam".into(),
-        Method::Sgd { batch } => format!("mini-batches of {batch}"),
+        Method::Momentum { beta } => format!("momentum {}", number(beta)),
+        Method::Nesterov { beta } => format!("Nesterov {}", number(beta)),
+        Method::Adam { betas, eps } => {
+            let usual = Method::ALL.iter().any(|one| {
+                matches!(one, Method::Adam { betas: b, eps: e }
+                    if *b == betas && e.to_bits() == eps.to_bits())
+            });
+            if usual {
+                "Adam".into()
+            } else {
+                let [first, second] = betas.map(number);
+                format!("Adam (β {first} and {second}, ε {})", number(eps))
+            }
+        }
+        Method::Sgd { batch } => format!("mini-batches of {}", count(batch as u64)),
     }
 }
 
-fn rate(rate: Rate) -> String {
+/// The rate at the start.
+pub(super) fn rate(rate: Rate) -> String {
     match rate {
-        Rate::Absolute(rate) => number(rate),
-        Rate::OfLimit(c) => format!("{} of each network's own limit of stability", number(c)),
+        Rate::Absolute(rate) => format!("rate {}", number(rate)),
+        Rate::OfLimit(c) => format!("rate {} of the limit", number(c)),
     }
 }
 
@@ -152,29 +279,56 @@ pub fn schedule(schedule: &Schedule) -> String {
             } else {
                 "each of the steps"
             };
-            format!(", times {} from {steps} {} on", number(*gamma), list(&at))
+            format!(", × {} from {steps} {} on", number(*gamma), list(&at))
         }
         Schedule::Step { every, gamma } => {
-            format!(", times {} every {} steps", number(*gamma), count(*every))
+            let steps = many(*every as usize, "step", "steps");
+            format!(", × {} every {steps}", number(*gamma))
         }
     }
 }
 
+/// The law of the inputs, before `points`.
+pub(super) fn inputs(law: &InputLaw) -> String {
+    match law {
+        InputLaw::Gaussian => "standard normal".into(),
+        InputLaw::Sphere => "spherical".into(),
+        InputLaw::Shell([low, high]) => {
+            format!("spherical (norms {} to {})", number(*low), number(*high))
+        }
+        InputLaw::Grid([low, high]) => {
+            format!("equally spaced ({} to {})", number(*low), number(*high))
+        }
+        InputLaw::Chebyshev => "Chebyshev".into(),
+        InputLaw::Circle => "circular".into(),
+    }
+}
+
+/// The law of the targets.
+pub(super) fn targets(law: &Targets) -> String {
+    match law {
+        Targets::Gaussian => "standard normal targets".into(),
+        Targets::Signs([low, high]) => format!(
+            "targets of random sign (sizes {} to {})",
+            number(*low),
+            number(*high)
+        ),
+        Targets::Teacher { hidden, activation } => format!(
+            "targets of a random teacher ({}, {})",
+            layers(hidden, ""),
+            unit(*activation)
+        ),
+        Targets::Polynomial(c) => {
+            let c: Vec<String> = c.iter().map(|v| number(*v)).collect();
+            format!("polynomial targets ({})", c.join("; "))
+        }
+        Targets::Chebyshev(k) => format!("Chebyshev targets T{k}"),
+        Targets::Cosine(k) => format!("cosine targets, k = {k}"),
+    }
+}
+
 fn data(data: &Data) -> String {
-    let inputs = match data.inputs {
-        InputLaw::Gaussian => "standard normal",
-        InputLaw::Sphere | InputLaw::Shell(_) => "spherical",
-        InputLaw::Grid(_) => "equally spaced",
-        InputLaw::Chebyshev => "Chebyshev",
-        InputLaw::Circle => "circular",
-    };
-    let targets = match data.targets {
-        Targets::Gaussian => "standard normal targets",
-        Targets::Signs(_) => "targets of random sign",
-        Targets::Teacher { .. } => "targets of a random teacher",
-        Targets::Polynomial(_) | Targets::Chebyshev(_) => "polynomial targets",
-        Targets::Cosine(_) => "cosine targets",
-    };
+    let (inputs, targets) = (inputs(&data.inputs), targets(&data.targets));
     let near = nearest(data.nearest);
     let points = many(
         data.points,
@@ -182,7 +336,8 @@ fn data(data: &Data) -> String {
         &format!("{inputs} points"),
     );
     if let Some(file) = &data.file {
-        return format!("the {} points of `{file}`{near}", data.points);
+        let points = many(data.points, "point", "points");
+        return format!("the {points} of `{file}`{near}");
     }
     match data.draw {
         Draw::Each => format!(
@@ -207,5 +362,15 @@ fn nearest(nearest: Nearest) -> String {
         Nearest::AsDrawn => String::new(),
         Nearest::AtLeast(least) => format!(", no two nearer than {},", number(least)),
         Nearest::MovedPair(to) => format!(", the nearest two moved to {} apart,", number(to)),
+    }
+}
+
+/// How the rate changes, where nothing stands before it: `rate × 0.5 from step 5000 on`.
+pub(super) fn schedule_alone(of: &Schedule) -> String {
+    match of {
+        Schedule::Constant => "constant rate".into(),
+        Schedule::MultiStep { .. } | Schedule::Step { .. } => {
+            format!("rate {}", schedule(of).trim_start_matches(", "))
+        }
     }
 }

@@ -9,7 +9,7 @@ use thalweg::analysis::standing::{Calibration, Surprise};
 use thalweg::theory::first::FirstLayer;
 
 use super::numbers::{count, factor, few, list, many, number, paired, percent, steps};
-use super::{along, cell};
+use super::{along, cell, setting};
 
 /// How the numbers fare that others published; none if the study claims none.
 pub fn published(run: &Analysis) -> Option<String> {
@@ -300,7 +300,7 @@ pub fn surprises(run: &Analysis) -> Vec<String> {
             Surprise::ReliableAboveLimit(cells)
             | Surprise::BetterThanPredicted(cells)
             | Surprise::WorseThanPredicted(cells) => (cells.iter())
-                .map(|c| format!("`{}`", run.cells[*c].describe()))
+                .map(|c| setting::quoted(&setting::cell(run, *c)))
                 .collect(),
         };
         let names = few(&names);
@@ -326,7 +326,7 @@ pub fn surprises(run: &Analysis) -> Vec<String> {
     }
     if all.is_empty() {
         let order = run.along.as_ref().map_or(String::new(), |a| {
-            let noun = super::setting::noun(&a.key);
+            let noun = setting::noun(&a.key);
             format!(", and more of {noun} is nowhere shown to do worse than its neighbour")
         });
         all.push(format!(
@@ -343,7 +343,7 @@ fn restart(run: &Analysis, cells: &[usize]) -> Vec<String> {
     let mut all: Vec<(&str, Vec<String>)> = Vec::new();
     for &cell in cells {
         let Some(redrawn) = with(cell) else { continue };
-        let name = format!("`{}`", run.cells[cell].describe());
+        let name = setting::quoted(&setting::cell(run, cell));
         match all.iter_mut().find(|(of, _)| *of == redrawn) {
             Some((_, names)) => names.push(name),
             None => all.push((redrawn, vec![name])),

@@ -10,7 +10,7 @@ use thalweg::data::Nearest;
 
 use super::along::{kernels, way};
 use super::numbers::{chance, count, factor, list, many, number, paired, percent, steps};
-use super::setting::{at, schedule};
+use super::setting::{at, cell, quoted, schedule};
 
 /// All that is said of the reasons: the kernels, what interventions show, theory, the motion of the
 /// kernel, the rate.
@@ -30,8 +30,8 @@ pub fn why(run: &Analysis, along: &Along) -> Vec<String> {
 pub fn intervention(run: &Analysis, found: &Intervention) -> String {
     let (this, reference) = (&run.cells[found.cell], &run.cells[found.reference]);
     let place = match (&run.along, found.number) {
-        (Some(along), Some(number)) => at(&along.key, number),
-        (Some(_) | None, _) => format!("`{}`", reference.describe()),
+        (Some(along), Some(number)) => at(run, along, number),
+        (Some(_) | None, _) => cell(run, reference.cell),
     };
     let instead = |this: String, reference: String| format!("{this} instead of {reference}");
     let nearest = found.nearest.map(number);
@@ -60,7 +60,7 @@ pub fn intervention(run: &Analysis, found: &Intervention) -> String {
         (Some(along), false) => format!(
             " On a logarithmic scale that is {} {}.",
             list(&parts),
-            way(along)
+            way(run, along)
         ),
         (Some(_) | None, _) => String::new(),
     };
@@ -100,7 +100,7 @@ fn p_value(p: f64) -> String {
 /// What the interventions say of the change along the leading number; none where none is at it, or
 /// points do not crowd.
 pub fn conclusion(run: &Analysis, along: &Along) -> Option<String> {
-    let (last, way) = (along.told.last()?, way(along));
+    let (last, way) = (along.told.last()?, way(run, along));
     let what = match along.change {
         Change::Worse => "it gets worse",
         Change::Same => "little changes",
@@ -143,7 +143,7 @@ fn remainder(run: &Analysis, along: &Along, found: &Intervention) -> String {
         return String::new();
     };
     let (fall, slower) = (a / b, t as f64 / u.max(1) as f64);
-    let base = at(&along.key, along.base);
+    let base = at(run, along, along.base);
     let whole = if fall < 2.0 && slower < 2.0 {
         "It is all of it"
     } else {
@@ -166,8 +166,8 @@ fn alike(run: &Analysis, along: &Along) -> Option<String> {
     let smallest = |s: &Summary| s.looked.as_ref().map_or(f64::NAN, |l| l.start.smallest);
     let told = cells.map(|s| {
         format!(
-            "`{}` starts with {} and brings {} below",
-            s.describe(),
+            "{} starts with {} and brings {} below",
+            quoted(&cell(run, s.cell)),
             number(smallest(s)),
             percent(s.share)
         )
@@ -189,7 +189,7 @@ fn smallest(run: &Analysis, along: &Along) -> Vec<String> {
         .collect();
     let each = |of: &dyn Fn(&Smallest) -> Option<String>| -> Vec<String> {
         let told = shown.iter();
-        told.filter_map(|p| Some(format!("{} at {}", of(p)?, at(&along.key, p.number))))
+        told.filter_map(|p| Some(format!("{} at {}", of(p)?, at(run, along, p.number))))
             .collect()
     };
     let mut all = Vec::new();
@@ -218,7 +218,7 @@ fn smallest(run: &Analysis, along: &Along) -> Vec<String> {
         ));
     }
     if !found.linear.is_empty() {
-        let places: Vec<String> = (found.linear.iter()).map(|v| at(&along.key, *v)).collect();
+        let places: Vec<String> = (found.linear.iter()).map(|v| at(run, along, *v)).collect();
         let bias = run.base().setting.net.bias;
         all.push(format!(
             "At {} a linear fit is exact: there are no more points than the {} coefficients of a \
@@ -229,7 +229,7 @@ fn smallest(run: &Analysis, along: &Along) -> Vec<String> {
     }
     if !found.below_round_off.is_empty() {
         let places = found.below_round_off.iter();
-        let places: Vec<String> = places.map(|v| at(&along.key, *v)).collect();
+        let places: Vec<String> = places.map(|v| at(run, along, *v)).collect();
         all.push(format!(
             "At {} λmin is below round-off: nothing is known of it.",
             list(&places)
@@ -246,7 +246,7 @@ fn motion(run: &Analysis, along: &Along) -> Option<String> {
     if a.ended == 0 || b.ended == 0 {
         return None;
     }
-    let (base, end) = (at(&along.key, along.base), at(&along.key, last.number));
+    let (base, end) = (at(run, along, along.base), at(run, along, last.number));
     let mut text = format!(
         "The initial kernel is not the whole story: it moves by {} ({base}) and {} ({end}) of its \
          norm, and λmin is multiplied by {} and {} on the way, so that those of the ends differ by \
@@ -297,7 +297,7 @@ fn larger_rates(run: &Analysis, along: &Along) -> Option<String> {
             factor(1.0 / by)
         )
     });
-    let place = at(&along.key, last.number);
+    let place = at(run, along, last.number);
     let rates = list(&rates);
     Some(match found.change {
         Change::Better => {
@@ -321,7 +321,7 @@ fn scheduled(run: &Analysis, along: &Along, found: &Scheduled) -> String {
     let (best, reference) = (&run.cells[found.best], &run.cells[found.reference]);
     let of = |s: &Summary| format!("{} of {}", count(s.successes), count(s.replicates));
     let place = (along.told.last()).map_or(String::new(), |last| {
-        format!(" at {}", at(&along.key, last.number))
+        format!(" at {}", at(run, along, last.number))
     });
     let does = match found.change {
         Change::Better => "does better",

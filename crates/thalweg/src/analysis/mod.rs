@@ -2,6 +2,7 @@
 //! cell, per comparison, over all cells. What shows it only words and draws.
 
 pub mod along;
+pub mod answer;
 pub mod bounds;
 pub mod cause;
 mod chain;
@@ -36,6 +37,7 @@ use crate::plan::Plan;
 use crate::record::Record;
 use crate::threads;
 use along::Along;
+use answer::Answer;
 use comparison::Compared;
 use families::Families;
 use findings::Finding;
@@ -55,6 +57,8 @@ pub struct Analysis {
     pub why: Option<String>,
     /// Whose words these are.
     pub author: Option<String>,
+    /// What the study asks first.
+    pub answer: Answer,
     /// Each cell in numbers; the base cell is number 0.
     pub cells: Vec<Summary>,
     /// Each comparison of the study.
@@ -130,6 +134,7 @@ impl Analysis {
             title: plan.title.clone(),
             why: plan.why.clone(),
             author: plan.author.clone(),
+            answer: answer::answer(plan, &cells, &comparisons, along.as_ref(), &findings),
             families: families::families(&cells, &comparisons, along.as_ref(), &findings),
             comparisons,
             interventions,

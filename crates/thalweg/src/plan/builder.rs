@@ -34,6 +34,7 @@ impl<'a> Builder<'a> {
                 title,
                 why: None,
                 author: None,
+                asks_share: false,
                 cells: Vec::new(),
                 comparisons: Vec::new(),
                 claims: Vec::new(),

@@ -29,6 +29,9 @@ pub struct Plan {
     /// Whose words these are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
+    /// Whether the study asks for `success.share` in so many words.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub asks_share: bool,
     /// Every distinct cell; the base cell is number 0.
     pub cells: Vec<Cell>,
     /// Which cells each comparison sets side by side.
@@ -113,6 +116,7 @@ impl Plan {
         let mut builder = Builder::new(study.title.clone(), &study.setting, inputs)?;
         builder.plan.why.clone_from(&study.why);
         builder.plan.author.clone_from(&study.author);
+        builder.plan.asks_share = study.asks_share;
         for (index, compare) in study.compare.iter().enumerate() {
             let product = Product {
                 what: format!("comparison `{}`", compare.name),

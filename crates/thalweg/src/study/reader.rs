@@ -80,8 +80,12 @@ impl Source {
     ///
     /// [`Error::Study`] with line and column.
     pub fn study(&self) -> Result<Study, Error> {
-        let study: Study =
+        let mut study: Study =
             toml::from_str(&self.text).map_err(|e| self.toml_error(e.message(), e.span()))?;
+        // What is written, and not what is the default, is asked.
+        let written: Option<toml::Table> = toml::from_str(&self.text).ok();
+        let success = written.as_ref().and_then(|table| table.get("success"));
+        study.asks_share = success.and_then(|table| table.get("share")).is_some();
         study.check().map_err(|mistake| self.mistake(mistake))?;
         Ok(study)
     }
