@@ -2,6 +2,7 @@
 //! computed here but the form of a number.
 
 pub mod along;
+pub mod brief;
 pub mod cell;
 pub mod comparison;
 pub mod decision;
@@ -9,6 +10,7 @@ pub mod families;
 pub mod followed;
 pub mod impossible;
 pub mod numbers;
+pub mod price;
 pub mod replicate;
 pub mod setting;
 pub mod theory;
