@@ -115,6 +115,12 @@ pub(crate) struct Run {
     /// Train every cell again.
     #[arg(long)]
     pub(crate) fresh: bool,
+    /// Print the table of all cells before the answer.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) cells: bool,
+    /// Show the report in the system's browser.
+    #[arg(long)]
+    pub(crate) open: bool,
     /// Exit with 3 if the base cell does not reach the study's success share.
     #[arg(long)]
     pub(crate) check: bool,
@@ -129,6 +135,9 @@ pub(crate) struct PlanArgs {
     pub(crate) study: StudyArgs,
     #[command(flatten)]
     pub(crate) engine: EngineArgs,
+    /// Every cell, not the dearest ten alone.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) cells: bool,
     /// Print it as JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -173,6 +182,9 @@ pub(crate) struct Report {
     /// Print the report's data as JSON.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Show the report in the system's browser.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) open: bool,
 }
 
 /// What of a report is written.
@@ -212,7 +224,7 @@ pub(crate) struct Certify {
     /// ones.
     #[arg(long)]
     pub(crate) own_draws: bool,
-    /// The certificate [default: runs/<study>/certificate.toml].
+    /// The certificate [default: runs/<study>/certificate.toml, with what was set in its name].
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
@@ -274,7 +286,7 @@ pub(crate) enum Studies {
 
 #[derive(Debug, Args)]
 pub(crate) struct Weights {
-    /// A safetensors file.
+    /// A safetensors file, or a run folder: its first weights.
     pub(crate) file: PathBuf,
     /// Print it as JSON.
     #[arg(long)]

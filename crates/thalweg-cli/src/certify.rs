@@ -1,11 +1,12 @@
 //! `thalweg certify` and `thalweg verify`: a decision that others can check.
 
 use std::hash::{BuildHasher, Hasher};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use thalweg::Error;
-use thalweg::decide::{Draws, Terms};
+use thalweg::decide::{Certificate, Draws, Terms};
 use thalweg::engine::by_name;
 use thalweg::lab::Event;
 use thalweg::study::Replicates;
@@ -17,7 +18,7 @@ use crate::args;
 use crate::interrupt::control;
 use crate::progress::Spinner;
 use crate::source::{folder, planned};
-use crate::terminal::print;
+use crate::terminal::{complain, print, say};
 
 pub(crate) fn certify(args: args::Certify) -> Result<ExitCode> {
     let (source, plan) = planned(&args.study)?;
@@ -53,15 +54,24 @@ pub(crate) fn certify(args: args::Certify) -> Result<ExitCode> {
     );
     spinner.finish();
     let certificate = found?;
-    let path = args
-        .out
-        .unwrap_or_else(|| folder(&source).join("certificate.toml"));
+    let path = match args.out {
+        Some(path) => {
+            if of_another(&path, &certificate) {
+                complain(&format!(
+                    "note: the certificate of another setting that was in `{}` is replaced",
+                    path.display()
+                ));
+            }
+            path
+        }
+        None => own_path(&folder(&source), &args.study.set, &certificate),
+    };
     thalweg_store::write_certificate(&path, &certificate)?;
     if args.json {
         print(&serde_json::to_string_pretty(&certificate)?)?;
     } else {
         for line in words::certificate(&certificate) {
-            print(&line)?;
+            say(&line, 16)?;
         }
         print(&format!(
             "\ncertificate     {0}\nre-check it     thalweg verify {0}",
@@ -69,6 +79,38 @@ pub(crate) fn certify(args: args::Certify) -> Result<ExitCode> {
         ))?;
     }
     Ok(ExitCode::from(certificate.decision.exit_code()))
+}
+
+/// Whether a file holds the certificate of another setting.
+fn of_another(path: &Path, certificate: &Certificate) -> bool {
+    thalweg_store::read_certificate(path).is_ok_and(|there| there.cell != certificate.cell)
+}
+
+/// A file of the run folder named by what was set, and by the cell too where one of another setting
+/// has that name: no certificate takes the place of another's.
+fn own_path(folder: &Path, set: &[String], certificate: &Certificate) -> PathBuf {
+    let mut stem = String::from("certificate");
+    for assignment in set {
+        let named = assignment
+            .rsplit_once('.')
+            .map_or(&assignment[..], |(_, last)| last);
+        let named = if named.contains('=') {
+            named
+        } else {
+            assignment
+        };
+        let letter = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+        let slug: String = named.chars().map(letter).collect();
+        let parts: Vec<&str> = slug.split('-').filter(|p| !p.is_empty()).collect();
+        stem.push('-');
+        stem.push_str(&parts.join("-"));
+    }
+    let path = folder.join(format!("{stem}.toml"));
+    if of_another(&path, certificate) {
+        let cell: String = certificate.cell.chars().take(8).collect();
+        return folder.join(format!("{stem}-{cell}.toml"));
+    }
+    path
 }
 
 pub(crate) fn verify(args: args::Verify) -> Result<ExitCode> {
@@ -99,7 +141,7 @@ pub(crate) fn verify(args: args::Verify) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     for line in words::certificate(&verified.certificate) {
-        print(&line)?;
+        say(&line, 16)?;
     }
     let n = verified.again.len();
     print(&format!(

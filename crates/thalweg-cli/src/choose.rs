@@ -13,8 +13,8 @@ use thalweg_report::{front_figure, plot};
 use crate::args;
 use crate::interrupt::control;
 use crate::progress::Spinner;
-use crate::source::{folder, open, spaces};
-use crate::terminal::{print, wrap};
+use crate::source::{base, folder, open, spaces};
+use crate::terminal::{complain, print, say};
 use thalweg_report::words::numbers::si;
 
 /// Losers told of on the terminal.
@@ -37,6 +37,14 @@ pub(crate) fn choose(args: args::Choose) -> Result<ExitCode> {
     spinner.finish();
     let choices = found?;
     let out = args.out.clone().unwrap_or_else(|| folder(&source));
+    let there = out.join("choice.json").exists();
+    if there && thalweg_store::read_choices(&out, &base(&source)?)?.is_empty() {
+        complain(&format!(
+            "note: `{}` holds the choice of another setting, which is replaced; `--out DIR` keeps \
+             both",
+            out.display()
+        ));
+    }
     for (i, choice) in choices.iter().enumerate() {
         write(&out, i, choice)?;
     }
@@ -78,14 +86,14 @@ fn tell_one(out: &Path, i: usize, choice: &Choice) -> Result<()> {
     if !choice.condition.is_empty() {
         print(&format!("== {}\n", choice.condition))?;
     }
-    print(&wrap(&words::winner(choice), 100))?;
+    say(&words::winner(choice), 0)?;
     for attempt in &choice.attempts {
         print(&format!(
             "\nOn fresh training sets, {}:",
             choice.candidates[attempt.candidate].label
         ))?;
         for line in words::certificate(&attempt.certificate) {
-            print(if line.is_empty() { "" } else { &line })?;
+            say(&line, 16)?;
         }
     }
     print(&format!(
@@ -108,10 +116,7 @@ fn tell_one(out: &Path, i: usize, choice: &Choice) -> Result<()> {
         .map(|(_, c)| c)
         .collect();
     for c in losers.iter().take(TOLD) {
-        print(&wrap(
-            &format!("- {}: {}", c.label, words::fate(choice, c)),
-            100,
-        ))?;
+        say(&format!("- {}: {}", c.label, words::fate(choice, c)), 2)?;
     }
     if losers.len() > TOLD {
         let rest = &losers[TOLD..];
@@ -127,7 +132,7 @@ fn tell_one(out: &Path, i: usize, choice: &Choice) -> Result<()> {
         ))?;
     }
     let w = &choice.work;
-    print(&wrap(
+    say(
         &format!(
             "\n{} The race took {} multiply-adds ({} steps); certifying took {}.",
             words::work(choice),
@@ -135,8 +140,8 @@ fn tell_one(out: &Path, i: usize, choice: &Choice) -> Result<()> {
             si(w.steps as f64).trim_end(),
             si(w.certificates).trim_end(),
         ),
-        100,
-    ))?;
+        0,
+    )?;
     print(&format!(
         "Picture: {}",
         out.join("figures")

@@ -10,7 +10,7 @@ use thalweg_report::words::numbers::{count, size};
 use crate::args;
 use crate::interrupt::control;
 use crate::source::plan;
-use crate::terminal::{print, wrap};
+use crate::terminal::{print, say};
 
 /// Replays a replicate of a run and says why it ended as it did.
 pub(crate) fn explain(args: args::Explain) -> Result<ExitCode> {
@@ -66,15 +66,13 @@ pub(crate) fn explain(args: args::Explain) -> Result<ExitCode> {
     if let Some(spectra) = &r.spectra {
         for (name, spectrum) in [("start", &spectra.start), ("end", &spectra.end)] {
             let values: Vec<String> = spectrum.iter().rev().map(|v| size(*v)).collect();
-            print(&format!(
-                "\nspectrum of the tangent kernel at the {name}:\n{}",
-                wrap(&values.join(" "), 90)
-            ))?;
+            print(&format!("\nspectrum of the tangent kernel at the {name}:"))?;
+            say(&values.join(" "), 0)?;
         }
     }
     print("\nwhy")?;
     for sentence in thalweg_report::words::replicate::explanation(&told) {
-        print(&wrap(&format!("- {sentence}"), 100))?;
+        say(&format!("- {sentence}"), 2)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,21 +1,28 @@
 //! The program `thalweg`.
 
+mod answer;
 mod args;
 mod bench;
 mod certify;
 mod choose;
+mod curve;
 mod explain;
 mod interrupt;
+mod layout;
+mod open;
 mod plan;
 mod progress;
 mod report;
 mod run;
+mod screen;
 mod source;
 mod status;
 mod terminal;
 mod theory;
+mod usage;
 mod watch;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -24,8 +31,9 @@ use thalweg::engine;
 use thalweg::{Error, Source, Study};
 
 use args::{Cli, Command};
+use screen::Screen;
 use source::BadStudy;
-use terminal::{complain, print};
+use terminal::{complain, print, say};
 
 /// What a bare `thalweg` says.
 const WELCOME: &str = "\
@@ -43,7 +51,10 @@ To begin with:
 `thalweg --help` lists all commands, `thalweg COMMAND --help` explains one.";
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::tell(&error),
+    };
     // The parquet reader panics on some damaged files: it ends its thread, and is told as an error.
     let tell = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -116,7 +127,7 @@ fn studies(what: Option<args::Studies>) -> Result<ExitCode> {
                     folder: ".".into(),
                 }
                 .study()?;
-                print(&format!("{name:width$}  {}", study.title))?;
+                say(&format!("{name:width$}  {}", study.title), width + 2)?;
             }
         }
         args::Studies::Show { name } => {
@@ -135,8 +146,39 @@ fn studies(what: Option<args::Studies>) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A safetensors file, be it named itself or as the first of a run folder, and how many others are
+/// beside it.
+fn weights_file(path: &Path) -> Result<(PathBuf, usize)> {
+    if !path.is_dir() {
+        return Ok((path.to_path_buf(), 0));
+    }
+    let mut all = thalweg_store::weights_files(path)?;
+    if all.is_empty() {
+        return Err(Error::Unknown {
+            message: format!("`{}` keeps no weights", path.display()),
+            hint: "`[keep] replicates = 1` in the study keeps those of the first replicate".into(),
+        }
+        .into());
+    }
+    let first = all.swap_remove(0);
+    Ok((first, all.len()))
+}
+
+/// A row of a matrix in as many lines as it takes: columns stay below each other.
+fn row_of(numbers: &[String]) -> Result<()> {
+    let room = Screen::here().width.saturating_sub(4);
+    let each = numbers.iter().map(|n| n.chars().count() + 1).max();
+    let columns = (room / each.unwrap_or(1)).max(1);
+    for (i, part) in numbers.chunks(columns).enumerate() {
+        let margin = if i == 0 { "  " } else { "    " };
+        print(&format!("{margin}{}", part.join(" ")))?;
+    }
+    Ok(())
+}
+
 fn weights(args: args::Weights) -> Result<ExitCode> {
-    let tensors = thalweg_store::read_tensors(&args.file)?;
+    let (file, others) = weights_file(&args.file)?;
+    let tensors = thalweg_store::read_tensors(&file)?;
     if args.json {
         let all: serde_json::Map<String, serde_json::Value> = tensors
             .iter()
@@ -150,13 +192,17 @@ fn weights(args: args::Weights) -> Result<ExitCode> {
         print(&serde_json::to_string_pretty(&all)?)?;
         return Ok(ExitCode::SUCCESS);
     }
+    if others > 0 {
+        let file = file.display();
+        say(&format!("{file}, and {others} more beside it"), 2)?;
+    }
     for tensor in &tensors {
         let shape = &tensor.shape;
         print(&format!("{} {shape:?}", tensor.name))?;
         let columns = shape.last().copied().unwrap_or(1).max(1);
         for row in tensor.values.chunks(columns) {
             let numbers: Vec<String> = row.iter().map(|v| format!("{v:>12.8}")).collect();
-            print(&format!("  {}", numbers.join(" ")))?;
+            row_of(&numbers)?;
         }
     }
     Ok(ExitCode::SUCCESS)

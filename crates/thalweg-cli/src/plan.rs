@@ -3,64 +3,87 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use thalweg_report::words::numbers::{duration, number, percent};
+use thalweg::price::Price;
+use thalweg_report::words::numbers::{count, duration, number, percent, si};
+use thalweg_report::words::price as words;
 
 use crate::args;
 use crate::interrupt::{clock, control};
 use crate::source::planned;
-use crate::terminal::print;
-use thalweg_report::words::numbers::si;
+use crate::terminal::{plain, print, say, table};
 
-/// Prices every cell of a study; nothing is trained.
+/// Cells that are shown unless all are asked for.
+const DEAREST: usize = 10;
+
+/// Replicates whose kernels are asked what they predict.
+const DRAWS: u64 = 20;
+
+/// Prices every cell of a study; nothing of what is trained for it is kept.
 pub(crate) fn price(args: args::PlanArgs) -> Result<ExitCode> {
     let (_, plan) = planned(&args.study)?;
     let engine = args.engine.engine()?;
     let threads = args.engine.threads.count();
     let quiet = control(&|_| {});
-    let prices = thalweg::price::price(&plan, engine.as_ref(), threads, 20, &clock, &quiet)?;
+    let prices = thalweg::price::price(&plan, engine.as_ref(), threads, DRAWS, &clock, &quiet)?;
     if args.json {
         print(&serde_json::to_string_pretty(&prices)?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    print(&format!(
-        "{}\n{} cells, {} threads; nothing is trained.\n",
-        plan.title,
-        plan.cells.len(),
-        threads
-    ))?;
-    let label = prices
-        .iter()
-        .map(|p| p.label.chars().count())
-        .max()
-        .unwrap_or(4)
-        .min(50);
-    print(&format!(
-        "  {:label$}  replicates  parameters  steps/s   at most  if theory is right  \
-         predicted median  predicted success  rate/limit",
-        "cell"
-    ))?;
-    for p in &prices {
-        let text: String = p.label.chars().take(50).collect();
-        let optional = |v: Option<f64>| v.map_or("–".into(), number);
-        print(&format!(
-            "  {text:label$}  {:>10}  {:>10}  {:>7}  {:>8}  {:>18}  {:>16}  {:>17}  {:>10}",
-            p.replicates,
-            p.parameters,
-            si(p.rate),
-            duration(p.at_most),
-            p.expected.map_or("–".into(), duration),
-            optional(p.predicted_median),
-            p.predicted_success.map_or("–".into(), percent),
-            optional(p.over_limit),
-        ))?;
+    say(&words::total(&prices, threads), 0)?;
+    say(&words::basis(&prices), 0)?;
+    for line in words::cheaper(&plan, &prices) {
+        say(&line, 2)?;
     }
-    let total: f64 = prices.iter().map(|p| p.at_most).sum();
-    let expected: f64 = prices.iter().map(|p| p.expected.unwrap_or(p.at_most)).sum();
-    print(&format!(
-        "\nTraining takes at most {} on this machine, {} if every network follows its initial \
-         kernel.",
-        duration(total),
-        duration(expected)
-    ))?;
+    let mut shown: Vec<&Price> = prices.iter().collect();
+    let cells = count(plan.cells.len() as u64);
+    if args.cells || shown.len() <= DEAREST {
+        say(
+            &format!("\n{}: {cells} cells; nothing is kept.", plan.title),
+            0,
+        )?;
+    } else {
+        shown.sort_by(|a, b| b.estimate.total_cmp(&a.estimate));
+        shown.truncate(DEAREST);
+        let text = format!(
+            "\n{}: the dearest {DEAREST} of {cells} cells (`--cells`: all); nothing is kept.",
+            plan.title
+        );
+        say(&text, 0)?;
+    }
+    table(&HEADS, shown.into_iter().map(row).collect(), 6)?;
+    say(
+        "Median and success are what initial kernels predict of networks that stay close to \
+         them; those that move are often faster.",
+        0,
+    )?;
     Ok(ExitCode::SUCCESS)
+}
+
+const HEADS: [&str; 10] = [
+    "cell",
+    "about",
+    "at most",
+    "looks",
+    "replicates",
+    "median",
+    "success",
+    "steps/s",
+    "rate/limit",
+    "parameters",
+];
+
+fn row(p: &Price) -> Vec<String> {
+    let optional = |v: Option<f64>| v.map_or("–".into(), number);
+    vec![
+        plain(&p.label),
+        duration(p.estimate),
+        duration(p.at_most),
+        duration(p.looks),
+        count(p.replicates),
+        optional(p.predicted_median),
+        p.predicted_success.map_or("–".into(), percent),
+        si(p.rate),
+        optional(p.over_limit),
+        count(p.parameters as u64),
+    ]
 }

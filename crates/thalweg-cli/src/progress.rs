@@ -1,26 +1,34 @@
 //! Progress of a run: a bar on a terminal, and a small file in the run folder that `watch` reads.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
+use console::Term;
 use indicatif::{ProgressBar, ProgressStyle};
 use thalweg::Plan;
 use thalweg::lab::Event;
 use thalweg::study::Replicates;
 
 use crate::interrupt::Training;
+use crate::screen::size;
 use crate::status::{CellStatus, State, Status, now};
-use crate::terminal::plain;
+use crate::terminal::{complain, plain};
 use thalweg_report::words::numbers::si;
 
 /// The status file is written this often at most.
 const OFTEN: Duration = Duration::from_secs(1);
 
+/// Without a terminal a run says this often how far it is.
+const SELDOM: Duration = Duration::from_secs(10);
+
 pub(crate) struct Progress {
     bar: ProgressBar,
+    /// Where standard error is no terminal.
+    lines: Option<Lines>,
     begun: Instant,
     file: PathBuf,
     steps: AtomicU64,
@@ -45,13 +53,14 @@ impl Progress {
             .map(|c| c.setting.replicates.at_most())
             .sum();
         let bar = ProgressBar::new(total);
-        if let Ok(style) = ProgressStyle::with_template(
-            "{bar:24} {pos}/{len} replicates  {prefix}  {msg}  {eta} left",
-        ) {
+        let stderr = std::io::stderr().is_terminal();
+        let (width, _) = size(stderr, &Term::stderr());
+        if let Ok(style) = ProgressStyle::with_template(template(width)) {
             bar.set_style(style);
         }
         Progress {
             bar,
+            lines: (!stderr).then(Lines::default),
             begun: Instant::now(),
             file: folder.join(Status::FILE),
             steps: AtomicU64::new(0),
@@ -88,7 +97,7 @@ impl Progress {
                     reached: 0,
                 };
                 latest.running.insert(cell.number, part);
-                self.bar.set_prefix(format!(
+                self.bar.set_message(format!(
                     "cell {}/{}: {}",
                     cell.number + 1,
                     latest.status.cells,
@@ -109,7 +118,8 @@ impl Progress {
             Event::Steps(n) => {
                 let all = self.steps.fetch_add(n, Ordering::Relaxed) + n;
                 let rate = all as f64 / self.begun.elapsed().as_secs_f64().max(1e-3);
-                self.bar.set_message(format!("{} steps/s", si(rate)));
+                self.bar.set_prefix(format!("{} steps/s", si(rate)));
+                self.line(false);
             }
             Event::Done { cell, record } => {
                 let mut latest = self.latest();
@@ -118,8 +128,28 @@ impl Progress {
                     .status
                     .finish_cell(part, record.replicates(), record.successes());
                 self.write(&mut latest, false);
+                drop(latest);
+                self.line(true);
             }
         }
+    }
+
+    /// Tells how far the run is where there is no bar, if it is time.
+    fn line(&self, cell: bool) {
+        let Some(lines) = &self.lines else { return };
+        if lines.due(self.begun.elapsed(), cell) {
+            let status = {
+                let mut latest = self.latest();
+                self.refresh(&mut latest);
+                latest.status.clone()
+            };
+            complain(&status.line());
+        }
+    }
+
+    /// Runs something that prints while there may be a bar.
+    pub(crate) fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.bar.suspend(print)
     }
 
     /// Keeps the status, if it is time. A status that cannot be written must not end a run: the
@@ -129,12 +159,16 @@ impl Progress {
             return;
         }
         latest.written = Some(Instant::now());
+        self.refresh(latest);
+        let json = serde_json::to_string_pretty(&latest.status).unwrap_or_default();
+        let _ = thalweg_store::write(&self.file, json.as_bytes());
+    }
+
+    fn refresh(&self, latest: &mut LatestStatus) {
         latest.status.now = latest.running.values().next().cloned();
         latest.status.updated = now();
         latest.status.seconds = self.begun.elapsed().as_secs_f64();
         latest.status.steps = self.steps.load(Ordering::Relaxed);
-        let json = serde_json::to_string_pretty(&latest.status).unwrap_or_default();
-        let _ = thalweg_store::write(&self.file, json.as_bytes());
     }
 
     pub(crate) fn finish(&self, finished: bool) {
@@ -146,6 +180,33 @@ impl Progress {
             State::Stopped
         };
         self.write(&mut latest, true);
+    }
+}
+
+/// What of a bar there is room for. The label comes last and is cut to the width.
+fn template(width: usize) -> &'static str {
+    match width {
+        80.. => "{bar:24} {pos}/{len}  {prefix}  {eta} left  {wide_msg}",
+        56.. => "{bar:10} {pos}/{len}  {prefix}  {eta} left  {wide_msg}",
+        _ => "{pos}/{len}  {eta} left  {wide_msg}",
+    }
+}
+
+/// When lines were told.
+#[derive(Default)]
+struct Lines(Mutex<Duration>);
+
+impl Lines {
+    /// Whether a line is due, and if so it is told: every ten seconds, and for a finished cell, but
+    /// not twice in a second. A run of less than a second says nothing.
+    fn due(&self, elapsed: Duration, cell: bool) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        let wait = if cell { OFTEN } else { SELDOM };
+        let due = elapsed >= *told + wait;
+        if due {
+            *told = elapsed;
+        }
+        due
     }
 }
 
@@ -196,8 +257,81 @@ impl Spinner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use indicatif::{ProgressDrawTarget, TermLike};
+    use std::sync::Arc;
     use thalweg::Source;
     use thalweg::record::{OutcomeCounts, Record, Tally};
+
+    /// A window of some width that remembers what was written.
+    #[derive(Debug, Clone)]
+    struct Window(u16, Arc<Mutex<Vec<String>>>);
+
+    impl TermLike for Window {
+        fn width(&self) -> u16 {
+            self.0
+        }
+        fn move_cursor_up(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, text: &str) -> std::io::Result<()> {
+            self.write_str(text)
+        }
+        fn write_str(&self, text: &str) -> std::io::Result<()> {
+            self.1.lock().expect("no panic").push(text.to_string());
+            Ok(())
+        }
+        fn clear_line(&self) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn flush(&self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The bar went on in a second line, and left one behind at every redraw.
+    #[test]
+    fn the_bar_is_never_wider_than_the_window() {
+        for width in [30, 56, 80, 100] {
+            let window = Window(width, Arc::default());
+            let target = ProgressDrawTarget::term_like(Box::new(window.clone()));
+            let bar = ProgressBar::with_draw_target(Some(53_200), target);
+            let style = ProgressStyle::with_template(template(width.into()));
+            bar.set_style(style.expect("a template"));
+            bar.set_prefix("284 k steps/s");
+            bar.set_message("cell 132/133: dim = 2, method = adam, rate = 0.003, replicates = 200");
+            bar.set_position(53_000);
+            bar.tick();
+            let written = window.1.lock().expect("no panic");
+            let size = |text: &String| console::measure_text_width(text);
+            let widest = written.iter().map(size).max().unwrap_or(0);
+            assert!(widest <= width.into(), "{width}: {written:?}");
+            assert!(
+                written.iter().any(|t| t.contains("53000/53200")),
+                "{written:?}"
+            );
+        }
+    }
+
+    /// Without a terminal a run of ten minutes did not say a word.
+    #[test]
+    fn without_a_terminal_there_is_a_line_now_and_then() {
+        let lines = Lines::default();
+        let at = |s: f64, cell: bool| lines.due(Duration::from_secs_f64(s), cell);
+        assert!(!at(0.5, true), "a short run says nothing");
+        assert!(at(1.5, true));
+        assert!(!at(2.0, true) && !at(9.0, false));
+        assert!(at(11.6, false));
+        assert!(at(12.7, true));
+    }
 
     /// Beyond the rows that a record keeps, replicates are counted only: the status is about all.
     #[test]

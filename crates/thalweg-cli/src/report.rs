@@ -8,11 +8,14 @@ use thalweg::analysis::Analysis;
 use thalweg::record::Record;
 use thalweg::{Error, Plan};
 use thalweg_report::page::Page;
-use thalweg_report::{File, Only};
+use thalweg_report::words::brief::partial;
+use thalweg_report::{File, Only, Part};
 
 use crate::args;
+use crate::open::open;
+use crate::screen::Screen;
 use crate::source::plan;
-use crate::terminal::print;
+use crate::terminal::{print, say, send};
 
 fn provenance(folder: &Path, engine: &str) -> Vec<String> {
     vec![
@@ -29,11 +32,21 @@ fn provenance(folder: &Path, engine: &str) -> Vec<String> {
 }
 
 /// The page of a run, with what `thalweg choose` decided in the same folder.
-pub(crate) fn page(folder: &Path, plan: &Plan, analysis: &Analysis, engine: &str) -> Result<Page> {
+pub(crate) fn page(
+    folder: &Path,
+    plan: &Plan,
+    analysis: &Analysis,
+    engine: &str,
+    part: Option<Part>,
+) -> Result<Page> {
     let choices = thalweg_store::read_choices(folder, &plan.cells[0])?;
     let name = folder.display().to_string();
     let provenance = provenance(folder, engine);
-    Ok(thalweg_report::page(&name, analysis, &choices, &provenance))
+    let page = thalweg_report::page(&name, analysis, &choices, &provenance);
+    Ok(match part {
+        Some(part) => thalweg_report::partial(page, part),
+        None => page,
+    })
 }
 
 fn write_files(folder: &Path, files: &[File]) -> Result<()> {
@@ -97,9 +110,12 @@ pub(crate) fn report(args: &args::Report) -> Result<ExitCode> {
     let mut pages = Vec::new();
     for run in &args.runs {
         let plan = plan(&thalweg_store::load_source(run)?)?;
-        let records = finished(run, &plan, &args.engine)?;
+        let (plan, records, part) = finished(run, plan, &args.engine)?;
+        if let Some(part) = part.filter(|_| !args.json) {
+            say(&format!("{}: {}", run.display(), partial(part)), 0)?;
+        }
         let analysis = Analysis::of(&plan, &records, args.threads.count());
-        let page = page(run, &plan, &analysis, &args.engine)?;
+        let page = page(run, &plan, &analysis, &args.engine, part)?;
         if args.gallery.is_none() {
             write_report(run, &page, only)?;
             if matches!(only, Only::All | Only::Tables) {
@@ -135,24 +151,37 @@ pub(crate) fn report(args: &args::Report) -> Result<ExitCode> {
             Only::Figures => ("Figures", "figures"),
             Only::Tables => ("Tables", "tables"),
         };
-        print(&format!("{name}: {}", run.join(file).display()))?;
+        let path = run.join(file);
+        send(&format!("{name}: {}", Screen::here().path(&path)))?;
+        if args.open {
+            open(&path);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The records of a run, all of whose cells must be finished.
-fn finished(run: &Path, plan: &Plan, engine: &str) -> Result<Vec<Record>> {
-    let mut records = Vec::new();
+/// The cells of a run that are finished, with their records, and how many these are if they are
+/// not all; the base cell must be one of them.
+fn finished(run: &Path, plan: Plan, engine: &str) -> Result<(Plan, Vec<Record>, Option<Part>)> {
+    let (mut kept, mut records) = (Vec::new(), Vec::new());
     for cell in &plan.cells {
-        let record = thalweg_store::load(run, cell, engine)?;
-        records.push(record.ok_or_else(|| Error::Unknown {
-            message: format!("cell {} ({}) is not finished", cell.number, cell.describe()),
-            hint: format!(
-                "`thalweg run {} --out {}` goes on",
-                run.join("study.toml").display(),
-                run.display()
-            ),
-        })?);
+        if let Some(record) = thalweg_store::load(run, cell, engine)? {
+            kept.push(cell.number);
+            records.push(record);
+        }
     }
-    Ok(records)
+    let cells = plan.cells.len();
+    if kept.len() == cells {
+        return Ok((plan, records, None));
+    }
+    let finished = kept.len();
+    let part = plan.part(&kept).ok_or_else(|| Error::Unknown {
+        message: "the base cell is not finished, and a report is about it".into(),
+        hint: format!(
+            "`thalweg run {} --out {}` goes on",
+            run.join("study.toml").display(),
+            run.display()
+        ),
+    })?;
+    Ok((part, records, Some(Part { finished, cells })))
 }

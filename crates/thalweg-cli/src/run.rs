@@ -7,14 +7,18 @@ use anyhow::Result;
 use thalweg::analysis::Analysis;
 use thalweg::analysis::replicate::Replicate;
 use thalweg::lab::Event;
+use thalweg::plan::{Cell, Plan};
+use thalweg::record::Record;
 use thalweg_report::Only;
 
+use crate::answer::{answer, history, picture};
 use crate::args;
 use crate::interrupt::{Training, control};
+use crate::open::open;
 use crate::progress::Progress;
 use crate::report::{page, write_report, write_tables, write_weights};
 use crate::source::{folder, planned};
-use crate::terminal::{print, shorten, wrap};
+use crate::terminal::{complain, print};
 
 /// Trains what is not finished, analyses, writes the report, and answers.
 pub(crate) fn run(args: args::Run) -> Result<ExitCode> {
@@ -22,12 +26,20 @@ pub(crate) fn run(args: args::Run) -> Result<ExitCode> {
     let engine = args.engine.engine()?;
     let threads = args.engine.threads.count();
     let out = args.out.clone().unwrap_or_else(|| folder(&source));
+    note_what_is_replaced(&out, &plan);
     thalweg_store::begin(&out, &source, &plan)?;
     if args.fresh {
         thalweg_store::forget(&out, &plan, engine.name())?;
     }
     let progress = Progress::new(&plan, &out);
-    let tell = |event: Event<'_>| progress.tell(event);
+    let tell = |event: Event<'_>| {
+        progress.tell(event);
+        if let Event::Done { cell, record } = event
+            && !args.json
+        {
+            progress.suspend(|| prints(cell, record));
+        }
+    };
     let keeper = thalweg_store::Folder {
         path: &out,
         engine: engine.name(),
@@ -39,14 +51,20 @@ pub(crate) fn run(args: args::Run) -> Result<ExitCode> {
     drop(training);
     let records = records?;
     let analysis = Analysis::of(&plan, &records, threads);
-    let page = page(&out, &plan, &analysis, engine.name())?;
+    let page = page(&out, &plan, &analysis, engine.name(), None)?;
     write_report(&out, &page, Only::All)?;
     write_tables(&out, &analysis, &plan, &records)?;
     write_weights(&out, &plan, &records)?;
     if args.json {
         print(&serde_json::to_string_pretty(&page.json())?)?;
     } else {
-        answer(&out, &analysis)?;
+        if analysis.single.is_some() {
+            picture(&analysis)?;
+        }
+        answer(&out, &analysis, args.cells)?;
+    }
+    if args.open {
+        open(&out.join("report.html"));
     }
     let base = analysis.base();
     let reached = base.share >= base.setting.success.share;
@@ -57,66 +75,31 @@ pub(crate) fn run(args: args::Run) -> Result<ExitCode> {
     })
 }
 
-/// Most characters of a column of the table.
-const WIDEST: usize = 52;
-
-/// The answer in a few lines, the cells in a table, and where the page is.
-fn answer(out: &Path, analysis: &Analysis) -> Result<()> {
-    print(&analysis.title)?;
-    for line in thalweg_report::words::answer(analysis) {
-        print(&format!("\n{}", wrap(&line, 100)))?;
-    }
-    print("")?;
-    let heads = ["cell", "success", "95 % interval", "median steps", "loss"];
-    let mut rows = vec![heads.map(String::from)];
-    for row in thalweg_report::overview(analysis) {
-        rows.push([row.name, row.success, row.interval, row.steps, row.loss]);
-    }
-    let width = |i: usize| {
-        let widths = rows.iter().map(|r| r[i].chars().count());
-        widths.max().unwrap_or(0).min(WIDEST)
-    };
-    for row in &rows {
-        let pad = |i: usize| {
-            let text = shorten(&row[i], WIDEST);
-            let gap = " ".repeat(width(i).saturating_sub(text.chars().count()));
-            // Names and sparklines begin on the left, numbers end on the right.
-            if i == 0 || i + 1 == row.len() {
-                format!("{text}{gap}")
-            } else {
-                format!("{gap}{text}")
-            }
-        };
-        let cells: Vec<String> = (0..row.len()).map(pad).collect();
-        print(format!("  {}", cells.join("  ")).trim_end())?;
-    }
-    for cell in &analysis.cells {
-        for replicate in &cell.shown {
-            history(cell.describe(), replicate)?;
+/// What a notebook prints of each run whose every loss is kept, as soon as its cell is finished and
+/// while others train.
+fn prints(cell: &Cell, record: &Record) {
+    for row in &record.rows {
+        // Whether there is something to print is known without the costly part.
+        let kept = record.curves.iter().any(|c| c.replicate == row.replicate);
+        if !kept || !Replicate::printed(cell, record) {
+            return;
         }
+        let looks = record.looks_at(row.replicate);
+        // A closed pipe ends the program; what else may fail is told at the end.
+        let _ = history(&cell.describe(), &Replicate::of(cell, record, row, looks));
     }
-    print(&format!("\nReport: {}", out.join("report.html").display()))?;
-    Ok(())
 }
 
-/// What a notebook prints of a run whose every loss is kept: the loss now and then, the first step
-/// below.
-fn history(cell: &str, replicate: &Replicate) -> Result<()> {
-    let Some(milestones) = &replicate.milestones else {
-        return Ok(());
-    };
-    print(&format!("\n{cell}, replicate {}:", replicate.replicate))?;
-    for (step, loss) in milestones {
-        print(&format!("  step {step:>8}  loss {loss:.6e}"))?;
-    }
-    match replicate.first_below {
-        Some(step) => print(&format!(
-            "  below {:e} first at step {step}: yeah!",
-            replicate.loss_below
-        )),
-        None => print(&format!(
-            "  never below {:e}; best loss {:.6e}",
-            replicate.loss_below, replicate.best_loss
-        )),
+/// Says that the page of another setting is about to be replaced: its cells stay, its page does
+/// not.
+fn note_what_is_replaced(out: &Path, plan: &Plan) {
+    let known = |hash: &String| plan.cells.iter().any(|c| c.hash == *hash);
+    let before = thalweg_store::planned_hashes(out);
+    if out.join("report.html").exists() && !before.iter().all(known) {
+        complain(&format!(
+            "note: `{0}` holds the report of another setting: report, tables and weights are \
+             replaced, finished cells stay; `--out DIR` keeps both",
+            out.display()
+        ));
     }
 }

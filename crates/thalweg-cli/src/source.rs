@@ -32,17 +32,45 @@ impl std::error::Error for BadStudy {
 ///
 /// [`BadStudy`] if there is none, or it cannot be changed so.
 pub(crate) fn open(args: &StudyArgs) -> Result<Source> {
-    let opened = || -> std::result::Result<Source, Error> {
-        let mut source = thalweg_store::open(&args.study)?;
-        for assignment in &args.set {
-            source.set(assignment)?;
+    Ok(changed(args).map_err(BadStudy)?)
+}
+
+fn changed(args: &StudyArgs) -> std::result::Result<Source, Error> {
+    let mut source = thalweg_store::open(&args.study)?;
+    let mut said: Vec<(String, String)> = Vec::new();
+    for assignment in &args.set {
+        said.push((format!("--set {assignment}"), assignment.clone()));
+    }
+    if let Some(n) = args.replicates {
+        said.push((format!("--replicates {n}"), format!("replicates={n}")));
+    }
+    // The last argument after which the study was one for the last time is to blame.
+    let mut blamed: Option<(&str, Error)> = None;
+    let mut good = source.study().is_ok();
+    for (argument, assignment) in &said {
+        source.set(assignment)?;
+        match source.study() {
+            Ok(_) => (good, blamed) = (true, None),
+            Err(error) if good => (good, blamed) = (false, Some((argument.as_str(), error))),
+            Err(_) => {}
         }
-        if let Some(n) = args.replicates {
-            source.set(&format!("replicates={n}"))?;
-        }
-        Ok(source)
-    };
-    Ok(opened().map_err(BadStudy)?)
+    }
+    match blamed {
+        Some((argument, error)) => Err(in_argument(argument, error)),
+        None => Ok(source),
+    }
+}
+
+/// A mistake of an argument: the line of the changed text that it led to is in no file.
+fn in_argument(argument: &str, error: Error) -> Error {
+    match error {
+        Error::Study { message, hint, .. } => Error::Study {
+            message: format!("in `{argument}`: {message}"),
+            hint,
+            place: None,
+        },
+        other => other,
+    }
 }
 
 /// The plan of a study.

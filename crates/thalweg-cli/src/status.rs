@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use thalweg::stats::{anytime_bounds, wilson};
 
-use crate::terminal::shorten;
+use crate::layout::shorten;
 use thalweg_report::words::numbers::{clock, si};
 
 /// How far a run is.
@@ -96,6 +96,27 @@ impl Status {
                 self.base = Some(part);
             }
         }
+    }
+
+    /// Says it in one line, for a log.
+    pub(crate) fn line(&self) -> String {
+        let mut text = format!(
+            "thalweg: {} of {} cells, {} of {} replicates, {} so far",
+            self.done,
+            self.cells,
+            self.ended,
+            self.replicates,
+            clock(self.seconds)
+        );
+        if self.ended > 0 && self.ended < self.replicates {
+            let left = (self.replicates - self.ended) as f64;
+            let seconds = self.seconds * left / self.ended as f64;
+            text.push_str(&format!(", about {} left at most", clock(seconds)));
+        }
+        if let Some(part) = &self.now {
+            text.push_str(&format!("; cell {}: {}", part.cell, part.label));
+        }
+        text
     }
 
     /// Says it in lines, `late` seconds after it was written.

@@ -1,8 +1,11 @@
-//! What reaches the terminal: text without control characters, in lines that fit.
+//! What reaches the terminal: text without control characters, but for those of the program itself.
 
 use std::io::{ErrorKind, Write};
 
 use anyhow::Result;
+
+use crate::layout::{Align, Table, wrap};
+use crate::screen::{Screen, Style};
 
 /// A text whose control characters, but for line ends and tabs, are written as JSON would: a title
 /// must not be able to move the cursor or to recolour the screen.
@@ -23,6 +26,29 @@ pub(crate) fn print(text: &str) -> Result<()> {
     send(&plain(text))
 }
 
+/// Prints a text in lines that fit the screen, those after the first set in by `hang`.
+pub(crate) fn say(text: &str, hang: usize) -> Result<()> {
+    print(&wrap(text, Screen::here().width, hang))
+}
+
+/// A table with the names on the left; `optional` columns at the end go where there is no room.
+pub(crate) fn table(heads: &[&str], rows: Vec<Vec<String>>, optional: usize) -> Result<()> {
+    let screen = Screen::here();
+    let side = |i: usize| if i == 0 { Align::Left } else { Align::Right };
+    let heads = heads.iter().enumerate();
+    let table = Table {
+        heads: heads
+            .map(|(i, h)| (screen.style(Style::Dim, h), side(i)))
+            .collect(),
+        rows,
+        optional,
+    };
+    for line in table.lines(screen.width) {
+        send(&line)?;
+    }
+    Ok(())
+}
+
 /// Prints over what was printed last: `lines` above the cursor are taken back.
 pub(crate) fn print_over(lines: usize, text: &str) -> Result<()> {
     match lines {
@@ -32,7 +58,8 @@ pub(crate) fn print_over(lines: usize, text: &str) -> Result<()> {
     }
 }
 
-fn send(text: &str) -> Result<()> {
+/// Prints what is plain already, and styled by a [`Screen`](crate::screen::Screen).
+pub(crate) fn send(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Err(e) if e.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
@@ -43,33 +70,6 @@ fn send(text: &str) -> Result<()> {
 /// Prints a line to standard error. Where that cannot be written there is nobody to be told.
 pub(crate) fn complain(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", plain(text));
-}
-
-/// The beginning of a text, with an ellipsis if it goes on.
-pub(crate) fn shorten(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.into();
-    }
-    text.chars().take(most - 1).chain(['…']).collect()
-}
-
-/// Breaks a line at spaces.
-pub(crate) fn wrap(text: &str, width: usize) -> String {
-    let mut out = String::new();
-    let mut column = 0;
-    for word in text.split(' ') {
-        let length = word.chars().count();
-        if column > 0 && column + 1 + length > width {
-            out.push('\n');
-            column = 0;
-        } else if column > 0 {
-            out.push(' ');
-            column += 1;
-        }
-        out.push_str(word);
-        column += length;
-    }
-    out
 }
 
 #[cfg(test)]

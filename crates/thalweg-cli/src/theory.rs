@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::args::{Kernel, Phase, Steps, Theory};
 use crate::source::{base, open, plan};
-use crate::terminal::{print, wrap};
+use crate::terminal::{plain, print, say, table};
 use thalweg::Error;
 use thalweg::descent::Method;
 use thalweg::plan::Cell;
@@ -17,10 +17,10 @@ use thalweg::theory::expect::{Outlook, expect};
 use thalweg::theory::first::FirstLayer;
 use thalweg::theory::linear::Rule;
 use thalweg::theory::ntk::{Kernels, Wide};
-use thalweg::theory::phase::{PhaseMap, Window};
+use thalweg::theory::phase::{LayerPhase, PhaseMap, Window};
 use thalweg::theory::spectrum::Spectrum;
 use thalweg_report::phase::{layer_name, phase_svg};
-use thalweg_report::words::numbers::number;
+use thalweg_report::words::numbers::{interval, number};
 use thalweg_report::words::theory::first_layer;
 
 /// A full kernel of more inputs would not fit into memory beside its eigenproblem.
@@ -104,10 +104,10 @@ fn kernel(args: &Kernel) -> Result<()> {
             spectrum.as_ref(),
         ))?);
     }
-    print(&wrap(&format!("{}.", describe(&cell, &net)), 100))?;
+    say(&format!("{}.", describe(&cell, &net)), 0)?;
     print(&layer_table(&net))?;
     if let Some(how) = first_layer(kernels.first_layer) {
-        print(&wrap(&how, 100))?;
+        say(&how, 0)?;
     }
     if let Some(s) = &spectrum {
         print(&format!(
@@ -259,7 +259,7 @@ fn phase(args: &Phase) -> Result<()> {
     if args.json {
         return print(&serde_json::to_string_pretty(&map)?);
     }
-    print(&wrap(&format!("{}.", describe(&cell, &net)), 100))?;
+    say(&format!("{}.", describe(&cell, &net)), 0)?;
     phase_table(&map)?;
     match &args.out {
         Some(path) => print(&format!("\nMap: {}", path.display())),
@@ -269,25 +269,28 @@ fn phase(args: &Phase) -> Result<()> {
 
 /// Where the layers start, and where they would be critical.
 fn phase_table(map: &PhaseMap) -> Result<()> {
-    print(&format!(
-        "\n  {:12}  {:>8}  {:>8}  {:>9}  {:>8}  {:>8}  {:>8}  {:>8}  phase",
-        "layers", "σw²", "σb²", "q*", "χ₁", "c*", "ξq", "ξc"
-    ))?;
-    for layers in &map.layers {
+    let heads = [
+        "layers", "σw²", "σb²", "q*", "χ₁", "c*", "ξq", "ξc", "phase",
+    ];
+    let row = |layers: &LayerPhase| {
         let m = &layers.mean_field;
-        print(&format!(
-            "  {:12}  {:>8}  {:>8}  {:>9}  {:>8}  {:>8}  {:>8}  {:>8}  {}",
-            layer_name(layers),
-            digits(m.weight_variance),
-            digits(m.bias_variance),
-            digits(m.q),
-            digits(m.chi),
-            digits(m.c),
-            digits(m.depth_q),
-            digits(m.depth_c),
-            m.phase.name()
-        ))?;
-    }
+        let numbers = [
+            m.weight_variance,
+            m.bias_variance,
+            m.q,
+            m.chi,
+            m.c,
+            m.depth_q,
+            m.depth_c,
+        ];
+        let first = [layer_name(layers)].into_iter();
+        first
+            .chain(numbers.map(digits))
+            .chain([m.phase.name().to_string()])
+            .collect()
+    };
+    print("")?;
+    table(&heads, map.layers.iter().map(row).collect(), 0)?;
     print("")?;
     for layers in &map.layers {
         let (name, act) = (layer_name(layers), map.activation.name());
@@ -307,7 +310,7 @@ fn phase_table(map: &PhaseMap) -> Result<()> {
     let legend = "q*, c*: where variance and correlation of preactivations go with depth; χ₁ below \
                   1: gradients vanish (order), above 1: they explode (chaos); ξ: layers in which \
                   the way there falls by e.";
-    print(&format!("\n{}", wrap(legend, 100)))
+    say(&format!("\n{legend}"), 0)
 }
 
 // ---- steps -------------------------------------------------------------------------------------
@@ -358,7 +361,7 @@ fn steps(args: &Steps) -> Result<()> {
         return print(&serde_json::to_string_pretty(&all)?);
     }
     let (_, first) = &cells[0];
-    print(&wrap(
+    say(
         &format!(
             "{}; {} random training sets of {} points, loss below {:e}.",
             describe(first, &wide(first, first.dim())?),
@@ -366,13 +369,13 @@ fn steps(args: &Steps) -> Result<()> {
             first.setting.data.points,
             first.setting.success.loss_below
         ),
-        100,
-    ))?;
+        0,
+    )?;
     let computed = rows
         .iter()
         .filter_map(|(_, _, o)| Some(o.as_ref().ok()?.first_layer));
     if let Some(how) = computed.reduce(FirstLayer::worse).and_then(first_layer) {
-        print(&wrap(&how, 100))?;
+        say(&how, 0)?;
     }
     steps_table(&rows)
 }
@@ -381,45 +384,41 @@ fn steps(args: &Steps) -> Result<()> {
 type Row<'a> = (String, &'a Cell, Result<Outlook, Error>);
 
 fn steps_table(rows: &[Row<'_>]) -> Result<()> {
-    let width = rows
-        .iter()
-        .map(|(n, _, _)| n.chars().count())
-        .max()
-        .unwrap_or(4)
-        .clamp(4, 48);
-    print(&format!(
-        "\n  {:width$}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>10}  {:>8}  \
-         95 % interval",
-        "cell", "λmin", "λmax", "κ", "η/limit", "steps", "80 %", "90 %", "budget", "success"
-    ))?;
-    for (name, _, outlook) in rows {
-        let name: String = name.chars().take(48).collect();
-        match outlook {
-            Err(e) => print(&format!("  {name:width$}  {e}"))?,
-            Ok(o) => print(&format!(
-                "  {name:width$}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>10}  \
-                 {:>8}  {}",
-                digits(o.smallest.q50),
-                digits(o.largest.q50),
-                digits(o.condition.q50),
-                digits(o.over_limit.q50),
-                count(o.steps.q50),
-                count(o.steps.q80),
-                count(o.steps.q90),
-                o.budget,
-                format!("{:.1} %", 100.0 * o.share()),
-                format_args!(
-                    "{:.1}–{:.1} %",
-                    100.0 * o.success.low,
-                    100.0 * o.success.high
-                ),
-            ))?,
-        }
-    }
+    let heads = [
+        "cell",
+        "steps",
+        "80 %",
+        "90 %",
+        "budget",
+        "success",
+        "95 % interval",
+        "η/limit",
+        "κ",
+        "λmin",
+        "λmax",
+    ];
+    let row = |(name, _, outlook): &Row<'_>| match outlook {
+        Err(e) => vec![format!("{}: {e}", plain(name))],
+        Ok(o) => vec![
+            plain(name),
+            count(o.steps.q50),
+            count(o.steps.q80),
+            count(o.steps.q90),
+            o.budget.to_string(),
+            format!("{:.1} %", 100.0 * o.share()),
+            interval(o.success),
+            digits(o.over_limit.q50),
+            digits(o.condition.q50),
+            digits(o.smallest.q50),
+            digits(o.largest.q50),
+        ],
+    };
+    print("")?;
+    table(&heads, rows.iter().map(row).collect(), 4)?;
     let legend = "Medians over training sets, and 80 % and 90 % quantiles of the steps. This is \
                   the infinitely wide network, whose kernel stays as it starts; where steps are \
                   many, finite networks move their kernel and are often faster.";
-    print(&format!("\n{}", wrap(legend, 100)))
+    say(&format!("\n{legend}"), 0)
 }
 
 // ---- words -------------------------------------------------------------------------------------

@@ -252,7 +252,10 @@ fn watch_says_how_far_a_run_is() {
 #[test]
 fn a_run_ends_with_a_bar_for_each_cell() {
     let folder = ran();
-    let (_, out, _) = thalweg(folder.path(), &["run", "study.toml", "--out", "out"]);
+    let (_, out, _) = thalweg(
+        folder.path(),
+        &["run", "study.toml", "--out", "out", "--cells"],
+    );
     let rows: Vec<&str> = out
         .lines()
         .skip_while(|l| !l.starts_with("  cell "))

@@ -14,6 +14,8 @@ use super::words::{replicate, setting};
 pub struct CellView {
     /// Its number.
     pub number: usize,
+    /// Its number in the study, by which files and commands know it.
+    pub listed: usize,
     /// What tells it from the base cell.
     pub label: String,
     /// The comparisons it is in.
@@ -107,6 +109,7 @@ fn view(run: &Analysis, s: &Summary) -> CellView {
     let comparisons = comparisons.filter(|c| c.members.iter().any(own));
     CellView {
         number: s.cell,
+        listed: s.listed,
         label: setting::cell(run, s.cell),
         comparisons: comparisons.map(|c| c.name.clone()).collect(),
         setting: setting::setting(&s.setting),

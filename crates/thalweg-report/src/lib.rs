@@ -36,6 +36,7 @@
 //! [`gallery`] links to several pages.
 
 mod axis;
+mod brief;
 mod compare;
 mod decision;
 pub mod explore;
@@ -65,6 +66,7 @@ use page::{Block, Figure, Heading, Page, Table};
 use words::cell;
 use words::numbers::{interval, steps};
 
+pub use brief::{Brief, Found, Row, brief};
 pub use decision::front_figure;
 
 /// A file of a report.
@@ -97,6 +99,25 @@ pub fn page(run: &str, analysis: &Analysis, choices: &[Choice], provenance: &[St
         sections,
         cells: explore::cells(analysis),
         footer: provenance.to_vec(),
+    }
+}
+
+/// How much of a study is finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Finished cells.
+    pub finished: usize,
+    /// Cells of the study.
+    pub cells: usize,
+}
+
+/// The same page, marked as that of a part of the study.
+pub fn partial(page: Page, part: Part) -> Page {
+    let said = words::brief::partial(part);
+    Page {
+        title: format!("{} (in part)", page.title),
+        question: format!("This page is {said} {}", page.question),
+        ..page
     }
 }
 

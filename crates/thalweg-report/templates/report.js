@@ -370,7 +370,7 @@ if (explorer && report.cells.length) {
         name: kept.length > 1 ? `the first ${kept.length} replicates` : `replicate ${r.replicate}`, quiet: i > 0,
         x: r.curve.steps, y: r.curve.losses, colour: token("--soft"), width: 1 }))];
     charted = [new Chart(curves, () => ({
-      label: `Loss of cell ${cell.number}, ${cell.label}`, series: series(), logX: true, logY: true, xLabel: "step", yLabel: "loss", reference: cell.loss_below }))];
+      label: `Loss of cell ${cell.listed}, ${cell.label}`, series: series(), logX: true, logY: true, xLabel: "step", yLabel: "loss", reference: cell.loss_below }))];
     const choose = (r) => {
       const input = make("input", { type: "radio", name: "replicate", value: r.replicate, onchange: () => look(cell, r, true) });
       return make("label", { class: r.cause.endsWith("reached") ? "reached" : "failed" }, input, ` ${r.replicate} ${r.cause}`);
@@ -386,7 +386,7 @@ if (explorer && report.cells.length) {
     const radio = replicates.querySelector(`input[value="${r.replicate}"]`);
     if (radio) radio.checked = true;
     if (told) history.replaceState(null, "", `#look-${cell.number}-${r.replicate}`);
-    const command = `thalweg explain ${quote(report.run)} --cell ${cell.number} --replicate ${r.replicate}`;
+    const command = `thalweg explain ${quote(report.run)} --cell ${cell.listed} --replicate ${r.replicate}`;
     const code = make("code", {}, command);
     const said = make("span", { role: "status" });
     const copy = make("button", { type: "button", onclick: async () => {

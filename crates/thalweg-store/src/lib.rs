@@ -211,6 +211,35 @@ pub fn begin(folder: &Path, source: &Source, plan: &Plan) -> Result<(), Error> {
     write(&folder.join("plan.json"), json.as_bytes())
 }
 
+/// The hashes of the cells that a run folder was last planned with; empty where it is none.
+pub fn planned_hashes(folder: &Path) -> Vec<String> {
+    let text = fs::read_to_string(folder.join("plan.json")).unwrap_or_default();
+    let plan: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let cells = plan["cells"].as_array().into_iter().flatten();
+    let hashes = cells.filter_map(|cell| cell["hash"].as_str());
+    hashes.map(str::to_string).collect()
+}
+
+/// The weights in a run folder, by cell and replicate.
+///
+/// # Errors
+///
+/// [`Error::Io`] if there is no such folder.
+pub fn weights_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let folder = folder.join("weights");
+    let entries = fs::read_dir(&folder).map_err(io("read", &folder))?;
+    let mut all: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        // Beside each lie the data that it was trained on.
+        .filter(|path| {
+            let name = path.file_name().map(|n| n.to_string_lossy());
+            name.is_some_and(|n| n.ends_with(".safetensors") && !n.ends_with(".data.safetensors"))
+        })
+        .collect();
+    all.sort();
+    Ok(all)
+}
+
 // ---------------------------------------------------------------------------------------------
 // Inputs
 

@@ -19,7 +19,7 @@ use thalweg::record::Kept;
 ///
 /// [`Error::Io`].
 pub fn write_weights(folder: &Path, cell: &Cell, kept: &Kept) -> Result<PathBuf, Error> {
-    let stem = format!("cell-{:03}-replicate-{:03}", cell.number, kept.replicate);
+    let stem = format!("cell-{:03}-replicate-{:03}", cell.listed, kept.replicate);
     let path = folder.join("weights").join(format!("{stem}.safetensors"));
     let problem = cell.problem();
     let precision = cell.setting.descent.precision;
@@ -35,7 +35,7 @@ pub fn write_weights(folder: &Path, cell: &Cell, kept: &Kept) -> Result<PathBuf,
     let about = [
         ("step", kept.step.to_string()),
         ("loss", format!("{:e}", kept.loss)),
-        ("cell", cell.number.to_string()),
+        ("cell", cell.listed.to_string()),
         ("replicate", kept.replicate.to_string()),
         (
             "net",

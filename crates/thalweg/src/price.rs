@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use crate::analysis::forecast::{Prediction, predict};
-use crate::descent::Rate;
-use crate::engine::{Activation, Engine, Method, Precision, Problem, Snapshot};
+use crate::descent::{Rate, Stop};
+use crate::engine::{Engine, Snapshot};
 use crate::error::Error;
-use crate::lab::{Control, calibrate, job};
+use crate::lab::{Control, Pilot, job, pilot};
 use crate::observe;
 use crate::plan::{Cell, Plan};
 use crate::stats::quantile_of;
@@ -25,7 +25,13 @@ pub struct Price {
     pub parameters: usize,
     /// Replicate-steps a second on this machine, measured.
     pub rate: f64,
-    /// Seconds if every replicate makes all its steps.
+    /// Seconds that training will take, as far as one can tell.
+    pub estimate: f64,
+    /// What tells that.
+    pub basis: Basis,
+    /// Seconds of it that the looks take.
+    pub looks: f64,
+    /// Seconds if every replicate makes all its steps, looks included.
     pub at_most: f64,
     /// Seconds if every replicate ends where its initial kernel predicts, or at the budget.
     pub expected: Option<f64>,
@@ -39,32 +45,23 @@ pub struct Price {
     pub over_limit: Option<f64>,
 }
 
-/// What the time of a step depends on.
-#[derive(PartialEq)]
-struct StepWork {
-    sizes: Vec<usize>,
-    activation: Activation,
-    method: Method,
-    precision: Precision,
-    points: usize,
-    bias: bool,
+/// What an estimate of a cell's time rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// Replicates that ended in a short while of training.
+    Pilot,
+    /// None ended; the steps that the initial kernels predict.
+    Kernels,
+    /// The budget: every replicate makes all its steps, or nothing else is known.
+    Budget,
 }
 
-impl StepWork {
-    fn of(problem: &Problem) -> StepWork {
-        StepWork {
-            sizes: problem.sizes.clone(),
-            activation: problem.activation,
-            method: problem.method,
-            precision: problem.precision,
-            points: problem.points,
-            bias: problem.bias,
-        }
-    }
-}
+/// Seconds that a cell is trained for to be priced, and again if nothing ended.
+const PILOTS: [f64; 2] = [0.05, 0.3];
 
-/// Prices every cell: kernels of the first `draws` replicates, and a short calibration of the
-/// engine for every different amount of work, by a clock in seconds.
+/// Prices every cell: kernels of the first `draws` replicates, and a short while of training,
+/// whose results are thrown away, by a clock in seconds.
 ///
 /// # Errors
 ///
@@ -77,7 +74,6 @@ pub fn price(
     clock: &(dyn Fn() -> f64 + Sync),
     control: &Control<'_>,
 ) -> Result<Vec<Price>, Error> {
-    let mut measured: Vec<(StepWork, f64)> = Vec::new();
     plan.cells
         .iter()
         .map(|cell| {
@@ -87,25 +83,81 @@ pub fn price(
                     cells: plan.cells.len(),
                 });
             }
-            let work = StepWork::of(&cell.problem());
-            let known = measured
-                .iter()
-                .find(|(w, _)| *w == work)
-                .map(|(_, rate)| *rate);
-            let rate = match known {
-                Some(rate) => rate,
-                None => {
-                    let rate = calibrate(cell, engine, threads, clock, 0.05)?;
-                    measured.push((work, rate));
-                    rate
-                }
-            };
-            Ok(of_cell(cell, rate, draws))
+            let of = |seconds| pilot(cell, (engine, threads), clock, seconds);
+            let short = of(PILOTS[0])?;
+            // A run that is not stopped below the loss ends with its budget.
+            let open = short.ended == 0 && cell.setting.descent.stop == Stop::Below;
+            let pilot = if open { of(PILOTS[1])? } else { short };
+            Ok(of_cell(cell, pilot, threads, draws, clock))
         })
         .collect()
 }
 
-fn of_cell(cell: &Cell, rate: f64, draws: u64) -> Price {
+/// Mean steps of a replicate by a while of training: those that ended are taken to have ended at a
+/// constant rate per step, so that those cut off count with the steps that they made.
+fn mean_steps(pilot: Pilot, budget: f64) -> Option<f64> {
+    let mean = pilot.steps as f64 / (pilot.ended > 0).then_some(pilot.ended as f64)?;
+    Some(mean * (1.0 - (-budget / mean).exp()))
+}
+
+/// Seconds that all looks of a cell take, by the time of one.
+fn looks_of(cell: &Cell, threads: usize, clock: &(dyn Fn() -> f64 + Sync)) -> f64 {
+    if !cell.looks_at(0) {
+        return 0.0;
+    }
+    let problem = cell.problem();
+    let start = job(cell, &problem, 0);
+    let here = Snapshot {
+        step: 0,
+        loss: f64::NAN,
+        weights: start.weights,
+    };
+    let set = crate::data::Set {
+        x: start.x,
+        y: start.y,
+    };
+    let begun = clock();
+    let observables = &cell.setting.look.observables;
+    observe::look(&problem, observables, 0, start.rate, &set, &[here]);
+    let one = clock() - begun;
+    let replicates = cell
+        .setting
+        .replicates
+        .at_most()
+        .min(cell.setting.look.replicates);
+    // The start and the end are looked at besides.
+    let looks: u64 = (0..replicates)
+        .map(|r| cell.look_steps(r).len() as u64 + 2)
+        .sum();
+    one * looks as f64 / threads.min(replicates as usize).max(1) as f64
+}
+
+/// Seconds that a study would save without each comparison: those of the cells that are in no
+/// other, by place, largest first; none of those that save nothing.
+pub fn savings(plan: &Plan, prices: &[Price]) -> Vec<(usize, f64)> {
+    let mut uses = vec![0u32; plan.cells.len()];
+    for member in plan.comparisons.iter().flat_map(|c| &c.members) {
+        uses[member.cell] += 1;
+    }
+    let alone = |cell: usize| cell > 0 && uses[cell] == 1;
+    let saved = |c: &crate::plan::Comparison| -> f64 {
+        let own = c.members.iter().filter(|m| alone(m.cell));
+        own.map(|m| prices[m.cell].estimate).sum()
+    };
+    let mut all: Vec<(usize, f64)> = plan.comparisons.iter().map(saved).enumerate().collect();
+    all.retain(|(_, seconds)| *seconds > 0.0);
+    all.sort_by(|a, b| b.1.total_cmp(&a.1));
+    all
+}
+
+fn of_cell(
+    cell: &Cell,
+    pilot: Pilot,
+    threads: usize,
+    draws: u64,
+    clock: &(dyn Fn() -> f64 + Sync),
+) -> Price {
+    let rate = pilot.rate;
     let replicates = cell.setting.replicates.at_most();
     let budget = cell.setting.descent.steps as f64;
     let predictions: Vec<(f64, Prediction)> = (0..replicates.min(draws))
@@ -133,13 +185,24 @@ fn of_cell(cell: &Cell, rate: f64, draws: u64) -> Price {
         .iter()
         .map(|(rate, p)| rate / p.largest_stable_rate)
         .collect();
+    let looks = looks_of(cell, threads, clock);
+    let known = mean_steps(pilot, budget);
+    let (basis, steps_each) = match (cell.setting.descent.stop, known) {
+        (Stop::Never, _) => (Basis::Budget, budget),
+        (Stop::Below, Some(mean)) => (Basis::Pilot, mean),
+        (Stop::Below, None) if some => (Basis::Kernels, mean),
+        (Stop::Below, None) => (Basis::Budget, budget),
+    };
     Price {
+        estimate: replicates as f64 * steps_each / rate + looks,
+        basis,
+        looks,
         cell: cell.number,
         label: cell.describe(),
         replicates,
         parameters: crate::net::parameters(&cell.setting.net, cell.dim()),
         rate,
-        at_most: replicates as f64 * budget / rate,
+        at_most: replicates as f64 * budget / rate + looks,
         expected: some.then(|| replicates as f64 * mean / rate),
         predicted_median: some.then(|| quantile_of(&steps, 0.5)),
         predicted_q80: some.then(|| quantile_of(&steps, 0.8)),
@@ -148,5 +211,59 @@ fn of_cell(cell: &Cell, rate: f64, draws: u64) -> Price {
         over_limit: match cell.setting.descent.rate {
             Rate::Absolute(_) | Rate::OfLimit(_) => some.then(|| quantile_of(&over, 0.5)),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::study::Compare;
+    use crate::{Cpu, Inputs, Study};
+
+    /// A study of two minutes was announced with hours: every replicate was taken to need as many
+    /// steps as its initial kernel says, or all of them.
+    #[test]
+    fn steps_are_estimated_from_those_that_ended() {
+        let of = |steps, ended| Pilot {
+            rate: 1.0,
+            steps,
+            ended,
+        };
+        assert_eq!(mean_steps(of(1000, 0), 100.0), None);
+        // Far below the budget: steps for each that ended.
+        let mean = mean_steps(of(1000, 10), 1e6).expect("some ended");
+        assert!((mean - 100.0).abs() < 1e-6, "{mean}");
+        // Never more than the budget, however seldom one ends.
+        let mean = mean_steps(of(1_000_000, 1), 100.0).expect("one ended");
+        assert!(mean < 100.0 && mean > 99.0, "{mean}");
+    }
+
+    /// What is shared saves nothing; what is left out saves what its own cells take.
+    #[test]
+    fn only_cells_of_their_own_are_saved() {
+        let study = Study {
+            compare: vec![
+                Compare::new("rate").vary("descent.rate", [0.01, 0.02]),
+                Compare::new("again").vary("descent.rate", [0.02]),
+                Compare::new("points").vary("data.points", [3]),
+            ],
+            ..Study::default()
+        };
+        let mut study = study;
+        study.setting.replicates = crate::study::Replicates::Fixed(4);
+        study.setting.descent.steps = 50;
+        let plan = Plan::new(&study, &Inputs::default()).expect("a study");
+        let begun = std::time::Instant::now();
+        let clock = || begun.elapsed().as_secs_f64();
+        let engine = Cpu::detect();
+        let prices = price(&plan, &engine, 1, 2, &clock, &Control::default()).expect("prices");
+        assert!(prices.iter().all(|p| p.estimate > 0.0 && p.looks > 0.0));
+        let rate = &plan.comparisons[0].members;
+        let own = rate.iter().map(|m| m.cell).filter(|c| *c == 1).count();
+        let saved = savings(&plan, &prices);
+        let points = plan.comparisons[2].members[0].cell;
+        let expected = prices[points].estimate;
+        assert!(saved.contains(&(2, expected)), "{saved:?}");
+        assert!(saved.iter().all(|(at, _)| *at != 1), "{saved:?} {own}");
     }
 }

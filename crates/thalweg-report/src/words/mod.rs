@@ -3,6 +3,7 @@
 
 pub mod along;
 pub mod answer;
+pub mod brief;
 pub mod cell;
 pub mod comparison;
 pub mod decision;
@@ -11,6 +12,7 @@ pub mod followed;
 pub mod impossible;
 pub mod key;
 pub mod numbers;
+pub mod price;
 pub mod replicate;
 pub mod setting;
 pub mod theory;

@@ -173,13 +173,17 @@ pub fn ratio_interval(of: Interval) -> String {
 
 /// A paired ratio with its interval: `× 53 (43–62)`.
 pub fn paired(ratio: &PairedRatio) -> String {
+    format!("{} ({})", times(ratio), ratio_interval(ratio.interval))
+}
+
+/// A paired ratio alone: `× 53`.
+pub fn times(ratio: &PairedRatio) -> String {
     let median = bounded(ratio.median);
-    let times = if median.starts_with(|c: char| c.is_ascii_digit() || "<>".contains(c)) {
-        "× "
+    if median.starts_with(|c: char| c.is_ascii_digit() || "<>".contains(c)) {
+        format!("× {median}")
     } else {
-        ""
-    };
-    format!("{times}{median} ({})", ratio_interval(ratio.interval))
+        median
+    }
 }
 
 /// Seconds as seconds, minutes or hours.

@@ -247,7 +247,7 @@ pub(super) fn method(method: Method) -> String {
         Method::Adam { betas, eps } => {
             let usual = Method::ALL.iter().any(|one| {
                 matches!(one, Method::Adam { betas: b, eps: e }
-                    if *b == betas && e.to_bits() == eps.to_bits())
+                    if b.map(f64::to_bits) == betas.map(f64::to_bits) && e.to_bits() == eps.to_bits())
             });
             if usual {
                 "Adam".into()

@@ -150,7 +150,7 @@ fn replicates(analysis: &Analysis, plan: &Plan, records: &[Record]) -> Columns {
 fn outcomes(lines: &[Line<'_>]) -> Columns {
     let prediction = |l: &Line<'_>| l.judged?.predicted;
     named([
-        ("cell", int(lines, |l| Some(l.cell.number as u64))),
+        ("cell", int(lines, |l| Some(l.cell.listed as u64))),
         ("label", text(lines, |l| Some(l.cell.describe()))),
         ("replicate", int(lines, |l| Some(l.row.replicate))),
         (
@@ -236,7 +236,7 @@ fn curves(plan: &Plan, records: &[Record]) -> Columns {
         for (i, q) in [0.1, 0.5, 0.9].into_iter().enumerate() {
             let losses = record.quantiles.iter().map(|q| q[i]);
             points.extend(record.grid.iter().zip(losses).map(|(step, loss)| Point {
-                cell: cell.number,
+                cell: cell.listed,
                 kind: "quantile",
                 quantile: Some(q),
                 replicate: None,
@@ -246,7 +246,7 @@ fn curves(plan: &Plan, records: &[Record]) -> Columns {
         }
         for curve in &record.curves {
             let of = |kind, step: u64, loss: f64| Point {
-                cell: cell.number,
+                cell: cell.listed,
                 kind,
                 quantile: None,
                 replicate: Some(curve.replicate),
@@ -300,7 +300,7 @@ fn looks(plan: &Plan, records: &[Record]) -> Columns {
     let finite = |v: f64| v.is_finite().then_some(v);
     let over = |cell: &Cell, row: &Row, look: &Observation| over_limit(cell, row.rate, look);
     let mut columns = named([
-        ("cell", int(&all, |(cell, _, _)| Some(cell.number as u64))),
+        ("cell", int(&all, |(cell, _, _)| Some(cell.listed as u64))),
         ("replicate", int(&all, |(_, row, _)| Some(row.replicate))),
         ("step", int(&all, |(_, _, look)| Some(look.step))),
         ("loss", float(&all, |(_, _, look)| Some(look.loss))),

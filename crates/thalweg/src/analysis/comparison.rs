@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::LEVEL;
 use super::conditions::{Conditions, conditions};
 use super::crossing::{Crossing, crossing};
+use super::effect::{Effect, effect};
 use super::hitting_times::wait;
 use super::summary::Summary;
 use crate::plan::{Comparison, Plan};
@@ -50,6 +51,8 @@ pub struct Compared {
     pub better: Vec<usize>,
     /// The same for less often.
     pub worse: Vec<usize>,
+    /// The most that it shows.
+    pub effect: Effect,
     /// The initial kernels of the members; of a comparison over layers or their gains.
     pub conditions: Option<Conditions>,
 }
@@ -197,8 +200,12 @@ pub(super) fn compared(
     adjust(members.iter_mut().filter_map(|m| m.paired.as_mut()));
     let share = cells[reference].share;
     let significant = |m: &Member| m.paired.as_ref().is_some_and(Paired::differs);
-    let (better, worse) = (0..members.len())
+    let apart: Vec<usize> = (0..members.len())
         .filter(|&i| significant(&members[i]))
+        .collect();
+    let effect = effect(&members, base, &apart, cells);
+    let (better, worse) = apart
+        .into_iter()
         .partition(|&i| cells[members[i].cell].share > share);
     let numbers = comparison.numbers().map(|numbers| {
         let place = |cell: usize| members.iter().position(|m| m.cell == cell);
@@ -229,6 +236,7 @@ pub(super) fn compared(
         numbers,
         better,
         worse,
+        effect,
     }
 }
 

@@ -11,6 +11,7 @@ pub mod columns;
 pub mod comparison;
 pub mod conditions;
 pub mod crossing;
+pub mod effect;
 pub mod families;
 pub mod findings;
 pub mod followed;
@@ -24,6 +25,7 @@ pub mod losses;
 pub mod points;
 pub mod replicate;
 pub mod restarts;
+pub mod single;
 pub mod smallest;
 pub mod split;
 pub mod standing;
@@ -42,6 +44,7 @@ use comparison::Compared;
 use families::Families;
 use findings::Finding;
 use intervention::Intervention;
+use single::Single;
 use standing::{Carried, Standing, Surprise};
 use summary::Summary;
 
@@ -63,6 +66,10 @@ pub struct Analysis {
     pub cells: Vec<Summary>,
     /// Each comparison of the study.
     pub comparisons: Vec<Compared>,
+    /// Places of the comparisons, those that show most first.
+    pub strongest: Vec<usize>,
+    /// What the study says of its base cell, if that is a single run.
+    pub single: Option<Single>,
     /// The number that the study leads with; none if it varies none.
     pub along: Option<Along>,
     /// What follows where only the nearness of the inputs is changed.
@@ -136,6 +143,8 @@ impl Analysis {
             author: plan.author.clone(),
             answer: answer::answer(plan, &cells, &comparisons, along.as_ref(), &findings),
             families: families::families(&cells, &comparisons, along.as_ref(), &findings),
+            strongest: effect::strongest(&comparisons),
+            single: single::single(&cells),
             comparisons,
             interventions,
             standing: standing::standing(&cells),

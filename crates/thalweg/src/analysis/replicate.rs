@@ -114,11 +114,17 @@ pub struct LossCurve {
 }
 
 impl Replicate {
+    /// Whether the losses of a cell's replicates are told step by step
+    /// ([`milestones`](Self::milestones)).
+    pub fn printed(cell: &Cell, record: &Record) -> bool {
+        cell.setting.keep.losses == Losses::All && record.rows.len() <= FEW
+    }
+
     /// A replicate of a record; `looks` are all looks at it, by step.
     pub fn of(cell: &Cell, record: &Record, row: &Row, looks: &[Observation]) -> Replicate {
         let first = looks.first().filter(|look| look.step == 0);
         let curve = record.curves.iter().find(|c| c.replicate == row.replicate);
-        let whole = cell.setting.keep.losses == Losses::All && record.rows.len() <= FEW;
+        let whole = Replicate::printed(cell, record);
         let every = (row.steps / 2).max(1);
         Replicate {
             curve: curve.map(|curve| {

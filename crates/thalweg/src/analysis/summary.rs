@@ -83,6 +83,8 @@ pub struct Judged {
 pub struct Summary {
     /// The cell's number.
     pub cell: usize,
+    /// Its number in the study, by which files and commands know it.
+    pub listed: usize,
     /// What tells it from the base cell; empty for the base cell.
     pub label: String,
     /// Its setting.
@@ -237,6 +239,7 @@ pub fn summarize(cell: &Cell, record: &Record, threads: usize) -> Summary {
     let of_rows = |f: &dyn Fn(&Row) -> f64| median(&record.rows.iter().map(f).collect::<Vec<_>>());
     let mut summary = Summary {
         cell: cell.number,
+        listed: cell.listed,
         label: cell.label.clone(),
         setting: cell.setting.clone(),
         tally: record.tally,

@@ -376,6 +376,8 @@ pub fn train_one(
 
 /// An endless queue that counts the steps of a short while.
 struct Stopwatch<'a> {
+    /// Replicates that ended before their budget.
+    ended: AtomicU64,
     cell: &'a Cell,
     problem: &'a Problem,
     next: AtomicU64,
@@ -399,7 +401,10 @@ impl engine::Queue for Stopwatch<'_> {
             ..job(self.cell, self.problem, replicate)
         })
     }
-    fn finish(&self, _: Trained) {}
+    fn finish(&self, trained: Trained) {
+        let early = trained.last.step < self.problem.steps;
+        self.ended.fetch_add(u64::from(early), Ordering::Relaxed);
+    }
     fn remaining(&self) -> u64 {
         u64::MAX
     }
@@ -429,17 +434,57 @@ pub fn calibrate(
         grid: Vec::new().into(),
         ..cell.problem()
     };
+    Ok(short(cell, &problem, (engine, threads), clock, seconds)?.rate)
+}
+
+/// What a short while of training says of a cell.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Pilot {
+    /// Replicate-steps a second.
+    pub(crate) rate: f64,
+    /// Replicate-steps made.
+    pub(crate) steps: u64,
+    /// Replicates that ended before their budget.
+    pub(crate) ended: u64,
+}
+
+/// Trains the first replicates of a cell for about so many seconds of a clock, as a run would.
+///
+/// # Errors
+///
+/// [`Error::Engine`].
+pub(crate) fn pilot(
+    cell: &Cell,
+    (engine, threads): (&dyn Engine, usize),
+    clock: &(dyn Fn() -> f64 + Sync),
+    seconds: f64,
+) -> Result<Pilot, Error> {
+    short(cell, &cell.problem(), (engine, threads), clock, seconds)
+}
+
+fn short(
+    cell: &Cell,
+    problem: &Problem,
+    (engine, threads): (&dyn Engine, usize),
+    clock: &(dyn Fn() -> f64 + Sync),
+    seconds: f64,
+) -> Result<Pilot, Error> {
     let begun = clock();
     let watch = Stopwatch {
+        ended: AtomicU64::new(0),
         cell,
-        problem: &problem,
+        problem,
         next: AtomicU64::new(0),
-        lanes: engine.in_flight(&problem, threads),
+        lanes: engine.in_flight(problem, threads),
         steps: AtomicU64::new(0),
         clock,
         until: begun + seconds,
     };
-    engine.train(&problem, &watch, threads)?;
+    engine.train(problem, &watch, threads)?;
     let steps = watch.steps.load(Ordering::Relaxed).max(1);
-    Ok(steps as f64 / (clock() - begun))
+    Ok(Pilot {
+        rate: steps as f64 / (clock() - begun),
+        steps,
+        ended: watch.ended.load(Ordering::Relaxed),
+    })
 }

@@ -100,6 +100,7 @@ impl<'a> Builder<'a> {
         self.known.insert(hash.clone(), number);
         self.plan.cells.push(Cell {
             number,
+            listed: number,
             hash,
             label,
             setting,

@@ -40,6 +40,10 @@ fn meaning(setting: &Setting) -> &'static str {
 pub struct Cell {
     /// Its place in [`Plan::cells`](super::Plan::cells).
     pub number: usize,
+    /// Its number in the study, by which files and commands know it: the same as `number`, but in
+    /// a [`part`](super::Plan::part) of a plan.
+    #[serde(skip)]
+    pub listed: usize,
     /// Content hash of everything that decides its results.
     pub hash: String,
     /// What differs from the base cell, as `key = value` without the name of the table; empty for

@@ -4,6 +4,7 @@ mod builder;
 mod cell;
 mod label;
 mod numbers;
+mod part;
 
 use serde::{Deserialize, Serialize};
 

@@ -2,6 +2,7 @@
 
 use super::Study;
 use super::check::Mistake;
+use super::names::meant;
 use crate::error::{Error, Place, nearest};
 use crate::inputs::Inputs;
 use crate::plan::{Cell, Plan};
@@ -151,10 +152,17 @@ pub(crate) fn hint_for(message: &str) -> Option<String> {
         );
     }
     let (wrong, known) = quoted.split_first()?;
+    if message.starts_with("invalid type") && message.contains("expected a sequence") {
+        return Some(format!("a list, `[{wrong}]`"));
+    }
     if !message.starts_with("unknown") {
         return None;
     }
-    nearest(wrong, known.iter().copied()).map(|k| format!("did you mean `{k}`?"))
+    // A name that differs in its capitals alone is that name; others may be known elsewhere.
+    let same = known.iter().any(|k| k.eq_ignore_ascii_case(wrong));
+    let elsewhere = if same { None } else { meant(wrong, known) };
+    let near = || nearest(wrong, known.iter().copied()).map(|k| format!("did you mean `{k}`?"));
+    elsewhere.or_else(near)
 }
 
 /// The bytes of the deepest item on `path` that is in the text.
