@@ -100,8 +100,9 @@ fn mean_steps(pilot: Pilot, budget: f64) -> Option<f64> {
     Some(mean * (1.0 - (-budget / mean).exp()))
 }
 
-/// Seconds that all looks of a cell take, by the time of one.
-fn looks_of(cell: &Cell, threads: usize, clock: &(dyn Fn() -> f64 + Sync)) -> f64 {
+/// Seconds that all looks of a cell take, by the time of one at the end, which measures more, and of
+/// two before it; those after so many steps are not made.
+fn looks_of(cell: &Cell, threads: usize, steps: f64, clock: &(dyn Fn() -> f64 + Sync)) -> f64 {
     if !cell.looks_at(0) {
         return 0.0;
     }
@@ -116,20 +117,30 @@ fn looks_of(cell: &Cell, threads: usize, clock: &(dyn Fn() -> f64 + Sync)) -> f6
         x: start.x,
         y: start.y,
     };
-    let begun = clock();
     let observables = &cell.setting.look.observables;
-    observe::look(&problem, observables, 0, start.rate, &set, &[here]);
-    let one = clock() - begun;
+    let seconds = |looks: usize| {
+        let path = vec![here.clone(); looks];
+        let begun = clock();
+        observe::look(&problem, observables, 0, start.rate, &set, &path);
+        clock() - begun
+    };
+    // The first call of all pays for what is made once.
+    seconds(1);
+    let end = seconds(1);
+    let before = ((seconds(3) - end) / 2.0).max(0.0);
     let replicates = cell
         .setting
         .replicates
         .at_most()
         .min(cell.setting.look.replicates);
     // The start and the end are looked at besides.
-    let looks: u64 = (0..replicates)
-        .map(|r| cell.look_steps(r).len() as u64 + 2)
-        .sum();
-    one * looks as f64 / threads.min(replicates as usize).max(1) as f64
+    let made = |r: &u64| {
+        let all = cell.look_steps(*r);
+        all.iter().filter(|step| **step as f64 <= steps).count() as u64 + 1
+    };
+    let looks: u64 = (0..replicates).map(|r| made(&r)).sum();
+    (before * looks as f64 + end * replicates as f64)
+        / threads.min(replicates as usize).max(1) as f64
 }
 
 /// Seconds that a study would save without each comparison: those of the cells that are in no
@@ -185,7 +196,6 @@ fn of_cell(
         .iter()
         .map(|(rate, p)| rate / p.largest_stable_rate)
         .collect();
-    let looks = looks_of(cell, threads, clock);
     let known = mean_steps(pilot, budget);
     let (basis, steps_each) = match (cell.setting.descent.stop, known) {
         (Stop::Never, _) => (Basis::Budget, budget),
@@ -193,6 +203,7 @@ fn of_cell(
         (Stop::Below, None) if some => (Basis::Kernels, mean),
         (Stop::Below, None) => (Basis::Budget, budget),
     };
+    let looks = looks_of(cell, threads, steps_each, clock);
     Price {
         estimate: replicates as f64 * steps_each / rate + looks,
         basis,

@@ -232,7 +232,7 @@ pub fn surprises(run: &Analysis) -> Vec<String> {
         let said = match surprise {
             Surprise::ReliableAboveLimit(cells) => {
                 format!(
-                    "Reliable above the limit of their initial kernels: {}",
+                    "Reliable above the limit at the start: {}",
                     some(run, cells)
                 )
             }
