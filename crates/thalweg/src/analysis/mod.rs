@@ -13,6 +13,7 @@ pub mod conditions;
 pub mod crossing;
 pub mod families;
 pub mod findings;
+pub mod fitted;
 pub mod followed;
 pub mod forecast;
 pub mod hitting_times;
