@@ -186,7 +186,7 @@ fn figures_can_be_written_alone() {
 fn tables_are_csv_and_latex() {
     let folder = ran();
     let csv = read(folder.path(), "out/tables/activation-success.csv");
-    assert!(csv.starts_with("net.activation,success,interval,"), "{csv}");
+    assert!(csv.starts_with("activation,success,interval,"), "{csv}");
     let tex = read(folder.path(), "out/tables/input-output-100-success.tex");
     for part in [
         "% Input & output, 100 %",
@@ -213,7 +213,7 @@ fn a_gallery_links_runs() {
         assert!(read(folder.path(), &format!("all/{file}")).contains("A small study"));
     }
     assert_eq!(index.matches("<svg").count(), 2);
-    assert!(index.contains("of 6 replicates"));
+    assert!(index.contains("5 of 6 below"));
 
     let (code, _, err) = thalweg(folder.path(), &["report", "out", "out"]);
     assert_eq!(code, Some(2));

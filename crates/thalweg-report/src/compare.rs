@@ -2,7 +2,7 @@
 
 use thalweg::analysis::Analysis;
 use thalweg::analysis::comparison::Compared;
-use thalweg::analysis::summary::Summary;
+use thalweg::analysis::summary::{Reaches, Summary};
 
 use super::page::{Block, Figure, IntervalRow, Line, Part, Plot, ShareRow, Table};
 use super::words::comparison::{self, names, reference};
@@ -17,7 +17,7 @@ const DRAWN: usize = 4;
 const RATES: usize = 8;
 
 /// Most survival curves in one figure.
-const CURVES: usize = 10;
+const CURVES: usize = 14;
 
 /// A comparison as the page shows it: title, lead and blocks.
 pub(super) fn part(run: &Analysis, compared: &Compared) -> Part {
@@ -291,13 +291,43 @@ fn bifurcation(run: &Analysis, compared: &Compared) -> Option<Figure> {
     })
 }
 
+/// Places of the members that are drawn: all, or of very many the reference, those that miss the
+/// share, and the others as far as there is room, evenly.
+fn shown(run: &Analysis, compared: &Compared) -> Vec<usize> {
+    let all = 0..compared.members.len();
+    if all.len() <= CURVES {
+        return all.collect();
+    }
+    let matters =
+        |at: &usize| *at == compared.base || summary(run, compared, *at).reaches == Reaches::No;
+    let (mut shown, others): (Vec<usize>, Vec<usize>) = all.partition(matters);
+    shown.truncate(CURVES);
+    let room = CURVES - shown.len();
+    shown.extend((0..room).filter_map(|i| others.get(i * others.len() / room.max(1))));
+    shown.sort_unstable();
+    shown
+}
+
 fn survival(run: &Analysis, compared: &Compared) -> Figure {
-    let names = names(run, compared).into_iter().enumerate().take(CURVES);
-    let curves = names.map(|(at, name)| (name, summary(run, compared, at).survival.clone()));
+    let shown = shown(run, compared);
+    let left_out = compared.members.len() - shown.len();
+    let left_out = if left_out == 0 {
+        String::new()
+    } else {
+        format!(
+            " {} of {} are drawn: the reference, those that miss the share, and others evenly.",
+            count(shown.len() as u64),
+            count(compared.members.len() as u64)
+        )
+    };
+    let names = names(run, compared).into_iter().enumerate();
+    let curves = names
+        .filter(|(at, _)| shown.contains(at))
+        .map(|(at, name)| (name, summary(run, compared, at).survival.clone()));
     Figure {
         name: format!("{}-survival", slug(&compared.name)),
         caption: format!(
-            "{}: share of replicates not yet below the loss (Kaplan-Meier).",
+            "{}: share of runs still above the loss (Kaplan–Meier).{left_out}",
             compared.name
         ),
         plot: Plot::Survival {
@@ -340,6 +370,9 @@ pub(super) fn causes(run: &Analysis, cells: &[usize], labels: &[String]) -> Opti
     Some(Plot::Shares {
         rows: rows.collect(),
         names: kinds.iter().map(|kind| kind.name().to_string()).collect(),
+        colours: (kinds.iter())
+            .filter_map(|kind| CauseKind::ALL.iter().position(|k| k == kind))
+            .collect(),
         x_label: "share of the replicates looked at".into(),
     })
 }

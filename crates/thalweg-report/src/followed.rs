@@ -83,6 +83,7 @@ fn of_cell(run: &Analysis, s: &Summary) -> Vec<Block> {
         | Plot::Scatter { .. }
         | Plot::Shares { .. }
         | Plot::Overview { .. }
+        | Plot::Fit { .. }
         | Plot::Front { .. } => true,
     });
     blocks.extend(drawn.map(Block::Figure));

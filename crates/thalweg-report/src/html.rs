@@ -131,7 +131,12 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
-    use super::super::page::{Figure, Heading, IntervalRow, Line, Part, Plot, Section, ShareRow};
+    use thalweg::analysis::summary::Reaches;
+
+    use super::super::page::{
+        Figure, FitPoint, Heading, IntervalRow, Line, OverviewDot, OverviewRow, Part, Plot,
+        Section, ShareRow,
+    };
     use super::*;
 
     const NUMBERS: [f64; 14] = [
@@ -221,6 +226,35 @@ mod tests {
                 })
                 .collect(),
             names: vec![label(), label()],
+            colours: vec![0, 99],
+            x_label: label(),
+        });
+        let numbers: Vec<f64> = points.iter().map(|p| p.0).collect();
+        let fit = |second: Vec<f64>| Plot::Fit {
+            outputs: vec![0.5; numbers.len() * second.len().max(1)],
+            first: numbers.clone(),
+            points: (points.iter())
+                .map(|p| FitPoint {
+                    x: [p.0, p.1],
+                    target: p.1,
+                    near: true,
+                })
+                .collect(),
+            second,
+        };
+        plots.extend([fit(numbers.clone()), fit(Vec::new())]);
+        let dot = |p: &(f64, f64)| OverviewDot {
+            label: label(),
+            steps: Some(p.0),
+            reaches: Reaches::No,
+        };
+        plots.push(Plot::Overview {
+            rows: vec![OverviewRow {
+                label: label(),
+                dots: points.iter().map(dot).collect(),
+            }],
+            base: points.first().map(|p| p.1),
+            base_label: label(),
             x_label: label(),
         });
         plots
@@ -440,7 +474,7 @@ mod tests {
         let html = render(&page);
         let html = markup(&html);
         let figures = html.matches("<figure data-figure=\"a\">").count();
-        assert_eq!(figures, 22);
+        assert_eq!(figures, 28);
         assert_eq!(html.matches("<figcaption>a</figcaption>").count(), figures);
         assert_eq!(html.matches("role=\"img\" aria-label=\"").count(), figures);
         assert!(!html.contains("aria-label=\"\""));

@@ -47,6 +47,7 @@ mod latex;
 mod outline;
 pub mod page;
 pub mod phase;
+mod pictures;
 pub mod plot;
 pub mod png;
 mod predictions;

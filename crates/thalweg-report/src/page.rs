@@ -193,8 +193,21 @@ pub enum Plot {
         rows: Vec<ShareRow>,
         /// What is counted.
         names: Vec<String>,
+        /// The colour of each: its place in [`plot::CAUSES`](crate::plot::CAUSES).
+        colours: Vec<usize>,
         /// What the shares are of.
         x_label: String,
+    },
+    /// A function over the plane, by shades, or along a line, with its training points.
+    Fit {
+        /// Places along the first input.
+        first: Vec<f64>,
+        /// Places along the second input; empty for a line.
+        second: Vec<f64>,
+        /// Values, all of the first input for each place of the second.
+        outputs: Vec<f64>,
+        /// The training points.
+        points: Vec<FitPoint>,
     },
     /// What every other choice costs: a row for each comparison, its members at their median steps
     /// (logarithmic), coloured by whether they reach the share.
@@ -218,6 +231,17 @@ pub enum Plot {
         /// What the cost is.
         x_label: String,
     },
+}
+
+/// A training point of [`Plot::Fit`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FitPoint {
+    /// Its inputs; the second is 0 along a line.
+    pub x: [f64; 2],
+    /// Its target.
+    pub target: f64,
+    /// Whether it is one of the nearest two, which are ringed.
+    pub near: bool,
 }
 
 /// A comparison in [`Plot::Overview`].

@@ -11,7 +11,7 @@ use super::words::numbers::{count, number, range};
 use super::words::{setting, theory};
 
 /// Most groups of points in one figure.
-const GROUPS: usize = 7;
+const GROUPS: usize = 14;
 
 /// Cells of a study without a leading comparison whose points are shown.
 const FIRST: usize = 6;
@@ -50,16 +50,22 @@ fn predicted_observed(run: &Analysis) -> Option<Figure> {
                 .collect()
         }
     };
+    let all = shown.len();
+    let left_out = if all > GROUPS {
+        format!(" The first {GROUPS} of {all} are drawn.")
+    } else {
+        String::new()
+    };
     let groups: Vec<(String, Vec<(f64, f64)>)> = (shown.into_iter().take(GROUPS))
         .filter_map(|(cell, name)| Some((name, run.cells[cell].by_start()?.pairs.clone())))
         .filter(|(_, pairs)| !pairs.is_empty())
         .collect();
     (!groups.is_empty()).then(|| Figure {
         name: "predicted-observed".into(),
-        caption:
+        caption: format!(
             "Steps predicted by each network's own initial kernel against steps observed; the line \
-                  is equality."
-                .into(),
+             is equality.{left_out}"
+        ),
         plot: Plot::Scatter {
             groups,
             x_label: "predicted steps".into(),

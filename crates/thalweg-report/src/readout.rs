@@ -73,6 +73,7 @@ pub(super) fn table(plot: &Plot) -> Table {
             rows,
             names,
             x_label,
+            ..
         } => {
             let mut heads = vec![""];
             heads.extend(names.iter().map(String::as_str));
@@ -82,6 +83,20 @@ pub(super) fn table(plot: &Plot) -> Table {
                 row
             });
             build(x_label, &heads, rows.collect())
+        }
+        Plot::Fit { points, second, .. } => {
+            let plane = !second.is_empty();
+            let rows = points.iter().map(|p| {
+                let mut row = vec![number(p.x[0])];
+                row.extend(plane.then(|| number(p.x[1])));
+                row.push(number(p.target));
+                row.push(if p.near { "nearest two" } else { "" }.into());
+                row
+            });
+            let heads = ["x₁", "x₂", "target", ""];
+            let heads = heads.iter().filter(|h| plane || **h != "x₂");
+            let heads: Vec<&str> = heads.copied().collect();
+            build("Training points", &heads, rows.collect())
         }
         Plot::Overview { rows, x_label, .. } => {
             let rows = rows.iter().flat_map(|r| {

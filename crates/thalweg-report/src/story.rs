@@ -9,13 +9,13 @@ use thalweg::analysis::summary::{IntervalKind, Summary};
 use thalweg::decide::Choice;
 
 use super::compare::{causes, part, spectra};
-use super::page::{Block, Figure, Line, OverviewDot, OverviewRow, Part, Plot, Section, Table};
+use super::page::{Block, Figure, Line, Part, Plot, Section, Table};
 use super::words::comparison::{helped, lost, names};
 use super::words::families::multiplicity;
 use super::words::numbers::{count, number, percent};
 use super::words::why as reasons;
 use super::words::{self, cell, setting, theory};
-use super::{column, decision, smallest};
+use super::{column, decision, pictures, smallest};
 
 /// Members up to which all are drawn in one figure.
 const DRAWN: usize = 4;
@@ -87,7 +87,7 @@ fn choice(run: &Analysis, decided: &[Choice]) -> Section {
         blocks.push(Block::Text(cell::times(base)));
     }
     blocks.extend(standing.into_iter().map(Block::Text));
-    blocks.extend(overview(run).map(Block::Figure));
+    blocks.extend(pictures::overview(run).map(Block::Figure));
     blocks.extend(cell::restarts(run, base).map(Block::Text));
     blocks.extend(decision::blocks(decided));
     // Without a number to lead with, the picture at the top is this one.
@@ -111,50 +111,6 @@ fn choice(run: &Analysis, decided: &[Choice]) -> Section {
     }
 }
 
-/// What every other choice on the same data costs; none without comparisons of it.
-fn overview(run: &Analysis) -> Option<Figure> {
-    let (base, standing) = (run.base(), run.standing.as_ref()?);
-    let rows = (run.comparisons.iter()).filter(|c| c.topic == Topic::Choice);
-    let rows = rows.map(|compared| {
-        let members = compared.members.iter();
-        let dots = members
-            .filter(|m| standing.peers.contains(&m.cell))
-            .map(|m| {
-                let s = &run.cells[m.cell];
-                OverviewDot {
-                    label: setting::member(run, compared, m),
-                    steps: s.steps.median.step.map(|t| t as f64),
-                    reaches: s.reaches,
-                }
-            });
-        OverviewRow {
-            label: compared.name.clone(),
-            dots: dots.collect(),
-        }
-    });
-    // One dot is compared with nothing.
-    let rows: Vec<OverviewRow> = rows.filter(|row| row.dots.len() > 1).collect();
-    (!rows.is_empty()).then(|| Figure {
-        name: "overview".into(),
-        caption: format!(
-            "What every other choice costs: a row for each comparison, a dot for each setting at \
-             the steps after which half of its runs are below the loss; a triangle where half are \
-             not there within the budget. Colour: whether at least {} of the runs get below, by \
-             the whole 95 % interval. The line is the base cell.",
-            percent(base.setting.success.share)
-        ),
-        plot: Plot::Overview {
-            rows,
-            base: base.steps.median.step.map(|t| t as f64),
-            base_label: match base.steps.median.step {
-                Some(t) => format!("the choice: {} steps", count(t)),
-                None => "the choice".into(),
-            },
-            x_label: "steps until half of the runs are below the loss (log)".into(),
-        },
-    })
-}
-
 /// What the leading number does; none without one.
 fn leading(run: &Analysis, all: &[&Compared]) -> Option<Section> {
     let along = run.along.as_ref()?;
@@ -171,22 +127,33 @@ fn leading(run: &Analysis, all: &[&Compared]) -> Option<Section> {
     })
 }
 
-/// Observed quantiles of the loss beside the median of the initial kernels' predictions.
+/// Observed quantiles of the loss, each up to where it first gets below the threshold, beside the
+/// median of the initial kernels' predictions.
 fn losses(s: &Summary, observed: String, predicted: String) -> Vec<Line> {
-    let steps = || s.loss.steps.iter().map(|step| *step as f64);
+    let below = s.setting.success.loss_below;
+    // A run that ended keeps its last loss, which is no course of it.
+    let end = |values: &[f64]| {
+        let crossing = values.iter().position(|loss| *loss < below);
+        crossing.map_or(values.len(), |at| at + 1)
+    };
+    let (middle, high) = (end(&s.loss.median), end(&s.loss.q90));
+    let length = middle.max(high);
+    let steps = || s.loss.steps.iter().take(length).map(|step| *step as f64);
+    let median = (s.loss.median.iter().enumerate())
+        .map(|(at, loss)| if at < middle { *loss } else { f64::NAN });
     let band = s.loss.q10.iter().zip(&s.loss.q90);
     let mut lines = vec![Line {
         name: observed,
-        points: steps().zip(s.loss.median.iter().copied()).collect(),
+        points: steps().zip(median).collect(),
         band: steps()
             .zip(band)
-            .map(|(t, (low, high))| (t, *low, *high))
+            .map(|(t, (low, high))| (t, low.max(below).min(*high), *high))
             .collect(),
         dashed: false,
     }];
     lines.extend(s.loss.predicted.as_ref().map(|values| Line {
         name: predicted,
-        points: steps().zip(values.iter().copied()).collect(),
+        points: values.iter().map(|(t, loss)| (*t as f64, *loss)).collect(),
         band: Vec::new(),
         dashed: true,
     }));
@@ -217,7 +184,7 @@ fn members(run: &Analysis) -> (Vec<usize>, Vec<String>) {
 }
 
 /// Cells to draw where all would be too many: the base cell and those that are told.
-fn pick(run: &Analysis) -> Vec<(usize, String)> {
+pub(super) fn pick(run: &Analysis) -> Vec<(usize, String)> {
     let (cells, names) = members(run);
     let told = |cell: usize| {
         let along = run.along.iter();
@@ -241,6 +208,7 @@ fn why(run: &Analysis, interventions: &[&Compared]) -> Option<Section> {
         blocks.extend(all.map(|i| Block::Text(reasons::intervention(run, i))));
     }
     blocks.extend(interventions.iter().map(|c| Block::Part(part(run, c))));
+    blocks.extend(pictures::fits(run));
     if let Some(looked) = &run.base().looked {
         blocks.push(Block::Text(format!(
             "The base cell: {}",

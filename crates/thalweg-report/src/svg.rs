@@ -49,11 +49,20 @@ pub(super) enum Mark {
     Solid,
     Dashed,
     Dots,
+    /// Dots or bars of a colour of their own.
+    Fill(&'static str),
 }
 
 impl Style {
     pub(super) fn colour(self) -> &'static str {
-        PALETTE[self.series % PALETTE.len()]
+        match self.mark {
+            Mark::Fill(colour) => colour,
+            Mark::Solid | Mark::Dashed | Mark::Dots => PALETTE[self.series % PALETTE.len()],
+        }
+    }
+
+    fn dotted(self) -> bool {
+        matches!(self.mark, Mark::Dots | Mark::Fill(_))
     }
 
     fn ringed(self) -> bool {
@@ -147,6 +156,23 @@ impl Canvas {
         );
     }
 
+    /// Plain text of another size than the rest, centred.
+    pub(super) fn small(&mut self, (x, y): (f64, f64), size: f64, text: &str) {
+        let content = escape(text);
+        if self.medium == Medium::Column {
+            let outlined = self.glyphs.line((x, y), "middle", "", &content, size);
+            if let Some(outlined) = outlined {
+                self.body.push_str(&outlined);
+                return;
+            }
+        }
+        let (x, y, size) = (number(x), number(y), number(size));
+        let _ = writeln!(
+            self.body,
+            "<text x=\"{x}\" y=\"{y}\" text-anchor=\"middle\" font-size=\"{size}\">{content}</text>"
+        );
+    }
+
     /// A straight line; `more` is attributes beginning with a space.
     pub(super) fn line(&mut self, (x1, y1): (f64, f64), (x2, y2): (f64, f64), more: &str) {
         let _ = writeln!(
@@ -211,7 +237,7 @@ impl Canvas {
     /// A series in pixels; a lone point of a line is drawn as a dot.
     pub(super) fn series(&mut self, points: &[(f64, f64)], style: Style, name: &str) {
         let (colour, title) = (style.colour(), escape(name));
-        if style.mark == Mark::Dots || points.len() == 1 {
+        if style.dotted() || points.len() == 1 {
             let d: String = points
                 .iter()
                 .map(|p| format!("M{} {}h0", number(p.0), number(p.1)))
@@ -261,7 +287,7 @@ impl Canvas {
                 (x, row) = (left, row + 20.0);
             }
             let y = row + 11.0;
-            let sample = if style.mark == Mark::Dots {
+            let sample = if style.dotted() {
                 vec![(x + 12.0, y)]
             } else {
                 vec![(x, y), (x + 24.0, y)]
@@ -271,7 +297,7 @@ impl Canvas {
                 ..*style
             };
             self.series(&sample, plain, &name);
-            if style.ringed() && style.mark != Mark::Dots {
+            if style.ringed() && !style.dotted() {
                 self.ring((x + 12.0, y), style.colour());
             }
             self.text((x + 30.0, row + 15.5), "start", "", &escape(&name));

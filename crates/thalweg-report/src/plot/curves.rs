@@ -83,8 +83,14 @@ pub(super) fn draw(
     }
     for ((line, points, _), (_, style)) in placed.iter().zip(&entries) {
         if !points.is_empty() {
+            let crossed = reference.filter(|_| !line.dashed);
+            let crossed = crossed.zip(points.last()).filter(|(r, end)| end.1 <= r.1);
             let points = thin(points.iter().map(|p| (x.at(p.0), y.at(p.1))).collect());
             canvas.series(&points, *style, &line.name);
+            if let Some((reference, end)) = crossed {
+                let fill = format!(" fill=\"{}\"", style.colour());
+                canvas.circle((x.at(end.0), y.at(reference.1)), 4.5, &fill);
+            }
         }
     }
     Some(height)

@@ -1,6 +1,7 @@
 //! Draws a plot as one self-contained SVG, the same bytes every time.
 
 mod curves;
+mod fit;
 mod front;
 mod intervals;
 mod overview;
@@ -11,7 +12,14 @@ mod survival;
 
 use crate::page::{IntervalRow, OverviewRow, Plot, ShareRow};
 use crate::svg::{Canvas, Medium};
-use crate::words::numbers::percent;
+use crate::words::numbers::{many, percent};
+
+/// The colours of causes, in the order of `CauseKind::ALL`: what reached is blue, what failed is
+/// warm, green or violet, and what is not known grey.
+pub const CAUSES: [&str; 16] = [
+    "#0072B2", "#56B4E9", "#B22222", "#E69F00", "#D55E00", "#CC79A7", "#7B3F98", "#A0522D",
+    "#C9A66B", "#F0A07A", "#B8860B", "#E8C547", "#5C4033", "#8F5A78", "#556B2F", "#8a8a8a",
+];
 
 /// The plot for a page: no background, axes and text in the page's own text colour.
 pub fn svg(plot: &Plot) -> String {
@@ -77,6 +85,7 @@ pub fn describe(plot: &Plot) -> String {
             rows,
             names,
             x_label,
+            ..
         } => {
             let row = |r: &ShareRow| {
                 let parts: Vec<_> = names
@@ -89,6 +98,13 @@ pub fn describe(plot: &Plot) -> String {
             };
             let rows: Vec<_> = rows.iter().map(row).collect();
             format!("Bars of {x_label}. {}.", rows.join("; "))
+        }
+        Plot::Fit { points, .. } => {
+            let ringed = points.iter().filter(|p| p.near).count();
+            format!(
+                "The outputs of a network around its {}; {ringed} are ringed.",
+                many(points.len(), "training point", "training points")
+            )
         }
         Plot::Overview {
             rows,
@@ -155,8 +171,15 @@ fn draw(plot: &Plot, medium: Medium) -> String {
         Plot::Shares {
             rows,
             names,
+            colours,
             x_label,
-        } => shares::draw(canvas, rows, names, x_label),
+        } => shares::draw(canvas, rows, (names, colours), x_label),
+        Plot::Fit {
+            first,
+            second,
+            outputs,
+            points,
+        } => fit::draw(canvas, (first, second, outputs), points),
         Plot::Overview {
             rows,
             base,

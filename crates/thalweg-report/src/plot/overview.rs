@@ -3,7 +3,7 @@
 use thalweg::analysis::summary::Reaches;
 
 use crate::axis::{AXIS, Axis, GRID, TARGET, place};
-use crate::page::OverviewRow;
+use crate::page::{OverviewDot, OverviewRow};
 use crate::svg::{Canvas, TEXT, escape, shorten, text_width};
 
 /// Height of a row: the dots, and names above and below them.
@@ -37,6 +37,10 @@ pub(super) fn draw(
     (base, base_label): (Option<f64>, &str),
     x_label: &str,
 ) -> Option<f64> {
+    let shown = |d: &OverviewDot| d.steps.is_none_or(|t| place(true, t).is_some());
+    if !rows.iter().any(|r| r.dots.iter().any(shown)) {
+        return None;
+    }
     let steps = rows.iter().flat_map(|r| r.dots.iter().map(|d| d.steps));
     let places = steps.chain([base]).flatten().filter_map(|t| place(true, t));
     let axis = Axis::over(true, places)?;
@@ -89,7 +93,9 @@ fn row(canvas: &mut Canvas, row: &OverviewRow, x: &Axis, (y, beyond): (f64, f64)
         Some(place) => x.at(place),
         None => beyond,
     };
-    let mut dots: Vec<_> = row.dots.iter().map(|d| (at(d.steps), d)).collect();
+    let dots = row.dots.iter();
+    let dots = dots.filter(|d| d.steps.is_none_or(|t| place(true, t).is_some()));
+    let mut dots: Vec<_> = dots.map(|d| (at(d.steps), d)).collect();
     dots.sort_by(|a, b| a.0.total_cmp(&b.0));
     // How far to the right names reach, above and below the dots.
     let mut taken = [f64::NEG_INFINITY; 2];
@@ -115,8 +121,7 @@ fn row(canvas: &mut Canvas, row: &OverviewRow, x: &Axis, (y, beyond): (f64, f64)
         let from = (at - half).min(canvas.width - 2.0 * half);
         if let Some(side) = (0..2).find(|&side| taken[side] < from) {
             let height = [y - 10.0, y + 19.0][side];
-            let small = format!(" font-size=\"{SMALL}\"");
-            canvas.text((from + half, height), "middle", &small, &escape(&label));
+            canvas.small((from + half, height), SMALL, &label);
             taken[side] = from + 2.0 * half + 4.0;
         }
     }

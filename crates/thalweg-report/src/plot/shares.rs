@@ -1,15 +1,15 @@
 //! Draws bars of counts that add up, one row each.
 
-use super::series::legend;
 use crate::axis::Axis;
 use crate::page::ShareRow;
-use crate::svg::{Canvas, Mark, escape, shorten, text_width};
+use crate::plot::CAUSES;
+use crate::svg::{Canvas, Mark, Style, escape, shorten, text_width};
 
 /// Draws the rows, and how high that is; nothing if all counts are zero.
 pub(super) fn draw(
     canvas: &mut Canvas,
     rows: &[ShareRow],
-    names: &[String],
+    (names, colours): (&[String], &[usize]),
     x_label: &str,
 ) -> Option<f64> {
     const ROW: f64 = 26.0;
@@ -23,7 +23,13 @@ pub(super) fn draw(
     let widest = labels.iter().map(|l| 1.06 * text_width(l));
     let left = 14.0 + widest.fold(40.0, f64::max);
     let x = Axis::share().across(left, width - 50.0);
-    let entries = legend(names.iter().map(|n| (n, Mark::Dots)));
+    let entries: Vec<(String, Style)> = (names.iter().enumerate())
+        .map(|(at, name)| {
+            let colour = colours.get(at).copied().unwrap_or(at) % CAUSES.len();
+            let mark = Mark::Fill(CAUSES[colour]);
+            (name.clone(), Style { series: 0, mark })
+        })
+        .collect();
     let top = canvas.legend(0.0, &entries) + 6.0;
     let bottom = top + ROW * rows.len() as f64;
     for (i, (row, label)) in rows.iter().zip(&labels).enumerate() {

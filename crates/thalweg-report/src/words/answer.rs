@@ -114,6 +114,10 @@ fn comparison(run: &Analysis, lines: &Lines) -> Vec<String> {
                 "not shown to be faster or slower"
             };
             let than = name(compared.base);
+            // Too few of both get there to say more.
+            if r.interval.low <= 0.0 && !r.interval.high.is_finite() {
+                return format!("; {side} than {than} on the same draws");
+            }
             format!(
                 "; {side} than {than} on the same draws, {} the steps",
                 paired(&r)

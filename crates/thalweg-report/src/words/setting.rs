@@ -245,10 +245,7 @@ pub(super) fn method(method: Method) -> String {
         Method::Momentum { beta } => format!("momentum {}", number(beta)),
         Method::Nesterov { beta } => format!("Nesterov {}", number(beta)),
         Method::Adam { betas, eps } => {
-            let usual = Method::ALL.iter().any(|one| {
-                matches!(one, Method::Adam { betas: b, eps: e }
-                    if b.map(f64::to_bits) == betas.map(f64::to_bits) && e.to_bits() == eps.to_bits())
-            });
+            let usual = Method::ALL.contains(&Method::Adam { betas, eps });
             if usual {
                 "Adam".into()
             } else {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::forecast::linear;
-use crate::plan::Cell;
+use crate::plan::{Cell, log_steps};
 use crate::record::{Observation, Outcome, Record};
 use crate::stats::median;
 
@@ -22,8 +22,9 @@ pub struct LossBand {
     pub median: Vec<f64>,
     /// 90 % quantile at each.
     pub q90: Vec<f64>,
-    /// The median of what each network's own initial kernel predicts; none without predictions.
-    pub predicted: Option<Vec<f64>>,
+    /// `(step, loss)`: the median of what each network's own initial kernel predicts, to its own
+    /// end: far below the threshold, or the budget. None without predictions.
+    pub predicted: Option<Vec<(u64, f64)>>,
 }
 
 /// The end of a loss curve.
@@ -43,15 +44,23 @@ pub(super) fn loss_band(
     record: &Record,
     looks: &[(&Observation, &Observation)],
 ) -> LossBand {
+    // The grid of the record ends with its longest run, a prediction need not.
+    let grid = log_steps(cell.setting.descent.steps, 20);
     let curves: Vec<Vec<f64>> = (looks.iter())
         .filter_map(|(first, _)| {
             let rate = record.rows.get(first.replicate as usize)?.rate;
-            Some(linear(cell, rate, first)?.losses(&record.grid))
+            Some(linear(cell, rate, first)?.losses(&grid))
         })
         .collect();
-    let predicted = (0..record.grid.len())
-        .map(|i| median(&curves.iter().map(|c| c[i]).collect::<Vec<_>>()))
-        .collect();
+    let middle = |i: usize| median(&curves.iter().map(|c| c[i]).collect::<Vec<_>>());
+    let mut predicted: Vec<(u64, f64)> = Vec::new();
+    for (i, step) in grid.iter().enumerate() {
+        let loss = middle(i);
+        predicted.push((*step, loss));
+        if loss < 1e-3 * cell.setting.success.loss_below {
+            break;
+        }
+    }
     let quantile = |k: usize| record.quantiles.iter().map(|q| q[k]).collect();
     LossBand {
         steps: record.grid.clone(),

@@ -14,6 +14,7 @@ pub mod crossing;
 pub mod effect;
 pub mod families;
 pub mod findings;
+pub mod fitted;
 pub mod followed;
 pub mod forecast;
 pub mod hitting_times;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::LEVEL;
 use super::bounds::{Bounds, bounds};
 use super::cause::{CauseCount, CauseKind, cause};
+use super::fitted::{Fitted, fitted};
 use super::followed::{Followed, followed};
 use super::forecast::{Forecast, Prediction, predict};
 use super::hitting_times::{HittingTimes, Quantile, survival};
@@ -126,6 +127,9 @@ pub struct Summary {
     pub loss: LossBand,
     /// Median over training sets of the distance of the two nearest inputs; none below two points.
     pub nearest_pair: Option<f64>,
+    /// What the first kept replicate has fitted, of one or two inputs; long, so not written.
+    #[serde(skip)]
+    pub fitted: Option<Fitted>,
     /// The first replicates that were followed, look by look.
     pub followed: Vec<Followed>,
     /// What was seen on the replicates that were looked at.
@@ -264,6 +268,7 @@ pub fn summarize(cell: &Cell, record: &Record, threads: usize) -> Summary {
         seconds: record.seconds,
         loss: loss_band(cell, record, &looks),
         nearest_pair: nearest_pair(cell, replicates),
+        fitted: fitted(cell, record),
         followed: followed(cell, record),
         looked: looked(cell, record, &looks, &judged, threads),
         bounds: bounds(cell, record, &looks, &judged, parameters),

@@ -49,6 +49,11 @@ pub(super) fn logistic(z: f64) -> (f64, f64) {
     if z >= 0.0 { (more, less) } else { (less, more) }
 }
 
+/// φ(z).
+pub fn value(activation: Activation, z: f64) -> f64 {
+    jet(activation, z)[0]
+}
+
 /// φ(z), φ'(z), φ''(z); the derivatives at a kink are 0 where the study file says so.
 pub(super) fn jet(activation: Activation, z: f64) -> [f64; 3] {
     match activation {

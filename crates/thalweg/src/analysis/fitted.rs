@@ -1,0 +1,172 @@
+//! What a kept network of one or two inputs has fitted: its outputs around its training points.
+
+use serde::Serialize;
+
+use super::points::Pair;
+use crate::data::Set;
+use crate::net;
+use crate::plan::Cell;
+use crate::record::{Kept, Record};
+use crate::theory::dual::value;
+
+/// Places along each side of the square.
+const SIDE: usize = 56;
+
+/// Places along a line.
+const LINE: usize = 400;
+
+/// How far beyond the outermost point is looked, as a share of the points' width.
+const AROUND: f64 = 0.12;
+
+/// A function of one or two inputs, with the points that it was fitted to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Fitted {
+    /// The replicate.
+    pub replicate: u64,
+    /// The step of the weights.
+    pub step: u64,
+    /// The places along the first input, increasing.
+    pub first: Vec<f64>,
+    /// The places along the second input, increasing; empty where there is one input.
+    pub second: Vec<f64>,
+    /// The outputs there, all of the first input for each place of the second.
+    pub outputs: Vec<f64>,
+    /// The training inputs; the second number is 0 where there is one input.
+    pub points: Vec<[f64; 2]>,
+    /// Their targets.
+    pub targets: Vec<f64>,
+    /// The two nearest points; none below two.
+    pub nearest: Option<Pair>,
+}
+
+/// What the first kept replicate of a cell has fitted; none without one, and above two dimensions.
+pub(super) fn fitted(cell: &Cell, record: &Record) -> Option<Fitted> {
+    let kept = record.kept.iter().find(|kept| kept.replicate == 0)?;
+    let finite = kept.weights.iter().all(|w| w.is_finite());
+    match cell.dim() {
+        1 | 2 if finite && !kept.y.is_empty() => Some(around(cell, kept)),
+        _ => None,
+    }
+}
+
+fn around(cell: &Cell, kept: &Kept) -> Fitted {
+    let dim = cell.dim();
+    let coordinate = |k: usize| kept.x.iter().skip(k).step_by(dim).copied();
+    let places = |k: usize, n: usize| -> Vec<f64> {
+        let low = coordinate(k).fold(f64::INFINITY, f64::min);
+        let high = coordinate(k).fold(f64::NEG_INFINITY, f64::max);
+        let width = if high > low { high - low } else { 2.0 };
+        let (from, to) = (low - AROUND * width, high + AROUND * width);
+        let share = |i: usize| i as f64 / (n - 1) as f64;
+        (0..n).map(|i| from + share(i) * (to - from)).collect()
+    };
+    let (first, second) = if dim == 1 {
+        (places(0, LINE), Vec::new())
+    } else {
+        (places(0, SIDE), places(1, SIDE))
+    };
+    let output = |x: &[f64]| output(cell, &kept.weights, x);
+    let outputs = if dim == 1 {
+        first.iter().map(|x| output(&[*x])).collect()
+    } else {
+        let rows = second.iter();
+        rows.flat_map(|y| first.iter().map(move |x| [*x, *y]))
+            .map(|x| output(&x))
+            .collect()
+    };
+    let set = Set {
+        x: kept.x.clone(),
+        y: kept.y.clone(),
+    };
+    Fitted {
+        replicate: kept.replicate,
+        step: kept.step,
+        first,
+        second,
+        outputs,
+        points: (kept.x.chunks_exact(dim))
+            .map(|x| [x[0], x.get(1).copied().unwrap_or(0.0)])
+            .collect(),
+        targets: kept.y.clone(),
+        nearest: set.nearest_pair(),
+    }
+}
+
+/// The output of a network with these effective weights, layer by layer: weights [fan_out, fan_in],
+/// then biases.
+fn output(cell: &Cell, weights: &[f64], x: &[f64]) -> f64 {
+    let net = &cell.setting.net;
+    let sizes = net::sizes(net, cell.dim());
+    let (mut at, mut values) = (0, x.to_vec());
+    for (l, pair) in sizes.windows(2).enumerate() {
+        let (fan_in, fan_out) = (pair[0], pair[1]);
+        let matrix = &weights[at..at + fan_in * fan_out];
+        at += fan_in * fan_out;
+        let biases = &weights[at..at + if net.bias { fan_out } else { 0 }];
+        at += biases.len();
+        let sums = matrix.chunks_exact(fan_in).enumerate().map(|(j, row)| {
+            let sum: f64 = row.iter().zip(&values).map(|(w, v)| w * v).sum();
+            sum + biases.get(j).copied().unwrap_or(0.0)
+        });
+        values = if l + 2 == sizes.len() {
+            sums.collect()
+        } else {
+            sums.map(|z| value(net.activation, z)).collect()
+        };
+    }
+    values[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::study::{Replicates, Setting, Study};
+    use crate::{Control, Cpu, InMemory, Inputs, Plan, data, lab};
+
+    fn ran(dim: usize) -> (Plan, Vec<Record>) {
+        let mut setting = Setting {
+            replicates: Replicates::Fixed(2),
+            data: data::Data {
+                points: 5,
+                dim,
+                ..data::Data::default()
+            },
+            ..Setting::default()
+        };
+        setting.net.hidden = vec![6, 4];
+        setting.descent.steps = 50;
+        setting.keep.replicates = 1;
+        let plan = Plan::new(&Study::of(setting), &Inputs::default()).expect("it is right");
+        let engine = Cpu::detect();
+        let records = lab::run(&plan, &engine, 1, &InMemory, &Control::default());
+        (plan, records.expect("nothing stops it"))
+    }
+
+    /// At the training points the function that is drawn is the one that was trained.
+    #[test]
+    fn the_outputs_are_those_of_the_engine() {
+        for dim in [1, 2] {
+            let (plan, records) = ran(dim);
+            let kept = &records[0].kept[0];
+            for (x, trained) in kept.x.chunks_exact(dim).zip(&kept.outputs) {
+                let here = output(&plan.cells[0], &kept.weights, x);
+                assert!((here - trained).abs() < 1e-5, "{here} {trained}");
+            }
+        }
+    }
+
+    /// All points lie inside of what is drawn, and three dimensions are not drawn.
+    #[test]
+    fn every_point_is_inside() {
+        let (plan, records) = ran(2);
+        let of = fitted(&plan.cells[0], &records[0]).expect("two dimensions");
+        assert_eq!(of.outputs.len(), of.first.len() * of.second.len());
+        for point in &of.points {
+            for (v, places) in point.iter().zip([&of.first, &of.second]) {
+                assert!(places[0] < *v && *v < places[places.len() - 1]);
+            }
+        }
+        let (plan, records) = ran(3);
+        assert_eq!(fitted(&plan.cells[0], &records[0]), None);
+    }
+}
