@@ -260,7 +260,7 @@ fn a_run_prints_its_answer_and_leaves_the_run_folder() {
     let work = Work::new(SMALL);
     let seen = work.thalweg(&["run", "study.toml", "--out", "out"]).good();
     assert!(seen.out.starts_with("A small study\n"), "{}", seen.out);
-    assert!(seen.out.contains("of 5 replicates"), "{}", seen.out);
+    assert!(seen.out.contains("2 of 5 below"), "{}", seen.out);
     let table: Vec<&str> = seen
         .out
         .lines()
@@ -272,7 +272,7 @@ fn a_run_prints_its_answer_and_leaves_the_run_folder() {
         seen.out
     );
     assert!(table[1].starts_with("  base "), "{}", table[1]);
-    assert!(table[2].contains("activation = relu "), "{}", table[2]);
+    assert!(table[2].contains("ReLU "), "{}", table[2]);
     assert_eq!(seen.out.lines().last(), Some("Report: out/report.html"));
 
     assert_eq!(
