@@ -277,9 +277,9 @@ fn a_run_prints_its_answer_and_leaves_the_run_folder() {
         seen.out
     );
     assert!(table[1].starts_with("  base "), "{}", table[1]);
-    assert!(table[2].contains("activation = relu "), "{}", table[2]);
+    assert!(table[2].contains("ReLU "), "{}", table[2]);
     let seen = work.thalweg(&["run", "study.toml", "--out", "out"]).good();
-    assert!(!seen.out.contains("activation = relu "), "{}", seen.out);
+    assert!(!seen.out.contains("\n  cell "), "{}", seen.out);
     assert_eq!(seen.out.lines().last(), Some("Report: out/report.html"));
     // What matters comes last, and fits the smallest window.
     assert!(seen.out.lines().count() <= 24, "{}", seen.out);

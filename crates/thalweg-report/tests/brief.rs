@@ -78,7 +78,7 @@ fn a_comparison_is_told_by_the_most_that_it_shows() {
         large.effect
     );
     let said = found(&run, large);
-    assert!(said.contains("10.0 0 of 30 (p < .001)"), "{said}");
+    assert!(said.contains("rate 10 0 of 30 (p < .001)"), "{said}");
     // What shows most comes first, and what is left out is counted.
     assert_eq!(run.strongest, [1, 0]);
     assert!(

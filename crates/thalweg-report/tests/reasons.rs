@@ -366,7 +366,7 @@ fn a_rate_that_falls_is_told_as_it_was_tried() {
     says(
         &with(Does(95, 5000, 1e-4)),
         &[
-            "that changes on the way does better at d = 2 (1 schedule tried): it, times 0.5 from \
+            "that changes on the way does better at d = 2 (1 schedule tried): it, × 0.5 from \
              step 5000 on, brings 95 of 100 below instead of 60 of 100.",
         ],
     );

@@ -97,10 +97,7 @@ fn comparison(run: &Analysis, lines: &Lines) -> Vec<String> {
             name(place),
             steps(cell(place).steps.median.step, cell(place).budget())
         ),
-        None => format!(
-            "With none of the {} does half of the runs get below the loss.",
-            count(compared.members.len() as u64)
-        ),
+        None => "Nowhere do half of the runs get below the loss.".into(),
     }];
     for &place in &lines.places {
         let s = cell(place);

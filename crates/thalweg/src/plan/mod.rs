@@ -117,7 +117,7 @@ impl Plan {
         let mut builder = Builder::new(study.title.clone(), &study.setting, inputs)?;
         builder.plan.why.clone_from(&study.why);
         builder.plan.author.clone_from(&study.author);
-        builder.plan.asks_share = study.asks_share;
+        builder.plan.asks_share = study.asks_share.unwrap_or(false);
         for (index, compare) in study.compare.iter().enumerate() {
             let product = Product {
                 what: format!("comparison `{}`", compare.name),

@@ -67,10 +67,10 @@ pub struct Study {
     /// Whose words these are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
-    /// Whether it asks for `success.share` in so many words: in a file, whether that key is written.
-    /// It decides which question the page answers first and nothing else.
-    #[serde(skip)]
-    pub asks_share: bool,
+    /// Whether it asks for `success.share` in so many words; of a file that does not say, whether
+    /// that key is written in it. It decides which question the page answers first and nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asks_share: Option<bool>,
     /// The base cell; its fields are keys of the file itself.
     #[serde(flatten)]
     pub setting: Setting,
@@ -139,7 +139,7 @@ impl Study {
             title: untitled(),
             why: None,
             author: None,
-            asks_share: false,
+            asks_share: None,
             setting,
             compare: Vec::new(),
             claim: Vec::new(),

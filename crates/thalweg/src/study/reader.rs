@@ -86,7 +86,8 @@ impl Source {
         // What is written, and not what is the default, is asked.
         let written: Option<toml::Table> = toml::from_str(&self.text).ok();
         let success = written.as_ref().and_then(|table| table.get("success"));
-        study.asks_share = success.and_then(|table| table.get("share")).is_some();
+        let share = success.and_then(|table| table.get("share"));
+        study.asks_share = study.asks_share.or(Some(share.is_some()));
         study.check().map_err(|mistake| self.mistake(mistake))?;
         Ok(study)
     }

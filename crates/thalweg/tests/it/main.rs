@@ -7,6 +7,7 @@ mod endings;
 mod engines;
 mod expectations;
 mod first_layer;
+mod fitted;
 mod impossibilities;
 mod infinite;
 mod laws;
