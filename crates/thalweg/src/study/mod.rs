@@ -293,16 +293,18 @@ enum Own {
     Title,
     Why,
     Author,
+    AsksShare,
     Compare,
     Claim,
     Space,
 }
 
 impl Own {
-    const ALL: [(&'static str, Own); 6] = [
+    const ALL: [(&'static str, Own); 7] = [
         ("title", Own::Title),
         ("why", Own::Why),
         ("author", Own::Author),
+        ("asks_share", Own::AsksShare),
         ("compare", Own::Compare),
         ("claim", Own::Claim),
         ("space", Own::Space),
@@ -364,6 +366,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Rest<'_, A> {
                 Own::Title => self.study.title = self.map.next_value()?,
                 Own::Why => self.study.why = Some(self.map.next_value()?),
                 Own::Author => self.study.author = Some(self.map.next_value()?),
+                Own::AsksShare => self.study.asks_share = Some(self.map.next_value()?),
                 Own::Compare => self.study.compare = self.map.next_value()?,
                 Own::Claim => self.study.claim = self.map.next_value()?,
                 Own::Space => self.study.space = Some(self.map.next_value()?),
