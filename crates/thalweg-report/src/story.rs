@@ -384,9 +384,9 @@ pub(super) fn method(run: &Analysis) -> Section {
          r ← (1 − 2sηΘ) r with the tangent kernel Θ = J Jᵀ; it is stable for η below 1/(s \
          λmax(Θ)), the limit. The predicted step is the first t with s Σ c² (1 − 2sηλ)^(2t) below \
          the threshold, exactly. Hitting times are censored at the budget; quantiles are over all \
-         replicates. Causes are computed from the loss in the last half of the budget and the kernel \
-         at the last step of each replicate looked at."
-        .into(),
+         replicates. Causes are computed from the loss in the last half of the budget and the \
+         kernel at the last step of each replicate looked at."
+            .into(),
         "Conventions: s is 1 for the loss `sum`, 1/N for `mean`, half of these for the halved \
          ones; λmax(Θ) bounds the rate through η < 1/(s λmax), which for gradient descent is η · \
          sharpness < 2 at an interpolating solution (2 (1 + β) for heavy ball, 2 (1 + β)/(1 + 2β) \

@@ -243,8 +243,8 @@ fn theorems_and_conditions_are_measured_against_the_run() {
     says(
         &section(&page, "What changes it at d = 2"),
         &[
-            "λmin and κ = λmax/λmin of 1e-4 and 10000 for one layer of 4 and 0.1 and 10 for one layer of \
-             8",
+            "λmin and κ = λmax/λmin of 1e-4 and 10000 for one layer of 4 and 0.1 and 10 for \
+             one layer of 8",
             "Of the one pair whose success is apart, the better one has the smaller κ.",
         ],
     );
@@ -449,13 +449,15 @@ fn a_threshold_is_told_with_its_direction() {
     says(
         &at(97, 70, 10),
         &[
-            "Success rises with the input dimension: the observed share crosses 80 % between 5 and 15",
+            "Success rises with the input dimension: the observed share crosses 80 % between 5 \
+             and 15",
         ],
     );
     says(
         &at(10, 70, 97),
         &[
-            "Success falls with the input dimension: the observed share crosses 80 % between 2 and 5",
+            "Success falls with the input dimension: the observed share crosses 80 % between 2 \
+             and 5",
         ],
     );
     never(&at(97, 10, 97), &["share crosses"]);
@@ -622,7 +624,8 @@ fn any_number_is_explained_as_the_dimension_is() {
         &[
             "From one layer of 4 up to one layer of 16 it gets worse.",
             "One layer of 8 instead of one layer of 4",
-            "What goes with it: from one layer of 4 to one layer of 16 the tangent kernel's smallest eigenvalue",
+            "What goes with it: from one layer of 4 to one layer of 16 the tangent kernel's \
+             smallest eigenvalue",
         ],
     );
 }

@@ -100,8 +100,8 @@ fn mean_steps(pilot: Pilot, budget: f64) -> Option<f64> {
     Some(mean * (1.0 - (-budget / mean).exp()))
 }
 
-/// Seconds that all looks of a cell take, by the time of one at the end, which measures more, and of
-/// two before it; those after so many steps are not made.
+/// Seconds that all looks of a cell take, by the time of one at the end, which measures more, and
+/// of two before it; those after so many steps are not made.
 fn looks_of(cell: &Cell, threads: usize, steps: f64, clock: &(dyn Fn() -> f64 + Sync)) -> f64 {
     if !cell.looks_at(0) {
         return 0.0;

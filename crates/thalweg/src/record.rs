@@ -200,9 +200,9 @@ impl Observation {
         Some(way.sqrt() * (high / low).sqrt())
     }
 
-    /// rᵀΘr/rᵀr, between λmin and λmax. With L = s Σ r², ‖∇L‖² = 4 s · this · L, so 2 s · this is the
-    /// μ of ‖∇L‖² = 2 μ L, the constant of the Polyak–Łojasiewicz inequality here (Liu, Zhu, Belkin
-    /// 2020, arXiv:2003.00307).
+    /// rᵀΘr/rᵀr, between λmin and λmax. With L = s Σ r², ‖∇L‖² = 4 s · this · L, so 2 s · this is
+    /// the μ of ‖∇L‖² = 2 μ L, the constant of the Polyak–Łojasiewicz inequality here (Liu, Zhu,
+    /// Belkin 2020, arXiv:2003.00307).
     pub fn rayleigh(&self) -> Option<f64> {
         let (values, r) = (self.eigenvalues.as_ref()?, self.coefficients.as_ref()?);
         let moved: f64 = values.iter().zip(r).map(|(l, c)| l * c * c).sum();

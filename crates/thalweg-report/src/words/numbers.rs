@@ -145,8 +145,8 @@ pub fn difference((value, band): (f64, Interval)) -> String {
     format!("{value} % ({low} to {high})")
 }
 
-/// Between which values a ratio lies: `53`, `> 5.9`, `< 0.2`, `0.45 to 0.8`, `open`. Ends that agree
-/// to two digits are written as one.
+/// Between which values a ratio lies: `53`, `> 5.9`, `< 0.2`, `0.45 to 0.8`, `open`. Ends that
+/// agree to two digits are written as one.
 pub fn bounded(of: Interval) -> String {
     let [low, high] = [of.low, of.high].map(|v| format!("{v:.1e}"));
     match (of.low > 0.0, of.high.is_finite()) {

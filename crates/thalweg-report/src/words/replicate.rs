@@ -458,7 +458,8 @@ fn trajectory(way: &Trajectory, thrown: bool) -> String {
         n => format!("; the loss rose {n} times from one to the next"),
     };
     format!(
-        "Followed with {} looks: {edge}{rises}; ‖∇L‖² was at least 2 μ L with μ = {} (Polyak–Łojasiewicz).",
+        "Followed with {} looks: {edge}{rises}; ‖∇L‖² was at least 2 μ L with μ = {} \
+         (Polyak–Łojasiewicz).",
         way.looks,
         number(way.pl_constant)
     )

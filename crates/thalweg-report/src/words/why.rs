@@ -353,8 +353,8 @@ fn scheduled(run: &Analysis, along: &Along, found: &Scheduled) -> String {
         "it"
     };
     format!(
-        "A rate of {} that changes on the way {does}{place} ({tried} tried): {best_of}{}, brings {} \
-         below instead of {}.{bouncing}",
+        "A rate of {} that changes on the way {does}{place} ({tried} tried): {best_of}{}, brings \
+         {} below instead of {}.{bouncing}",
         number(reference.rate),
         schedule(&best.setting.descent.schedule),
         of(best),

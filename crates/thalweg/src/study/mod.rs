@@ -68,7 +68,7 @@ pub struct Study {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
     /// Whether it asks for `success.share` in so many words; of a file that does not say, whether
-    /// that key is written in it. It decides which question the page answers first and nothing else.
+    /// that key is written in it. It decides which question the page answers first, nothing else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asks_share: Option<bool>,
     /// The base cell; its fields are keys of the file itself.
