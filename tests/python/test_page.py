@@ -122,8 +122,8 @@ def scales(page):
 def test_a_cell_and_a_replicate_can_be_picked(opened):
     page = opened()
     assert page.locator("#pick-cell option").count() >= 9
-    page.select_option("#pick-cell", label="rate = of_limit 3.0 · 0/12")
-    assert "3 of each network's own limit" in page.locator("#explorer .facts").inner_text()
+    page.select_option("#pick-cell", label="rate 3 of the limit · 0/12")
+    assert "at rate 3 of the limit" in page.locator("#explorer .facts").inner_text()
     page.get_by_label("1 diverged").check()
     assert picked(page) == "Replicate 1: diverged"
     evidence = page.locator("#explorer .one").inner_text()
@@ -279,7 +279,7 @@ def test_without_script_everything_can_be_read(opened):
     assert page.locator("figure svg").count() == page.locator("figure").count() > 5
     assert page.locator("noscript").count() == 1
     assert "thalweg explain" in page.locator("#look").inner_text()
-    assert "of 12 replicates" in page.locator(".verdict").inner_text()
+    assert "Fewest steps: d = 4" in page.locator(".verdict").inner_text()
 
 
 def test_print_cuts_no_table_and_opens_every_part(opened):
@@ -304,15 +304,18 @@ def test_the_gallery_links_its_pages(opened, folder, tmp_path):
     assert done.returncode == 0, done.stderr
     page = opened(path=tmp_path / "index.html")
     assert page.locator("article svg").count() == 1
-    assert "of 12 replicates" in page.locator("article").inner_text()
+    assert "d = 4, predicted" in page.locator("article").inner_text()
     href = page.locator("article a").get_attribute("href")
     assert (tmp_path / href).read_bytes().startswith(b"<!DOCTYPE html>")
 
 
 def test_the_page_of_the_largest_built_in_study_stays_small(folder):
-    """The page grows with cells, not with replicates: about 30 kB a cell at most."""
+    """The page grows with cells, not with replicates: about 30 kB a cell at most, and a picture of a
+    fitted function, of which there are few."""
     cells = len(list((folder / "cells").glob("*.record")))
+    pictures = len(list((folder / "figures").glob("fit-*.svg")))
     size = (folder / "report.html").stat().st_size
-    assert size < 200_000 + 40_000 * cells, size
+    assert size < 200_000 + 40_000 * cells + 70_000 * pictures, size
+    assert pictures <= 2
 
 
