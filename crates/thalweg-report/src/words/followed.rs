@@ -3,9 +3,10 @@
 use thalweg::analysis::Analysis;
 use thalweg::analysis::followed::{Followed, Look};
 use thalweg::analysis::summary::Summary;
+use thalweg::analysis::trajectory::Trajectory;
 use thalweg::stats::Interval;
 
-use super::numbers::{count, many, range};
+use super::numbers::{count, factor, many, number, range};
 use super::setting;
 
 /// What the runs that were followed have in common; empty without any.
@@ -80,4 +81,37 @@ fn way(all: &[Followed]) -> Option<String> {
         "From look to look the weights go a way of {} in all.",
         range(length)
     ))
+}
+
+/// What several looks at one replicate tell of its way; `thrown` if it was catapulted.
+pub(super) fn trajectory(way: &Trajectory, thrown: bool) -> String {
+    let (most, step) = way.most;
+    let edge = match way.first_over {
+        None => format!(
+            "the rate stayed below the largest stable one, at most {} times it (step {})",
+            factor(most),
+            count(step)
+        ),
+        Some(first) => format!(
+            "the rate was above the largest stable one first at step {}, at most {} times it (step \
+             {}), and within 5 % of it at {}",
+            count(first),
+            factor(most),
+            count(step),
+            many(way.at_edge, "look", "looks")
+        ),
+    };
+    // A catapult is thrown between the looks, if at none of them.
+    let rises = match way.rises {
+        0 if thrown => String::new(),
+        0 => "; at none of them was the loss higher than at the one before".into(),
+        1 => "; the loss rose once from one to the next".into(),
+        n => format!("; the loss rose {n} times from one to the next"),
+    };
+    format!(
+        "Followed with {} looks: {edge}{rises}; ‖∇L‖² was at least 2 μ L with μ = {} \
+         (Polyak–Łojasiewicz).",
+        way.looks,
+        number(way.pl_constant)
+    )
 }

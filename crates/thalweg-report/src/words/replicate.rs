@@ -3,12 +3,12 @@
 use thalweg::analysis::cause::{Cause, Critical};
 use thalweg::analysis::impossible::Impossible;
 use thalweg::analysis::replicate::Replicate;
-use thalweg::analysis::trajectory::Trajectory;
 use thalweg::explain::{Explanation, Mode, Tried};
 use thalweg::observe::Curvature;
 use thalweg::record::Outcome;
 use thalweg::theory::linear::Steps;
 
+use super::followed::trajectory;
 use super::impossible::impossible;
 use super::numbers::{count, factor, list, many, number, percent, size};
 
@@ -431,38 +431,6 @@ fn prediction(steps: Steps) -> String {
         ),
         Steps::Unstable => "Before training, its initial kernel called this rate unstable.".into(),
     }
-}
-
-fn trajectory(way: &Trajectory, thrown: bool) -> String {
-    let (most, step) = way.most;
-    let edge = match way.first_over {
-        None => format!(
-            "the rate stayed below the largest stable one, at most {} times it (step {})",
-            factor(most),
-            count(step)
-        ),
-        Some(first) => format!(
-            "the rate was above the largest stable one first at step {}, at most {} times it (step \
-             {}), and within 5 % of it at {}",
-            count(first),
-            factor(most),
-            count(step),
-            many(way.at_edge, "look", "looks")
-        ),
-    };
-    // A catapult is thrown between the looks, if at none of them.
-    let rises = match way.rises {
-        0 if thrown => String::new(),
-        0 => "; at none of them was the loss higher than at the one before".into(),
-        1 => "; the loss rose once from one to the next".into(),
-        n => format!("; the loss rose {n} times from one to the next"),
-    };
-    format!(
-        "Followed with {} looks: {edge}{rises}; ‖∇L‖² was at least 2 μ L with μ = {} \
-         (Polyak–Łojasiewicz).",
-        way.looks,
-        number(way.pl_constant)
-    )
 }
 
 fn mode(slowest: &Mode) -> Option<String> {
