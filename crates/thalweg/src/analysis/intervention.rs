@@ -140,6 +140,13 @@ fn intervention(
     })
 }
 
+/// The order of cells of which the last is the best: by successes, then by the smaller median.
+fn order(a: &Summary, b: &Summary) -> std::cmp::Ordering {
+    let median = |s: &Summary| s.steps.median.step.unwrap_or(u64::MAX);
+    let by_share = a.share.total_cmp(&b.share);
+    by_share.then(median(b).cmp(&median(a)))
+}
+
 /// Larger constant rates at the last cell told, against its own.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LargerRates {
@@ -188,11 +195,8 @@ pub(super) fn larger_rates(
             .filter(|(rate, s, _)| *rate > now && only_rate(s))
             .collect();
         larger.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let median = |s: &Summary| s.steps.median.step.unwrap_or(u64::MAX);
-        let (rate, best, paired) = larger.iter().copied().max_by(|a, b| {
-            let by_share = a.1.share.total_cmp(&b.1.share);
-            by_share.then(median(b.1).cmp(&median(a.1)))
-        })?;
+        let best = larger.iter().copied().max_by(|a, b| order(a.1, b.1));
+        let (rate, best, paired) = best?;
         // The edge is reached by η times sharpness: their ratio to η is the sharpness.
         let sharpness = |s: &Summary| {
             let edge = Some(s.looked.as_ref()?.edge).filter(|e| *e > 0.0);
@@ -255,11 +259,8 @@ pub(super) fn scheduled(
             .filter_map(|m| Some((&cells[m.cell], m.paired.as_ref()?)))
             .filter(|(s, _)| same_but_for(&s.setting, &reference.setting, schedule))
             .collect();
-        let median = |s: &Summary| s.steps.median.step.unwrap_or(u64::MAX);
-        let (best, paired) = tried.iter().copied().max_by(|a, b| {
-            let by_share = a.0.share.total_cmp(&b.0.share);
-            by_share.then(median(b.0).cmp(&median(a.0)))
-        })?;
+        let best = tried.iter().copied().max_by(|a, b| order(a.0, b.0));
+        let (best, paired) = best?;
         let bouncing = || {
             let judged = reference.judged.iter();
             judged.filter(|j| j.cause == CauseKind::AtTheEdge)
