@@ -4,7 +4,6 @@ use std::path::Path;
 
 use anyhow::Result;
 use thalweg::analysis::Analysis;
-use thalweg::analysis::replicate::Replicate;
 use thalweg::analysis::summary::Reaches;
 use thalweg_report::words::brief::others;
 use thalweg_report::words::numbers::count;
@@ -177,26 +176,4 @@ pub(crate) fn picture(analysis: &Analysis) -> Result<()> {
         print("")?;
     }
     Ok(())
-}
-
-/// What a notebook prints of a run whose every loss is kept: the loss now and then, the first step
-/// below.
-pub(crate) fn history(cell: &str, replicate: &Replicate) -> Result<()> {
-    let Some(milestones) = &replicate.milestones else {
-        return Ok(());
-    };
-    print(&format!("{cell}, replicate {}:", replicate.replicate))?;
-    for (step, loss) in milestones {
-        print(&format!("  step {step:>8}  loss {loss:.6e}"))?;
-    }
-    match replicate.first_below {
-        Some(step) => print(&format!(
-            "  below {:e} first at step {step}: yeah!\n",
-            replicate.loss_below
-        )),
-        None => print(&format!(
-            "  never below {:e}; best loss {:.6e}\n",
-            replicate.loss_below, replicate.best_loss
-        )),
-    }
 }

@@ -7,6 +7,7 @@ mod certify;
 mod choose;
 mod curve;
 mod explain;
+mod history;
 mod interrupt;
 mod layout;
 mod open;

@@ -121,6 +121,7 @@ impl Progress {
                 self.bar.set_prefix(format!("{} steps/s", si(rate)));
                 self.line(false);
             }
+            Event::Loss { .. } => {}
             Event::Done { cell, record } => {
                 let mut latest = self.latest();
                 let part = latest.running.remove(&cell.number);
@@ -244,7 +245,7 @@ impl Spinner {
                 let rate = all as f64 / self.begun.elapsed().as_secs_f64().max(1e-3);
                 self.bar.set_message(format!("{} steps/s", si(rate)));
             }
-            Event::Cell { .. } | Event::Done { .. } => {}
+            Event::Cell { .. } | Event::Loss { .. } | Event::Done { .. } => {}
         }
     }
 

@@ -5,14 +5,13 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use thalweg::analysis::Analysis;
-use thalweg::analysis::replicate::Replicate;
 use thalweg::lab::Event;
-use thalweg::plan::{Cell, Plan};
-use thalweg::record::Record;
+use thalweg::plan::Plan;
 use thalweg_report::Only;
 
-use crate::answer::{answer, history, picture};
+use crate::answer::{answer, picture};
 use crate::args;
+use crate::history::History;
 use crate::interrupt::{Training, control};
 use crate::open::open;
 use crate::progress::Progress;
@@ -32,12 +31,14 @@ pub(crate) fn run(args: args::Run) -> Result<ExitCode> {
         thalweg_store::forget(&out, &plan, engine.name())?;
     }
     let progress = Progress::new(&plan, &out);
+    let history = History::default();
     let tell = |event: Event<'_>| {
         progress.tell(event);
-        if let Event::Done { cell, record } = event
-            && !args.json
+        if !args.json
+            && let Some(lines) = history.tell(event)
         {
-            progress.suspend(|| prints(cell, record));
+            // A closed pipe ends the program; what else may fail is told at the end.
+            let _ = progress.suspend(|| print(&lines));
         }
     };
     let keeper = thalweg_store::Folder {
@@ -73,21 +74,6 @@ pub(crate) fn run(args: args::Run) -> Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
-}
-
-/// What a notebook prints of each run whose every loss is kept, as soon as its cell is finished and
-/// while others train.
-fn prints(cell: &Cell, record: &Record) {
-    for row in &record.rows {
-        // Whether there is something to print is known without the costly part.
-        let kept = record.curves.iter().any(|c| c.replicate == row.replicate);
-        if !kept || !Replicate::printed(cell, record) {
-            return;
-        }
-        let looks = record.looks_at(row.replicate);
-        // A closed pipe ends the program; what else may fail is told at the end.
-        let _ = history(&cell.describe(), &Replicate::of(cell, record, row, looks));
-    }
 }
 
 /// Says that the page of another setting is about to be replaced: its cells stay, its page does

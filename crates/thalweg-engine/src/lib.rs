@@ -287,6 +287,11 @@ pub trait Queue: Sync {
     /// Called now and then with how many replicate-steps were made, and for how many there was
     /// room; false to stop at once.
     fn progress(&self, steps: u64, room: u64) -> bool;
+    /// Called at every step of a replicate that keeps the loss of every step
+    /// ([`Job::keep_losses`]), while it is trained, with its mark and number.
+    fn follow(&self, tag: u64, replicate: u64, step: u64, loss: f64) {
+        let _ = (tag, replicate, step, loss);
+    }
     /// Called by a thread that has nothing to train: waits until there may be another replicate;
     /// false if there will be none.
     fn wait(&self) -> bool {

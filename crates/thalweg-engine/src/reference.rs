@@ -202,6 +202,7 @@ fn train_one(problem: &Problem, job: Job, queue: &dyn Queue) -> Option<Trained> 
         }
         if job.keep_losses {
             trained.all_losses.push(loss);
+            queue.follow(job.tag, job.replicate, t, loss);
         }
         if job.snapshots.binary_search(&t).is_ok() {
             trained.snapshots.push(here());

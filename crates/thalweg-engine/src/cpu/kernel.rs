@@ -103,6 +103,13 @@ pub(super) fn run<S: Simd, V: Lane<S>, K: Kernel<S, V>>(
             if lanes.judge(problem, &mut slots[lane], lane, clock, diverged, improved) {
                 ended |= bit;
             }
+            if let Some(slot) = &slots[lane]
+                && slot.job.keep_losses
+                && let Some(&loss) = slot.trained.all_losses.last()
+            {
+                let step = clock - slot.started_at;
+                queue.follow(slot.job.tag, slot.job.replicate, step, loss);
+            }
         }
         if clock >= due {
             due = next_due(&slots, problem);

@@ -33,7 +33,7 @@ fn run_until(plan: &Plan, folder: &Path, cells: usize) -> (Result<Vec<Record>, E
         Event::Done { .. } if done.fetch_add(1, Ordering::Relaxed) + 1 == cells => {
             stop.store(true, Ordering::Relaxed);
         }
-        Event::Done { .. } | Event::Replicate { .. } | Event::Steps(_) => {}
+        Event::Done { .. } | Event::Replicate { .. } | Event::Loss { .. } | Event::Steps(_) => {}
     };
     let control = Control {
         stopped: &|| stop.load(Ordering::Relaxed),

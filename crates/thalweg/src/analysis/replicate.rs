@@ -22,7 +22,7 @@ const HEAVY: usize = 3;
 const CONSTANT: f64 = 1e-6;
 
 /// Replicates of a cell up to which the losses of each are told step by step.
-const FEW: usize = 10;
+const FEW: u64 = 10;
 
 /// A replicate, analysed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -86,7 +86,7 @@ pub struct Replicate {
     pub slow_points: Option<Vec<(usize, f64)>>,
     /// Its loss; none if it was not kept.
     pub curve: Option<LossCurve>,
-    /// Its loss at every half of its steps, where the losses of all steps were kept of a few
+    /// Its loss at every [`printed_every`] steps, where the losses of all steps were kept of a few
     /// replicates.
     pub milestones: Option<Vec<(u64, f64)>>,
 }
@@ -113,19 +113,36 @@ pub struct LossCurve {
     pub predicted: Vec<f64>,
 }
 
+/// The steps between two losses that are told of a budget: ten thousand, as in a notebook; half of a
+/// budget that is below two of them, and of a long one a twentieth at least, as 1, 2 or 5 times a
+/// power of ten.
+pub fn printed_every(budget: u64) -> u64 {
+    let round = [1, 2, 5].map(|m| (0..18).map(move |k| m * 10u64.pow(k)));
+    let at_least = budget.div_ceil(20);
+    let long = round
+        .into_iter()
+        .flatten()
+        .filter(|every| *every >= at_least);
+    match budget {
+        0..20_000 => (budget / 2).max(1),
+        20_000..=200_000 => 10_000,
+        _ => long.min().unwrap_or(at_least),
+    }
+}
+
 impl Replicate {
     /// Whether the losses of a cell's replicates are told step by step
     /// ([`milestones`](Self::milestones)).
-    pub fn printed(cell: &Cell, record: &Record) -> bool {
-        cell.setting.keep.losses == Losses::All && record.rows.len() <= FEW
+    pub fn printed(cell: &Cell) -> bool {
+        cell.setting.keep.losses == Losses::All && cell.setting.replicates.at_most() <= FEW
     }
 
     /// A replicate of a record; `looks` are all looks at it, by step.
     pub fn of(cell: &Cell, record: &Record, row: &Row, looks: &[Observation]) -> Replicate {
         let first = looks.first().filter(|look| look.step == 0);
         let curve = record.curves.iter().find(|c| c.replicate == row.replicate);
-        let whole = Replicate::printed(cell, record);
-        let every = (row.steps / 2).max(1);
+        let whole = Replicate::printed(cell);
+        let every = printed_every(cell.setting.descent.steps);
         Replicate {
             curve: curve.map(|curve| {
                 let kept = (&curve.steps[..], &curve.losses[..]);

@@ -70,6 +70,17 @@ pub enum Event<'a> {
         /// Whether it got below.
         reached: bool,
     },
+    /// A step of a replicate that keeps the loss of every step, while it is trained.
+    Loss {
+        /// Of this cell.
+        cell: &'a Cell,
+        /// Its number.
+        replicate: u64,
+        /// The step.
+        step: u64,
+        /// The loss there.
+        loss: f64,
+    },
     /// Replicate-steps were made since the last time.
     Steps(u64),
     /// A cell is finished and kept.

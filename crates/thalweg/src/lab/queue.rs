@@ -286,6 +286,16 @@ impl<J: Judge> engine::Queue for Cells<'_, J> {
         parts.map(|(part, wanted)| part.remaining(wanted)).sum()
     }
 
+    fn follow(&self, tag: u64, replicate: u64, step: u64, loss: f64) {
+        let cell = self.wanted[tag as usize].cell;
+        (self.control.listen)(Event::Loss {
+            cell,
+            replicate,
+            step,
+            loss,
+        });
+    }
+
     fn progress(&self, steps: u64, _: u64) -> bool {
         (self.control.listen)(Event::Steps(steps));
         let more = !self.stopped(&self.state());
