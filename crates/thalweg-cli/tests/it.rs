@@ -1,6 +1,7 @@
 //! The program as its user sees it: what it prints, what it leaves behind, how it ends.
 
 use std::fs;
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -1293,6 +1294,40 @@ fn a_single_run_is_told_as_one() {
     assert!(!seen.out.contains("Of 50 such runs"), "{}", seen.out);
     let weights = work.thalweg(&["weights", "out"]).good();
     assert!(weights.out.contains("0.weight [4, 3]"), "{}", weights.out);
+}
+
+/// A single run of many steps said nothing until it ended.
+#[test]
+fn the_losses_of_a_run_are_printed_while_it_trains() {
+    let study = SMALL
+        .replace("replicates = 5", "replicates = 1")
+        .replace("rate = 0.05", "rate = 0.05\nstop = \"never\"")
+        .replace("steps = 100", "steps = 400_000_000");
+    let work = Work::new(&format!(
+        "{study}\n[keep]\nreplicates = 1\nlosses = \"all\"\n"
+    ));
+    let mut run = work.command(&["run", "study.toml", "--out", "out"]);
+    let mut child = run
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let out = child.stdout.take().expect("it is piped");
+    let lines: Vec<String> = std::io::BufReader::new(out)
+        .lines()
+        .take(2)
+        .map_while(Result::ok)
+        .collect();
+    let trains = child.try_wait().expect("it can be asked").is_none();
+    child.kill().expect("the program can be killed");
+    child.wait().expect("it ended");
+    assert!(trains, "it had ended before it printed: {lines:?}");
+    assert_eq!(lines[0], "base, replicate 0:");
+    assert!(lines[1].starts_with("  step "), "{lines:?}");
+    assert!(
+        lines[1].contains("yeah!") || lines[1].contains("loss "),
+        "{lines:?}"
+    );
 }
 
 /// The line that was pointed at stood in no file, and what to write instead was not said.

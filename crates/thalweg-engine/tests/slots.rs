@@ -320,3 +320,59 @@ fn an_engine_refuses_a_problem_that_does_not_fit() {
         }
     }
 }
+
+/// Takes what it is told of each step.
+struct Following {
+    inner: Forced,
+    followed: Mutex<Vec<(u64, u64, u64, f64)>>,
+}
+
+impl Queue for Following {
+    fn next(&self) -> Option<Job> {
+        self.inner.next()
+    }
+    fn finish(&self, trained: Trained) {
+        self.inner.finish(trained);
+    }
+    fn remaining(&self) -> u64 {
+        self.inner.remaining()
+    }
+    fn progress(&self, steps: u64, room: u64) -> bool {
+        self.inner.progress(steps, room)
+    }
+    fn follow(&self, tag: u64, replicate: u64, step: u64, loss: f64) {
+        let mut followed = self.followed.lock().expect("no panic");
+        followed.push((tag, replicate, step, loss));
+    }
+}
+
+/// Every loss that is kept is told while it is trained, in order, and no other: in one network's
+/// slot, in a group, and by the reference.
+#[test]
+fn a_replicate_that_keeps_its_losses_is_followed_step_by_step() {
+    let problem = problem(&[5], 3, 4);
+    let engines: [(&dyn Engine, u64); 3] =
+        [(&Cpu::detect(), 1), (&Cpu::detect(), 100), (&Reference, 3)];
+    for (engine, remaining) in engines {
+        let mut jobs: Vec<Job> = (0..3).map(|i| job(&problem, i, 0.01, 0.5)).collect();
+        jobs[1].keep_losses = false;
+        jobs[2].tag = 5;
+        let queue = Following {
+            inner: Forced {
+                jobs: Mutex::new(jobs),
+                trained: Mutex::new(Vec::new()),
+                remaining,
+            },
+            followed: Mutex::new(Vec::new()),
+        };
+        engine.train(&problem, &queue, 1).expect("the problem fits");
+        let followed = queue.followed.into_inner().expect("no panic");
+        for trained in queue.inner.trained.into_inner().expect("no panic") {
+            let of = |f: &&(u64, u64, u64, f64)| (f.0, f.1) == (trained.tag, trained.replicate);
+            let told: Vec<(u64, f64)> = followed.iter().filter(of).map(|f| (f.2, f.3)).collect();
+            let kept = (0..).zip(trained.all_losses.iter().copied());
+            assert_eq!(told, kept.collect::<Vec<_>>(), "{}", engine.name());
+            assert_eq!(told.is_empty(), trained.replicate == 1);
+        }
+    }
+}
