@@ -57,11 +57,19 @@ pub enum Basis {
     Budget,
 }
 
-/// Seconds that a cell is trained for to be priced, and again if nothing ended.
-const PILOTS: [f64; 2] = [0.05, 0.3];
+/// Seconds that every cell is trained for to be priced.
+const SHORT: f64 = 0.05;
 
-/// Prices every cell: kernels of the first `draws` replicates, and a short while of training,
-/// whose results are thrown away, by a clock in seconds.
+/// Seconds that a cell is trained for if much hangs on it: this share of what it seems to take,
+/// within these bounds.
+const LONG: (f64, [f64; 2]) = (0.03, [0.3, 2.0]);
+
+/// Much hangs on a cell that seems to take this share of the study.
+const MUCH: f64 = 0.02;
+
+/// Prices every cell: kernels of the first `draws` replicates, and a short while of training, whose
+/// results are thrown away, by a clock in seconds; then the dearest cells, of which too few
+/// replicates ended, by a longer while.
 ///
 /// # Errors
 ///
@@ -74,60 +82,72 @@ pub fn price(
     clock: &(dyn Fn() -> f64 + Sync),
     control: &Control<'_>,
 ) -> Result<Vec<Price>, Error> {
-    plan.cells
-        .iter()
-        .map(|cell| {
-            if (control.stopped)() {
-                return Err(Error::Stopped {
-                    done: 0,
-                    cells: plan.cells.len(),
-                });
-            }
-            let of = |seconds| pilot(cell, (engine, threads), clock, seconds);
-            let short = of(PILOTS[0])?;
-            // A run that is not stopped below the loss ends with its budget.
-            let open = short.ended == 0 && cell.setting.descent.stop == Stop::Below;
-            let pilot = if open { of(PILOTS[1])? } else { short };
-            Ok(of_cell(cell, pilot, threads, draws, clock))
-        })
-        .collect()
+    let going = || {
+        if (control.stopped)() {
+            let cells = plan.cells.len();
+            return Err(Error::Stopped { done: 0, cells });
+        }
+        Ok(())
+    };
+    let of = |cell, seconds| pilot(cell, (engine, threads), clock, seconds);
+    let mut prices = Vec::new();
+    let mut open = Vec::new();
+    for cell in &plan.cells {
+        going()?;
+        let pilot = of(cell, SHORT)?;
+        // A run that is not stopped below the loss ends with its budget.
+        open.push(pilot.ended < pilot.lanes && cell.setting.descent.stop == Stop::Below);
+        let expected = expect(cell, draws);
+        prices.push(of_cell(cell, pilot, expected, threads, clock));
+    }
+    let all: f64 = prices.iter().map(|p| p.estimate).sum();
+    for ((cell, price), open) in plan.cells.iter().zip(&mut prices).zip(open) {
+        going()?;
+        let (share, [low, high]) = LONG;
+        let seconds = (share * price.estimate).clamp(low, high);
+        if open && price.estimate > MUCH * all && price.estimate > 2.0 * seconds {
+            let pilot = of(cell, seconds)?;
+            *price = of_cell(cell, pilot, expect(cell, draws), threads, clock);
+        }
+    }
+    Ok(prices)
 }
 
 /// Mean steps of a replicate by a while of training: those that ended are taken to have ended at a
 /// constant rate per step, so that those cut off count with the steps that they made.
-fn mean_steps(pilot: Pilot, budget: f64) -> Option<f64> {
+fn mean_steps(pilot: &Pilot, budget: f64) -> Option<f64> {
     let mean = pilot.steps as f64 / (pilot.ended > 0).then_some(pilot.ended as f64)?;
     Some(mean * (1.0 - (-budget / mean).exp()))
 }
 
-/// Seconds that all looks of a cell take, by the time of one at the end, which measures more, and
-/// of two before it; those after so many steps are not made.
-fn looks_of(cell: &Cell, threads: usize, steps: f64, clock: &(dyn Fn() -> f64 + Sync)) -> f64 {
+/// Seconds that all looks of a cell take, by the time of one at the end of a replicate that ended,
+/// which measures more, and of two at the start; those after so many steps are not made.
+fn looks_of(
+    cell: &Cell,
+    end: Option<(u64, Snapshot)>,
+    threads: usize,
+    steps: f64,
+    clock: &(dyn Fn() -> f64 + Sync),
+) -> f64 {
     if !cell.looks_at(0) {
         return 0.0;
     }
     let problem = cell.problem();
-    let start = job(cell, &problem, 0);
-    let here = Snapshot {
-        step: 0,
-        loss: f64::NAN,
-        weights: start.weights,
-    };
-    let set = crate::data::Set {
-        x: start.x,
-        y: start.y,
-    };
+    let replicate = end.as_ref().map_or(0, |(replicate, _)| *replicate);
+    let Start { rate, set, here } = start(cell, replicate);
+    let end = end.map_or_else(|| here.clone(), |(_, end)| end);
     let observables = &cell.setting.look.observables;
-    let seconds = |looks: usize| {
-        let path = vec![here.clone(); looks];
+    let seconds = |before: usize| {
+        let mut path = vec![here.clone(); before];
+        path.push(end.clone());
         let begun = clock();
-        observe::look(&problem, observables, 0, start.rate, &set, &path);
+        observe::look(&problem, observables, replicate, rate, &set, &path);
         clock() - begun
     };
     // The first call of all pays for what is made once.
-    seconds(1);
-    let end = seconds(1);
-    let before = ((seconds(3) - end) / 2.0).max(0.0);
+    seconds(0);
+    let end = seconds(0);
+    let before = ((seconds(2) - end) / 2.0).max(0.0);
     let replicates = cell
         .setting
         .replicates
@@ -161,34 +181,51 @@ pub fn savings(plan: &Plan, prices: &[Price]) -> Vec<(usize, f64)> {
     all
 }
 
+/// A replicate before its first step.
+struct Start {
+    rate: f64,
+    set: crate::data::Set,
+    here: Snapshot,
+}
+
+fn start(cell: &Cell, replicate: u64) -> Start {
+    let start = job(cell, &cell.problem(), replicate);
+    Start {
+        rate: start.rate,
+        set: crate::data::Set {
+            x: start.x,
+            y: start.y,
+        },
+        here: Snapshot {
+            step: 0,
+            loss: f64::NAN,
+            weights: start.weights,
+        },
+    }
+}
+
+/// The rates of the first replicates, and what their initial kernels predict.
+fn expect(cell: &Cell, draws: u64) -> Vec<(f64, Prediction)> {
+    let problem = cell.problem();
+    let replicates = 0..cell.setting.replicates.at_most().min(draws);
+    let of = |r: u64| {
+        let Start { rate, set, here } = start(cell, r);
+        let look = observe::look(&problem, &[Observable::Ntk], r, rate, &set, &[here]).pop()?;
+        Some((rate, predict(cell, rate, &look)?))
+    };
+    replicates.filter_map(of).collect()
+}
+
 fn of_cell(
     cell: &Cell,
     pilot: Pilot,
+    predictions: Vec<(f64, Prediction)>,
     threads: usize,
-    draws: u64,
     clock: &(dyn Fn() -> f64 + Sync),
 ) -> Price {
     let rate = pilot.rate;
     let replicates = cell.setting.replicates.at_most();
     let budget = cell.setting.descent.steps as f64;
-    let predictions: Vec<(f64, Prediction)> = (0..replicates.min(draws))
-        .filter_map(|r| {
-            let problem = cell.problem();
-            let start = job(cell, &problem, r);
-            let here = Snapshot {
-                step: 0,
-                loss: f64::NAN,
-                weights: start.weights,
-            };
-            let set = crate::data::Set {
-                x: start.x,
-                y: start.y,
-            };
-            let look =
-                observe::look(&problem, &[Observable::Ntk], r, start.rate, &set, &[here]).pop()?;
-            Some((start.rate, predict(cell, start.rate, &look)?))
-        })
-        .collect();
     let steps: Vec<f64> = predictions.iter().map(|(_, p)| p.as_number()).collect();
     let some = !steps.is_empty();
     let mean = steps.iter().map(|s| s.min(budget)).sum::<f64>() / steps.len().max(1) as f64;
@@ -196,14 +233,14 @@ fn of_cell(
         .iter()
         .map(|(rate, p)| rate / p.largest_stable_rate)
         .collect();
-    let known = mean_steps(pilot, budget);
+    let known = mean_steps(&pilot, budget);
     let (basis, steps_each) = match (cell.setting.descent.stop, known) {
         (Stop::Never, _) => (Basis::Budget, budget),
         (Stop::Below, Some(mean)) => (Basis::Pilot, mean),
         (Stop::Below, None) if some => (Basis::Kernels, mean),
         (Stop::Below, None) => (Basis::Budget, budget),
     };
-    let looks = looks_of(cell, threads, steps_each, clock);
+    let looks = looks_of(cell, pilot.end, threads, steps_each, clock);
     Price {
         estimate: replicates as f64 * steps_each / rate + looks,
         basis,
@@ -239,13 +276,15 @@ mod tests {
             rate: 1.0,
             steps,
             ended,
+            lanes: 1,
+            end: None,
         };
-        assert_eq!(mean_steps(of(1000, 0), 100.0), None);
+        assert_eq!(mean_steps(&of(1000, 0), 100.0), None);
         // Far below the budget: steps for each that ended.
-        let mean = mean_steps(of(1000, 10), 1e6).expect("some ended");
+        let mean = mean_steps(&of(1000, 10), 1e6).expect("some ended");
         assert!((mean - 100.0).abs() < 1e-6, "{mean}");
         // Never more than the budget, however seldom one ends.
-        let mean = mean_steps(of(1_000_000, 1), 100.0).expect("one ended");
+        let mean = mean_steps(&of(1_000_000, 1), 100.0).expect("one ended");
         assert!(mean < 100.0 && mean > 99.0, "{mean}");
     }
 

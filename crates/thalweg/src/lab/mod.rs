@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::descent::Rate;
-use crate::engine::{self, Engine, Job, Problem, Trained};
+use crate::engine::{self, Engine, Job, Problem, Snapshot, Trained};
 use crate::error::Error;
 use crate::observe;
 use crate::plan::{Cell, Plan};
@@ -387,8 +387,9 @@ pub fn train_one(
 
 /// An endless queue that counts the steps of a short while.
 struct Stopwatch<'a> {
-    /// Replicates that ended before their budget.
+    /// Replicates that ended before their budget, and the first of them.
     ended: AtomicU64,
+    first: Mutex<Option<Trained>>,
     cell: &'a Cell,
     problem: &'a Problem,
     next: AtomicU64,
@@ -413,8 +414,11 @@ impl engine::Queue for Stopwatch<'_> {
         })
     }
     fn finish(&self, trained: Trained) {
-        let early = trained.last.step < self.problem.steps;
-        self.ended.fetch_add(u64::from(early), Ordering::Relaxed);
+        if trained.last.step < self.problem.steps {
+            self.ended.fetch_add(1, Ordering::Relaxed);
+            let mut first = self.first.lock().unwrap_or_else(|e| e.into_inner());
+            first.get_or_insert(trained);
+        }
     }
     fn remaining(&self) -> u64 {
         u64::MAX
@@ -449,7 +453,7 @@ pub fn calibrate(
 }
 
 /// What a short while of training says of a cell.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Pilot {
     /// Replicate-steps a second.
     pub(crate) rate: f64,
@@ -457,6 +461,10 @@ pub(crate) struct Pilot {
     pub(crate) steps: u64,
     /// Replicates that ended before their budget.
     pub(crate) ended: u64,
+    /// Replicates that trained at the same time.
+    pub(crate) lanes: u64,
+    /// Number and end of one of those that ended.
+    pub(crate) end: Option<(u64, Snapshot)>,
 }
 
 /// Trains the first replicates of a cell for about so many seconds of a clock, as a run would.
@@ -483,6 +491,7 @@ fn short(
     let begun = clock();
     let watch = Stopwatch {
         ended: AtomicU64::new(0),
+        first: Mutex::new(None),
         cell,
         problem,
         next: AtomicU64::new(0),
@@ -497,5 +506,11 @@ fn short(
         rate: steps as f64 / (clock() - begun),
         steps,
         ended: watch.ended.load(Ordering::Relaxed),
+        lanes: watch.lanes,
+        end: watch
+            .first
+            .into_inner()
+            .unwrap_or_else(|e| e.into_inner())
+            .map(|trained| (trained.replicate, trained.last)),
     })
 }
