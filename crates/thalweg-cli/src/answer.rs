@@ -30,7 +30,13 @@ fn style(reaches: Reaches) -> Style {
 
 /// Prints the answer, last of all, so that it stays on the screen; the table of all cells before it
 /// if that was asked for.
-pub(crate) fn answer(out: &Path, analysis: &Analysis, cells: bool) -> Result<()> {
+/// `chosen` is what was chosen from the study's space.
+pub(crate) fn answer(
+    out: &Path,
+    analysis: &Analysis,
+    chosen: &[String],
+    cells: bool,
+) -> Result<()> {
     let screen = Screen::here();
     if cells {
         for line in all_cells(analysis, screen).lines(screen.width) {
@@ -38,7 +44,7 @@ pub(crate) fn answer(out: &Path, analysis: &Analysis, cells: bool) -> Result<()>
         }
         print("")?;
     }
-    for line in lines(analysis, screen) {
+    for line in lines(analysis, chosen, screen) {
         send(&line)?;
     }
     send(&format!(
@@ -73,7 +79,7 @@ fn all_cells(analysis: &Analysis, screen: Screen) -> Table {
 }
 
 /// Title, answer and table, and what of the rest there is room for.
-fn lines(analysis: &Analysis, screen: Screen) -> Vec<String> {
+fn lines(analysis: &Analysis, chosen: &[String], screen: Screen) -> Vec<String> {
     let brief = brief(analysis);
     let fit = |text: &str, hang: usize| -> Vec<String> {
         let wrapped = wrap(text, screen.width, hang);
@@ -92,6 +98,7 @@ fn lines(analysis: &Analysis, screen: Screen) -> Vec<String> {
             fit(&format!("{lead} {text}"), 2)
         });
     }
+    all.extend(chosen.iter().flat_map(|text| fit(&plain(text), 2)));
     all.push(String::new());
     all.extend(table(&brief, screen).lines(screen.width));
     if brief.left_out > 0 {

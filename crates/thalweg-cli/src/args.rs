@@ -118,6 +118,9 @@ pub(crate) struct Run {
     /// Print the table of all cells before the answer.
     #[arg(long, conflicts_with = "json")]
     pub(crate) cells: bool,
+    /// Choose nothing from the study's `[space]`. Else a choice is made as far as it is cheap.
+    #[arg(long)]
+    pub(crate) no_choose: bool,
     /// Show the report in the system's browser.
     #[arg(long)]
     pub(crate) open: bool,

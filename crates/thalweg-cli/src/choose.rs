@@ -4,21 +4,89 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use thalweg::Error;
 use thalweg::decide::{Candidate, Choice, Fate};
-use thalweg::lab::Event;
+use thalweg::engine::Engine;
+use thalweg::lab::{Control, Event};
 use thalweg_report::words::decision as words;
-use thalweg_report::words::numbers::number;
+use thalweg_report::words::numbers::{duration, number};
 use thalweg_report::{front_figure, plot};
 
 use crate::args;
-use crate::interrupt::control;
+use crate::interrupt::{clock, control};
 use crate::progress::Spinner;
 use crate::source::{base, folder, open, spaces};
 use crate::terminal::{complain, print, say};
+use thalweg::Source;
 use thalweg_report::words::numbers::si;
 
 /// Losers told of on the terminal.
 const TOLD: usize = 20;
+
+/// Of the seconds that the cells of a study took to be trained, the share for which `thalweg run`
+/// chooses besides, and the seconds that it has in any case.
+const BESIDES: (f64, f64) = (0.25, 5.0);
+
+/// Chooses in the course of a run, one condition of the space after the other, as long as that is
+/// cheap beside the training of the study's cells, which took so many seconds. Keeps what is
+/// chosen in the run folder; a note on what was left out.
+///
+/// # Errors
+///
+/// That it was interrupted; what an engine or a file says.
+pub(crate) fn choose_besides(
+    source: &Source,
+    out: &Path,
+    (engine, threads): (&dyn Engine, usize),
+    trained: f64,
+) -> Result<Option<String>> {
+    let (space, plans) = spaces(source)?;
+    let (share, least) = BESIDES;
+    let allowed = (share * trained).max(least);
+    let until = clock() + allowed;
+    let spinner = Spinner::new("choosing");
+    let tell = |event: Event<'_>| spinner.tell(event);
+    let whole = control(&tell);
+    let over = || (whole.stopped)() || clock() > until;
+    let bounded = Control {
+        stopped: &over,
+        ..whole
+    };
+    let mut choices = Vec::new();
+    let mut left_out = None;
+    for (i, one) in plans.iter().enumerate() {
+        match thalweg::decide::choose(&space, std::slice::from_ref(one), engine, threads, &bounded)
+        {
+            Ok(choice) => choices.extend(choice),
+            Err(Error::Stopped { .. }) if !(whole.stopped)() => {
+                left_out = Some(&plans[i..]);
+                break;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    spinner.finish();
+    for (i, choice) in choices.iter().enumerate() {
+        write(out, i, choice)?;
+    }
+    thalweg_store::write_choices(out, &choices)?;
+    Ok(left_out.map(|left| {
+        let at: Vec<&str> = left
+            .iter()
+            .map(|(condition, _)| condition.as_str())
+            .collect();
+        let at = if at.concat().is_empty() {
+            String::new()
+        } else {
+            format!(" at {}", at.join(", "))
+        };
+        format!(
+            "note: choosing{at} would have gone on for more than {} and was left out; `thalweg \
+             choose` does it",
+            duration(allowed)
+        )
+    }))
+}
 
 pub(crate) fn choose(args: args::Choose) -> Result<ExitCode> {
     let source = open(&args.study)?;

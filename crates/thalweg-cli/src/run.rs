@@ -8,9 +8,11 @@ use thalweg::analysis::Analysis;
 use thalweg::lab::Event;
 use thalweg::plan::Plan;
 use thalweg_report::Only;
+use thalweg_report::words::decision::chosen;
 
 use crate::answer::{answer, picture};
 use crate::args;
+use crate::choose::choose_besides;
 use crate::history::History;
 use crate::interrupt::{Training, control};
 use crate::open::open;
@@ -51,6 +53,15 @@ pub(crate) fn run(args: args::Run) -> Result<ExitCode> {
     progress.finish(records.is_ok());
     drop(training);
     let records = records?;
+    let has_space = source.study()?.space.is_some();
+    if has_space && !args.no_choose && thalweg_store::read_choices(&out, &plan.cells[0])?.is_empty()
+    {
+        let trained = records.iter().map(|record| record.seconds).sum();
+        let engine = (engine.as_ref(), threads);
+        if let Some(left_out) = choose_besides(&source, &out, engine, trained)? {
+            complain(&left_out);
+        }
+    }
     let analysis = Analysis::of(&plan, &records, threads);
     let page = page(&out, &plan, &analysis, engine.name(), None)?;
     write_report(&out, &page, Only::All)?;
@@ -62,7 +73,9 @@ pub(crate) fn run(args: args::Run) -> Result<ExitCode> {
         if analysis.single.is_some() {
             picture(&analysis)?;
         }
-        answer(&out, &analysis, args.cells)?;
+        let choices = thalweg_store::read_choices(&out, &plan.cells[0])?;
+        let chosen = chosen(&plan.cells[0].setting, &choices);
+        answer(&out, &analysis, &chosen, args.cells)?;
     }
     if args.open {
         open(&out.join("report.html"));

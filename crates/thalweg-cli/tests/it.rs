@@ -1182,6 +1182,45 @@ fn a_choice_leaves_its_data_its_picture_and_its_certificate() {
     assert_eq!(verified.expect("the program starts").status.code(), Some(0));
 }
 
+/// A run spoke of another network than the one that `choose` took, and did not ask for it.
+#[test]
+fn a_run_of_a_study_with_a_space_chooses_where_that_is_cheap() {
+    let each = "each = { \"data.dim\" = [3, 2] }\n";
+    let space = format!("\n[space]\nrace = 64\n{each}\"net.hidden\" = [[4], [8]]\n");
+    let work = Work::new(&(SMALL.replace("loss_below = 1e-8", "loss_below = 1.0") + &space));
+    let run = ["run", "study.toml", "--out", "out"];
+    let without = [&run[..], &["--no-choose"]].concat();
+    work.thalweg(&without).good();
+    assert!(!work.path("out/choice.json").exists());
+    let seen = work.thalweg(&run).good();
+    // Spaces that do not break are told apart from those that do.
+    let plain = seen.out.replace('\u{a0}', " ");
+    let chosen = "Cheapest of 2 settings at d = 3: one layer of 8, else as the base cell";
+    assert!(plain.contains(chosen), "{}", seen.out);
+    let page = String::from_utf8(work.read("out/report.html")).expect("it is text");
+    assert!(page.replace('\u{a0}', " ").contains(chosen));
+    let made = modified(&work.path("out/choice.json"));
+    work.thalweg(&run).good();
+    assert_eq!(made, modified(&work.path("out/choice.json")), "made again");
+}
+
+/// What would take longer than the study is left out with a word.
+#[test]
+fn a_costly_choice_is_left_out_of_a_run() {
+    let space = "\n[space]\n\"descent.steps\" = [50_000_000_000]\n\"descent.rate\" = [1e-9]\n";
+    let work = Work::new(&format!("{SMALL}{space}"));
+    let begun = Instant::now();
+    let output = work
+        .command(&["run", "study.toml", "--out", "out"])
+        .output();
+    let output = output.expect("the program starts");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(60));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("was left out; `thalweg choose`"), "{said}");
+    assert!(work.path("out/report.html").exists());
+}
+
 /// `certify --set data.dim=5` replaced the certificate of d = 15 without a word.
 #[test]
 fn certificates_of_different_settings_are_different_files() {

@@ -87,7 +87,8 @@ pub fn page(run: &str, analysis: &Analysis, choices: &[Choice], provenance: &[St
     sections.extend(followed::section(analysis));
     sections.push(predictions::section(analysis));
     sections.push(story::method(analysis));
-    let mut card = words::answer::card(analysis).into_iter();
+    let chosen = words::decision::chosen(&base.setting, choices);
+    let mut card = words::answer::card(analysis).into_iter().chain(chosen);
     Page {
         title: analysis.title.clone(),
         run: run.to_string(),

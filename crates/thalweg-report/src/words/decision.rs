@@ -2,10 +2,11 @@
 
 use thalweg::data::Draw;
 use thalweg::decide::{Candidate, Certificate, Choice, Decision, Draws, Fate};
-use thalweg::study::Cost;
+use thalweg::study::{Cost, Setting};
 
-use super::numbers::{count, factor, interval, many, number, percent};
-use super::setting::setting;
+use super::key::Key;
+use super::numbers::{count, factor, interval, list, many, number, percent};
+use super::setting::{apart, setting};
 
 /// What a cost is counted in.
 pub fn unit(cost: Cost) -> &'static str {
@@ -100,6 +101,60 @@ pub fn winner(choice: &Choice) -> String {
         ),
         None => "Nothing in the space could be certified.".into(),
     }
+}
+
+/// What was chosen, beside the base cell of the study, in lines of its answer: one for all
+/// conditions of which the same is to be said, none where nothing could be certified.
+pub fn chosen(base: &Setting, choices: &[Choice]) -> Vec<String> {
+    let mut lines: Vec<(Vec<String>, String, String)> = Vec::new();
+    for choice in choices {
+        let Some((at, head, what)) = one(base, choice) else {
+            continue;
+        };
+        match lines.iter_mut().find(|l| (&l.1, &l.2) == (&head, &what)) {
+            Some(line) => line.0.push(at),
+            None => lines.push((vec![at], head, what)),
+        }
+    }
+    let line = |(at, head, what): (Vec<String>, String, String)| {
+        let at: Vec<String> = at.into_iter().filter(|at| !at.is_empty()).collect();
+        if at.is_empty() {
+            format!("{head}: {what}")
+        } else {
+            format!("{head} at {}: {what}", list(&at))
+        }
+    };
+    lines.into_iter().map(line).collect()
+}
+
+/// Where it was chosen, of how many, and what.
+fn one(base: &Setting, choice: &Choice) -> Option<(String, String, String)> {
+    choice.winner?;
+    let certificate = &choice.attempts.last()?.certificate;
+    let here = &certificate.study.setting;
+    // The condition is told of its own.
+    let conditions: Vec<Key> = choice.keys.iter().filter_map(|k| Key::of(k)).collect();
+    let apart = apart(base, here, &conditions);
+    let what = if apart.is_empty() {
+        "the setting of the base cell".into()
+    } else {
+        format!("{}, else as the base cell", list(&apart))
+    };
+    let at: Vec<String> = conditions.iter().map(|key| key.value(here)).collect();
+    Some((
+        at.join(", "),
+        format!(
+            "Cheapest of {}",
+            many(choice.candidates.len(), "setting", "settings")
+        ),
+        format!(
+            "{what}; certified to bring {} or more of fresh training sets below {} ({} of {}).",
+            percent(choice.share),
+            number(choice.loss_below),
+            count(certificate.successes),
+            count(certificate.replicates),
+        ),
+    ))
 }
 
 /// The winner with its certificate, or that there is none.

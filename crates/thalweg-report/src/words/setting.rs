@@ -58,8 +58,14 @@ pub fn cell(run: &Analysis, cell: usize) -> String {
 
 /// What tells a setting from another, a part for each key.
 pub fn differences(from: &Setting, this: &Setting) -> Vec<String> {
+    apart(from, this, &[])
+}
+
+/// The same but for some keys.
+pub(super) fn apart(from: &Setting, this: &Setting, without: &[Key]) -> Vec<String> {
     let named = |key: &Key| match key {
         Key::Replicates => None,
+        key if without.contains(key) => None,
         _ => Some(key.value(this)).filter(|value| *value != key.value(from)),
     };
     Key::ALL.iter().filter_map(named).collect()

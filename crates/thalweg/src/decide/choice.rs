@@ -13,6 +13,9 @@ use crate::study::Cost;
 pub struct Choice {
     /// The condition, as `key = value`; empty if there is but one.
     pub condition: String,
+    /// The dotted keys that the condition sets.
+    #[serde(default)]
+    pub keys: Vec<String>,
     /// What was to be cheap.
     pub cost: Cost,
     /// The share of training sets that must reach the loss.

@@ -93,6 +93,7 @@ fn choose_one(
         .unzip();
     Ok(Choice {
         condition: condition.into(),
+        keys: space.each.iter().map(|(key, _)| key.clone()).collect(),
         cost: space.cost,
         share: setting.success.share,
         loss_below: setting.success.loss_below,
