@@ -224,20 +224,95 @@ def test_everything_works_from_the_keyboard(opened):
     assert scales(page) != before
 
 
-def test_every_figure_of_curves_can_be_opened_and_closed(opened):
+def plots(page):
+    """The pictures from which values can be read, where they stand."""
+    return page.locator("figure[data-figure] .plot[tabindex]")
+
+
+def test_every_figure_of_curves_answers_hover_and_keys_where_it_is(opened):
     page = opened()
     page.evaluate("document.querySelectorAll('details.part').forEach((d) => (d.open = true))")
-    buttons = page.locator("figure button.open")
-    count = buttons.count()
+    count = plots(page).count()
     assert count >= 6
     for i in range(count):
-        buttons.nth(i).click()
-    assert page.locator("figure canvas").count() == count
-    assert page.locator("figure .plot:visible").count() == page.locator("figure").count() - count
-    for i in range(count):
-        buttons.nth(i).click()
+        plot = plots(page).nth(i)
+        values = plot.locator("xpath=ancestor::figure").locator(".values")
+        plot.scroll_into_view_if_needed()
+        plot.focus()
+        for _ in range(30):
+            page.keyboard.press("ArrowRight")
+        assert any(c.isdigit() for c in values.inner_text()), i
+        page.keyboard.press("Escape")
+        assert values.locator(".here").count() == 0
+        box = plot.locator("svg").bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        assert any(c.isdigit() for c in values.inner_text()), i
+    # The one picture that a figure has stays the one it has.
     assert page.locator("figure canvas").count() == 0
-    assert page.locator("figure .plot:visible").count() == page.locator("figure").count()
+
+
+def value_of(text):
+    """The number that a text of the page writes: 250, 0.5, 10⁻⁸, 1.20·10³."""
+    digits = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹−", "-0123456789-")
+    mantissa, ten, power = text.rpartition("10") if any(c in "⁻⁰¹²³⁴⁵⁶⁷⁸⁹" for c in text) else (text, "", "")
+    return float(mantissa.strip("·") or 1) * (10.0 ** int(power.translate(digits)) if ten else 1)
+
+
+def test_what_the_cursor_reads_is_what_the_axis_says(opened):
+    page = opened()
+    figure = page.locator("figure:has(.plot[tabindex] svg path[stroke-dasharray])").first
+    figure.scroll_into_view_if_needed()
+    ticks = figure.evaluate(
+        """(figure) => {
+          const svg = figure.querySelector("svg");
+          const below = +svg.dataset.y.split(" ")[0];
+          return [...svg.querySelectorAll("text[text-anchor=middle]")].filter((t) => t.getAttribute("y") > below)
+            .map((t) => { const box = t.getBoundingClientRect(), power = t.querySelector("tspan");
+              return [power ? "10^" + power.textContent : t.textContent, +t.getAttribute("x") / svg.viewBox.baseVal.width]; });
+        }"""
+    )
+    checked = 0
+    box = figure.locator("svg").bounding_box()
+    for text, share in ticks:
+        tick = 10.0 ** int(text[3:].replace("−", "-")) if text.startswith("10^") else None
+        if tick is None and not text.replace(".", "").isdigit():
+            continue
+        tick = tick or float(text)
+        page.mouse.move(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+        read = figure.locator(".values .here").inner_text().removeprefix("step ")
+        assert value_of(read) == pytest.approx(tick, rel=0.03), (text, read)
+        checked += 1
+    assert checked >= 3
+
+
+def test_numbers_and_pictures_can_be_taken_along(opened):
+    page = opened()
+    figure = page.locator("figure:has(details.numbers)").first
+    figure.locator("details.numbers").evaluate("(d) => (d.open = true)")
+    with page.expect_download() as got:
+        figure.get_by_role("button", name="Save numbers").click()
+    csv = got.value.path().read_text()
+    head = figure.locator("details.numbers thead th").all_inner_texts()
+    assert csv.splitlines()[0].split(",")[0] == head[0]
+    with page.expect_download() as got:
+        figure.get_by_role("button", name="Save picture").click()
+    assert got.value.path().read_text().startswith("<svg")
+    page.locator("#study").evaluate("(d) => (d.open = true)")
+    with page.expect_download() as got:
+        page.get_by_role("button", name="Save study.toml").click()
+    assert got.value.path().read_text() == STUDY
+
+
+def test_keys_lead_from_heading_to_heading(opened):
+    page = opened()
+    page.keyboard.press("n")
+    first = page.evaluate("scrollY")
+    page.keyboard.press("n")
+    assert page.evaluate("scrollY") > first
+    page.keyboard.press("p")
+    assert page.evaluate("scrollY") == first
+    page.keyboard.press("?")
+    assert page.locator(".keys").is_visible()
 
 
 def test_a_row_of_a_table_leads_to_its_cell(opened):
@@ -257,7 +332,8 @@ def test_axe_finds_no_serious_fault(opened, scheme):
 
     page = opened(color_scheme=scheme)
     page.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")
-    page.locator("figure button.open").first.click()
+    plots(page).first.focus()
+    page.keyboard.press("ArrowRight")
     found = Axe().run(page).response["violations"]
     serious = [
         (v["id"], [n["html"][:120] for n in v["nodes"][:3]])
@@ -270,7 +346,7 @@ def test_axe_finds_no_serious_fault(opened, scheme):
 def test_a_phone_does_not_scroll_sideways(opened):
     page = opened(viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True)
     page.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")
-    page.locator("figure button.open").first.click()
+    plots(page).first.tap()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 

@@ -17,17 +17,20 @@ use crate::screen::Screen;
 use crate::source::plan;
 use crate::terminal::{print, say, send};
 
-fn provenance(folder: &Path, engine: &str) -> Vec<String> {
+/// How commands name a run folder: by its last part, which says nothing of the machine.
+fn named(folder: &Path) -> String {
+    let name = folder.file_name().and_then(|name| name.to_str());
+    name.unwrap_or("run").to_string()
+}
+
+fn provenance(name: &str, engine: &str) -> Vec<String> {
     vec![
         format!("thalweg {}, engine `{engine}`", env!("CARGO_PKG_VERSION")),
         format!(
-            "Run again: `thalweg run {}`",
-            folder.join("study.toml").display()
+            "Run again: `thalweg run study.toml --out {name}`, with the study at the end of this \
+             page as `study.toml`"
         ),
-        format!(
-            "One replicate: `thalweg explain {} --cell 0 --replicate 0`",
-            folder.display()
-        ),
+        format!("One replicate: `thalweg explain {name} --cell 0 --replicate 0`"),
     ]
 }
 
@@ -40,9 +43,12 @@ pub(crate) fn page(
     part: Option<Part>,
 ) -> Result<Page> {
     let choices = thalweg_store::read_choices(folder, &plan.cells[0])?;
-    let name = folder.display().to_string();
-    let provenance = provenance(folder, engine);
-    let page = thalweg_report::page(&name, analysis, &choices, &provenance);
+    let name = named(folder);
+    let page = thalweg_report::page(&name, analysis, &choices, &provenance(&name, engine));
+    let page = Page {
+        study: thalweg_store::load_source(folder)?.text,
+        ..page
+    };
     Ok(match part {
         Some(part) => thalweg_report::partial(page, part),
         None => page,

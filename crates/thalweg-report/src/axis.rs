@@ -100,6 +100,17 @@ impl Axis {
         self.from + (place - self.low) / (self.high - self.low) * (self.to - self.from)
     }
 
+    /// An attribute for the page's script: both ends in pixels, both as places, and whether a place
+    /// is a logarithm.
+    fn told(&self, name: &str) -> String {
+        let log = u8::from(matches!(self.scale, Scale::Log));
+        let ends = [self.from, self.to].map(|px| format!("{px:.1}")).join(" ");
+        format!(
+            " data-{name}=\"{ends} {:e} {:e} {log}\"",
+            self.low, self.high
+        )
+    }
+
     /// Both ends, in pixels.
     pub(super) fn ends(&self) -> (f64, f64) {
         (self.from, self.to)
@@ -259,6 +270,7 @@ pub(super) fn frame(
         "",
         &escape(&shorten(labels.0, (canvas.width / 8.5) as usize)),
     );
+    canvas.axes = format!("{}{}", x.told("x"), y.told("y"));
     (x, y, bottom + 50.0)
 }
 

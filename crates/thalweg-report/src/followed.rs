@@ -5,30 +5,34 @@ use thalweg::analysis::Analysis;
 use thalweg::analysis::followed::{Followed, Look};
 use thalweg::analysis::summary::Summary;
 
-use super::page::{Block, Figure, Line, Plot, Section};
+use super::page::{Block, Figure, Line, Part, Plot};
 use super::words;
 
 /// Cells whose runs are drawn.
 const CELLS: usize = 3;
 
-/// The section of the base cell and those that are told along the leading number, of the first
-/// cells without one, if replicates of them were followed; none without any.
-pub(super) fn section(run: &Analysis) -> Option<Section> {
+/// The base cell and those that are told along the leading number, the first cells without one, if
+/// replicates of them were followed; nothing without any. The first figure of each is seen, the
+/// others are a part.
+pub(super) fn blocks(run: &Analysis) -> Vec<Block> {
     let told = |cell: usize| {
         let mut told = run.along.iter().flat_map(|along| &along.told);
         cell == 0 || run.along.is_none() || told.any(|told| told.cell == cell)
     };
     let cells = (run.cells.iter()).filter(|s| !s.followed.is_empty() && told(s.cell));
-    let blocks: Vec<Block> = cells.take(CELLS).flat_map(|s| of_cell(run, s)).collect();
-    (!blocks.is_empty()).then(|| Section {
-        title: "How single runs go".into(),
-        blocks,
-    })
+    let all = cells.take(CELLS).flat_map(|s| of_cell(run, s));
+    // Words first: the figures of the cells stand side by side.
+    let (mut texts, others): (Vec<Block>, Vec<Block>) =
+        all.partition(|block| matches!(block, Block::Text(_)));
+    texts.extend(others);
+    texts
 }
 
 fn of_cell(run: &Analysis, s: &Summary) -> Vec<Block> {
-    let mut blocks: Vec<Block> = (words::followed::runs(run, s).into_iter())
-        .map(Block::Text)
+    let said = words::followed::runs(run, s);
+    let mut blocks: Vec<Block> = (!said.is_empty())
+        .then(|| Block::Text(said.join(" ")))
+        .into_iter()
         .collect();
     let name = |what: &str| format!("followed-{}-{what}", s.cell);
     let figures = [
@@ -86,7 +90,18 @@ fn of_cell(run: &Analysis, s: &Summary) -> Vec<Block> {
         | Plot::Fit { .. }
         | Plot::Front { .. } => true,
     });
-    blocks.extend(drawn.map(Block::Figure));
+    let mut drawn = drawn.map(Block::Figure);
+    blocks.extend(drawn.next());
+    let others: Vec<Block> = drawn.collect();
+    if !others.is_empty() {
+        blocks.push(Block::Part(Part {
+            title: words::setting::cell(run, s.cell),
+            lead: "The kernel, the Polyak–Łojasiewicz constant and the motion of the kernel \
+                   against the step."
+                .into(),
+            blocks: others,
+        }));
+    }
     blocks
 }
 

@@ -312,8 +312,10 @@ mod tests {
             lines: vec![s(), s()],
             more: vec![s(), s()],
             picture: None,
-            sections: vec![section.clone(), section],
+            sections: vec![section.clone(), section.clone()],
+            appendix: vec![section],
             cells: Vec::new(),
+            study: s(),
             footer: vec![s()],
         }
     }
@@ -473,8 +475,8 @@ mod tests {
         let page = page("a");
         let html = render(&page);
         let html = markup(&html);
-        let figures = html.matches("<figure data-figure=\"a\">").count();
-        assert_eq!(figures, 28);
+        let figures = html.matches("<figure data-figure=\"a\"").count();
+        assert_eq!(figures, 3 * plots("a", &[(1.0, 0.9), (10.0, 0.2)]).len());
         assert_eq!(html.matches("<figcaption>a</figcaption>").count(), figures);
         assert_eq!(html.matches("role=\"img\" aria-label=\"").count(), figures);
         assert!(!html.contains("aria-label=\"\""));

@@ -83,10 +83,7 @@ pub struct File {
 /// for its study, if it was asked, and `provenance` the footer.
 pub fn page(run: &str, analysis: &Analysis, choices: &[Choice], provenance: &[String]) -> Page {
     let base = analysis.base();
-    let mut sections = story::sections(analysis, choices);
-    sections.extend(followed::section(analysis));
-    sections.push(predictions::section(analysis));
-    sections.push(story::method(analysis));
+    let (sections, appendix) = story::sections(analysis, choices);
     let chosen = words::decision::chosen(&base.setting, choices);
     let mut card = words::answer::card(analysis).into_iter().chain(chosen);
     Page {
@@ -99,7 +96,9 @@ pub fn page(run: &str, analysis: &Analysis, choices: &[Choice], provenance: &[St
         more: words::more(analysis),
         picture: Some(story::picture(analysis)),
         sections,
+        appendix,
         cells: explore::cells(analysis),
+        study: String::new(),
         footer: provenance.to_vec(),
     }
 }
@@ -201,7 +200,7 @@ fn blocks(page: &Page) -> Vec<&Block> {
         }
     }
     let mut all = Vec::new();
-    for section in &page.sections {
+    for section in page.sections.iter().chain(&page.appendix) {
         walk(&section.blocks, &mut all);
     }
     all

@@ -29,10 +29,14 @@ pub struct Page {
     pub more: Vec<String>,
     /// The one picture that says most.
     pub picture: Option<Figure>,
-    /// The evidence, in reading order.
+    /// The story, in reading order: words and figures.
     pub sections: Vec<Section>,
+    /// Everything else, to look up: every comparison and prediction, tables, the method.
+    pub appendix: Vec<Section>,
     /// The cells to look into, by number.
     pub cells: Vec<CellView>,
+    /// The study as it was written, to be taken away; empty if it is not known.
+    pub study: String,
     /// Provenance: one line each.
     pub footer: Vec<String>,
 }

@@ -1,9 +1,11 @@
 //! The two pictures of the story: what every other choice costs, and what was fitted.
 
 use thalweg::analysis::Analysis;
-use thalweg::analysis::comparison::Topic;
+use thalweg::analysis::comparison::{Compared, Member, Topic};
+use thalweg::analysis::summary::Summary;
 
 use super::page::{Block, Figure, FitPoint, OverviewDot, OverviewRow, Plot};
+use super::slug;
 use super::story::pick;
 use super::words::numbers::{count, number, percent};
 use super::words::setting;
@@ -12,41 +14,79 @@ use super::words::setting;
 pub(super) fn overview(run: &Analysis) -> Option<Figure> {
     let (base, standing) = (run.base(), run.standing.as_ref()?);
     let rows = (run.comparisons.iter()).filter(|c| c.topic == Topic::Choice);
-    let rows = rows.map(|compared| {
-        let members = compared.members.iter();
-        let dots = members
-            .filter(|m| standing.peers.contains(&m.cell))
-            .map(|m| {
-                let s = &run.cells[m.cell];
-                OverviewDot {
-                    label: setting::member(run, compared, m),
-                    steps: s.steps.median.step.map(|t| t as f64),
-                    reaches: s.reaches,
-                }
-            });
-        OverviewRow {
-            label: compared.name.clone(),
-            dots: dots.collect(),
+    let rows: Vec<OverviewRow> = rows
+        .map(|compared| row(run, compared, &|cell| standing.peers.contains(&cell)))
+        .collect();
+    let label = match base.steps.median.step {
+        Some(t) => format!("the choice: {} steps", count(t)),
+        None => "the choice".into(),
+    };
+    costs(
+        "overview".into(),
+        "every other choice costs",
+        rows,
+        base,
+        label,
+    )
+}
+
+/// What all that was tried at another place costs; none without anything to compare.
+pub(super) fn overview_at(run: &Analysis, place: &str, here: &[&Compared]) -> Option<Figure> {
+    let rows = here.iter().map(|compared| row(run, compared, &|_| true));
+    let reference = &run.cells[here.first()?.reference];
+    let label = match reference.steps.median.step {
+        Some(t) => format!("the base cell there: {} steps", count(t)),
+        None => "the base cell there: not by half".into(),
+    };
+    costs(
+        format!("overview-{}", slug(place)),
+        &format!("each setting costs at {place}"),
+        rows.collect(),
+        reference,
+        label,
+    )
+}
+
+/// The members of a comparison that are wanted, by their cells.
+fn row(run: &Analysis, compared: &Compared, wanted: &dyn Fn(usize) -> bool) -> OverviewRow {
+    let dot = |m: &Member| {
+        let s = &run.cells[m.cell];
+        OverviewDot {
+            label: setting::member(run, compared, m),
+            steps: s.steps.median.step.map(|t| t as f64),
+            reaches: s.reaches,
         }
-    });
+    };
+    let members = compared.members.iter().filter(|m| wanted(m.cell));
+    OverviewRow {
+        label: compared.name.clone(),
+        dots: members.map(dot).collect(),
+    }
+}
+
+/// The figure of some rows beside a reference; none if there is nothing to compare.
+fn costs(
+    name: String,
+    what: &str,
+    mut rows: Vec<OverviewRow>,
+    reference: &Summary,
+    base_label: String,
+) -> Option<Figure> {
     // One dot is compared with nothing.
-    let rows: Vec<OverviewRow> = rows.filter(|row| row.dots.len() > 1).collect();
+    rows.retain(|row| row.dots.len() > 1);
     (!rows.is_empty()).then(|| Figure {
-        name: "overview".into(),
+        name,
         caption: format!(
-            "What every other choice costs: a row for each comparison, a dot for each setting at \
-             the steps after which half of its runs are below the loss; a triangle where half are \
-             not there within the budget. Colour: whether at least {} of the runs get below, by \
-             the whole 95 % interval. The line is the base cell.",
-            percent(base.setting.success.share)
+            "What {what}: a row for each comparison, a dot for each setting at the steps after \
+             which half of its runs are below the loss; a triangle where half are not there \
+             within the budget. Colour: whether at least {} of the runs get below, by the whole \
+             95 % interval. The line is the base cell.",
+            percent(reference.setting.success.share)
         ),
         plot: Plot::Overview {
             rows,
-            base: base.steps.median.step.map(|t| t as f64),
-            base_label: match base.steps.median.step {
-                Some(t) => format!("the choice: {} steps", count(t)),
-                None => "the choice".into(),
-            },
+            base: reference.steps.median.step.map(|t| t as f64),
+            base_label,
             x_label: "steps until half of the runs are below the loss (log)".into(),
         },
     })

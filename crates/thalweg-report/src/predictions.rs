@@ -6,9 +6,13 @@ use thalweg::analysis::forecast::Forecast;
 use thalweg::analysis::summary::Summary;
 
 use super::column;
-use super::page::{Block, Figure, Part, Plot, Section, Table};
+use super::page::{Block, Figure, Part, Plot, Table};
+use super::story::closed;
 use super::words::numbers::{count, number, range};
 use super::words::{setting, theory};
+
+/// Sentences about all cells; what follows is of the base cell alone.
+const TOLD: usize = 3;
 
 /// Most groups of points in one figure.
 const GROUPS: usize = 14;
@@ -17,20 +21,27 @@ const GROUPS: usize = 14;
 const FIRST: usize = 6;
 
 /// Predictions and measurements side by side.
-pub(super) fn section(run: &Analysis) -> Section {
-    let said = theory::predictions(run).into_iter();
-    let said = said.chain(theory::bounds(run)).map(Block::Text);
-    let mut blocks: Vec<Block> = said.collect();
-    blocks.extend(predicted_observed(run).map(Block::Figure));
+pub(super) fn blocks(run: &Analysis) -> Vec<Block> {
+    let mut said = theory::predictions(run);
+    let mut rest = said.split_off(said.len().min(TOLD));
+    rest.extend(theory::bounds(run));
+    let text = |all: Vec<String>| -> Vec<Block> { all.into_iter().map(Block::Text).collect() };
+    let mut blocks = text(said);
+    blocks.extend(closed(
+        "The base cell, and what theorems ask for",
+        text(rest),
+    ));
     blocks.extend(theory::late(run).map(Block::Text));
+    blocks.extend(predicted_observed(run).map(Block::Figure));
     blocks.extend(late(run).map(Block::Figure));
-    blocks.extend(calibration(run).map(Block::Figure));
+    let figure = calibration(run).map(Block::Figure);
+    blocks.extend(closed(
+        "Calibration of shares",
+        figure.into_iter().collect(),
+    ));
     blocks.extend(published(run).map(Block::Table));
     blocks.extend(findings(run));
-    Section {
-        title: "Prediction and observation".into(),
-        blocks,
-    }
+    blocks
 }
 
 /// Steps predicted against steps observed; none without any.

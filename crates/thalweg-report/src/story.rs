@@ -1,5 +1,5 @@
-//! The order of the report: the choice, what others do, what the leading number does and why, what
-//! helps elsewhere, surprises.
+//! The order of the report: what was fitted, what the leading number does and why, what helps
+//! elsewhere, the choice, surprises, theory, single runs; then the appendix.
 
 use thalweg::analysis::Analysis;
 use thalweg::analysis::comparison::{Compared, Topic};
@@ -10,36 +10,40 @@ use thalweg::decide::Choice;
 
 use super::compare::{causes, part, spectra};
 use super::page::{Block, Figure, Line, Part, Plot, Section, Table};
+use super::words::along::changes;
 use super::words::comparison::{helped, lost, names};
 use super::words::families::multiplicity;
-use super::words::numbers::{count, number, percent};
+use super::words::numbers::{capital, count, number, percent};
 use super::words::why as reasons;
 use super::words::{self, cell, setting, theory};
-use super::{column, decision, pictures, smallest};
+use super::{column, decision, followed, pictures, predictions, smallest};
 
 /// Members up to which all are drawn in one figure.
 const DRAWN: usize = 4;
 
-/// The evidence, in reading order; predictions and the method are not part of it.
-pub(super) fn sections(run: &Analysis, decided: &[Choice]) -> Vec<Section> {
+/// The story and the appendix, each in reading order. The story has words and figures; a table, and
+/// a part that is closed at first, stands in the appendix.
+pub(super) fn sections(run: &Analysis, decided: &[Choice]) -> (Vec<Section>, Vec<Section>) {
     let of = |wanted: &Topic| -> Vec<&Compared> {
         run.comparisons
             .iter()
             .filter(|c| c.topic == *wanted)
             .collect()
     };
-    let mut sections = vec![choice(run, decided)];
-    let choices = of(&Topic::Choice);
-    if !choices.is_empty() {
-        sections.push(parts(
-            run,
-            "What other choices do".into(),
-            lost(run, &choices),
-            &choices,
-        ));
-    }
-    sections.extend(leading(run, &of(&Topic::Leading)));
-    sections.extend(why(run, &of(&Topic::Intervention)));
+    let (leading_all, choices) = (of(&Topic::Leading), of(&Topic::Choice));
+    let mut told = Told::default();
+    told.add("See it", "", pictures::fits(run));
+    let (title, detail) = match &run.along {
+        Some(along) => {
+            let noun = setting::noun(&along.key);
+            let detail = format!("{}, in detail", capital(&noun));
+            (format!("Why {noun} matters"), detail)
+        }
+        None => ("Why".into(), "Why, in detail".into()),
+    };
+    let mut blocks = leading(run, &leading_all);
+    blocks.extend(why(run, &of(&Topic::Intervention)));
+    told.add(&title, &detail, blocks);
     let mut elsewhere: Vec<&Topic> = Vec::new();
     for compared in &run.comparisons {
         if let Topic::Elsewhere(_) = compared.topic
@@ -55,76 +59,142 @@ pub(super) fn sections(run: &Analysis, decided: &[Choice]) -> Vec<Section> {
         let here = of(topic);
         let cell = here[0].members.first().map_or(0, |m| m.cell);
         let place = setting::held(held, &run.cells[cell].setting);
-        sections.push(parts(
-            run,
-            format!("What changes it at {place}"),
-            helped(run, &place, &here),
-            &here,
-        ));
+        let mut blocks = texts(helped(run, &place, &here));
+        blocks.extend(pictures::overview_at(run, &place, &here).map(Block::Figure));
+        blocks.extend(here.iter().map(|c| Block::Part(part(run, c))));
+        told.add(
+            &format!("What changes it at {place}"),
+            &format!("At {place}, in detail"),
+            blocks,
+        );
     }
-    sections.push(Section {
-        title: "Surprises".into(),
-        blocks: theory::surprises(run)
-            .into_iter()
-            .map(Block::Text)
-            .collect(),
-    });
-    sections
+    told.add(
+        "The choice, and why",
+        "The candidates",
+        choice(run, decided),
+    );
+    told.add(
+        "What surprised us",
+        "Surprises, in detail",
+        texts(theory::surprises(run)),
+    );
+    told.add(
+        "How far theory carries",
+        "Theory, in detail",
+        predictions::blocks(run),
+    );
+    told.add(
+        "How single runs go",
+        "Single runs, in detail",
+        followed::blocks(run),
+    );
+    if !choices.is_empty() {
+        let mut blocks = texts(lost(run, &choices));
+        blocks.extend(choices.iter().map(|c| Block::Part(part(run, c))));
+        let title = "What other choices do".into();
+        told.appendix.insert(0, Section { title, blocks });
+    }
+    told.appendix.push(method(run));
+    (told.story, told.appendix)
 }
 
-fn parts(run: &Analysis, title: String, lead: Vec<String>, all: &[&Compared]) -> Section {
-    let mut blocks: Vec<Block> = lead.into_iter().map(Block::Text).collect();
-    blocks.extend(all.iter().map(|c| Block::Part(part(run, c))));
-    Section { title, blocks }
+fn texts(all: Vec<String>) -> Vec<Block> {
+    all.into_iter().map(Block::Text).collect()
+}
+
+/// Blocks as a part of the appendix; none of nothing.
+pub(super) fn closed(title: &str, blocks: Vec<Block>) -> Option<Block> {
+    (!blocks.is_empty()).then(|| {
+        Block::Part(Part {
+            title: title.into(),
+            lead: String::new(),
+            blocks,
+        })
+    })
+}
+
+/// What was told so far.
+#[derive(Default)]
+struct Told {
+    story: Vec<Section>,
+    appendix: Vec<Section>,
+}
+
+impl Told {
+    /// Words and figures under a title in the story, tables and parts under another in the
+    /// appendix; of nothing, nothing.
+    fn add(&mut self, title: &str, detail: &str, blocks: Vec<Block>) {
+        let story = |block: &Block| match block {
+            Block::Text(_) | Block::Figure(_) | Block::Code(_) => true,
+            Block::Table(_) | Block::Part(_) => false,
+        };
+        let (shown, looked_up): (Vec<Block>, Vec<Block>) = blocks.into_iter().partition(story);
+        let places = [
+            (title, shown, &mut self.story),
+            (detail, looked_up, &mut self.appendix),
+        ];
+        for (title, blocks, to) in places {
+            if !blocks.is_empty() {
+                let title = title.into();
+                to.push(Section { title, blocks });
+            }
+        }
+    }
 }
 
 /// The base cell: how it does, and where it stands among the others on the same data.
-fn choice(run: &Analysis, decided: &[Choice]) -> Section {
+fn choice(run: &Analysis, decided: &[Choice]) -> Vec<Block> {
     let base = run.base();
-    let mut blocks: Vec<Block> = words::author(run).into_iter().map(Block::Text).collect();
+    let mut blocks = texts(words::author(run));
     let standing = cell::standing(run);
     if standing.is_empty() {
         blocks.push(Block::Text(cell::times(base)));
     }
-    blocks.extend(standing.into_iter().map(Block::Text));
+    blocks.extend(texts(standing));
     blocks.extend(pictures::overview(run).map(Block::Figure));
     blocks.extend(cell::restarts(run, base).map(Block::Text));
     blocks.extend(decision::blocks(decided));
-    // Without a number to lead with, the picture at the top is this one.
-    if run.along.is_some() {
-        blocks.push(Block::Figure(Figure {
-            name: "base-loss".into(),
-            caption: format!(
-                "Loss of the base cell: median and 10 to 90 % band over {} replicates. Dashed: the \
-                 median of what each network's own initial kernel predicts.",
-                base.replicates
-            ),
-            plot: curves(
-                base,
-                losses(base, "observed".into(), "initial kernel".into()),
-            ),
-        }));
-    }
-    Section {
-        title: "The choice, and why".into(),
-        blocks,
-    }
+    blocks
 }
 
-/// What the leading number does; none without one.
-fn leading(run: &Analysis, all: &[&Compared]) -> Option<Section> {
-    let along = run.along.as_ref()?;
-    let (first, rest) = all.split_first()?;
-    let Part { lead, blocks, .. } = part(run, first);
-    let rest = rest.iter().map(|c| Block::Part(part(run, c)));
-    Some(Section {
-        title: format!("What {} does", setting::noun(&along.key)),
-        blocks: [Block::Text(lead)]
-            .into_iter()
-            .chain(blocks)
-            .chain(rest)
-            .collect(),
-    })
+/// Figures of the leading comparison that are part of the story.
+const LEADING: usize = 2;
+
+/// What the leading number does; nothing without one.
+fn leading(run: &Analysis, all: &[&Compared]) -> Vec<Block> {
+    let Some((first, rest)) = all.split_first().filter(|_| run.along.is_some()) else {
+        return Vec::new();
+    };
+    let Part {
+        title,
+        lead,
+        blocks,
+    } = part(run, first);
+    let figure = |block: &Block| matches!(block, Block::Figure(_));
+    let seen: Vec<Block> = blocks
+        .iter()
+        .filter(|b| figure(b))
+        .take(LEADING)
+        .cloned()
+        .collect();
+    let (texts, others): (Vec<Block>, Vec<Block>) = (blocks.into_iter())
+        .filter(|block| !seen.contains(block))
+        .partition(|block| matches!(block, Block::Text(_)));
+    let part_of = |blocks: Vec<Block>| {
+        Block::Part(Part {
+            title,
+            lead: String::new(),
+            blocks,
+        })
+    };
+    let changes = run.along.iter().flat_map(|along| changes(run, along));
+    let mut all: Vec<Block> = changes.map(Block::Text).collect();
+    all.push(Block::Text(lead));
+    all.extend(texts);
+    all.extend(seen);
+    all.push(part_of(others));
+    all.extend(rest.iter().map(|c| Block::Part(part(run, c))));
+    all
 }
 
 /// Observed quantiles of the loss, each up to where it first gets below the threshold, beside the
@@ -197,25 +267,28 @@ pub(super) fn pick(run: &Analysis) -> Vec<(usize, String)> {
 
 /// Kernels, causes and the motion of the kernel, along the leading number if there is one, and the
 /// interventions on the inputs.
-fn why(run: &Analysis, interventions: &[&Compared]) -> Option<Section> {
+fn why(run: &Analysis, interventions: &[&Compared]) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let (cells, names) = members(run);
     if let Some(leading) = &run.along {
-        blocks.extend(reasons::why(run, leading).into_iter().map(Block::Text));
+        blocks.extend(texts(reasons::why(run, leading)));
         blocks.extend(smallest::blocks(run, leading));
+        let more = texts(reasons::more(run, leading));
+        blocks.extend(closed("Limits, larger rates and rates that change", more));
     } else {
         let all = run.interventions.iter();
         blocks.extend(all.map(|i| Block::Text(reasons::intervention(run, i))));
     }
     blocks.extend(interventions.iter().map(|c| Block::Part(part(run, c))));
-    blocks.extend(pictures::fits(run));
-    if let Some(looked) = &run.base().looked {
-        blocks.push(Block::Text(format!(
-            "The base cell: {}",
-            cell::kernel(looked)
-        )));
-    }
-    blocks.extend(splits(run));
+    let looked = run.base().looked.iter();
+    let mut spread: Vec<Block> = looked
+        .map(|looked| Block::Text(format!("The base cell: {}", cell::kernel(looked))))
+        .collect();
+    spread.extend(splits(run));
+    blocks.extend(closed(
+        "The kernel of the base cell, and what its spread comes from",
+        spread,
+    ));
     blocks.extend(spectrum(run).map(Block::Figure));
     if let Some(plot) = causes(run, &cells, &names) {
         blocks.push(Block::Figure(Figure {
@@ -227,10 +300,7 @@ fn why(run: &Analysis, interventions: &[&Compared]) -> Option<Section> {
     if run.cells.iter().any(|s| s.looked.is_some()) && cells.len() > 1 {
         blocks.push(Block::Table(spectra(run, &cells, &names)));
     }
-    (!blocks.is_empty()).then(|| Section {
-        title: "Why".into(),
-        blocks,
-    })
+    blocks
 }
 
 /// Median eigenvalues at the start and at the end; none where there are few, which are in the
@@ -364,7 +434,7 @@ fn split_table(run: &Analysis, crossed: &[(&Summary, &Split)]) -> Table {
 }
 
 /// How it was done, and what is cited.
-pub(super) fn method(run: &Analysis) -> Section {
+fn method(run: &Analysis) -> Section {
     let seconds: f64 = run.cells.iter().map(|s| s.seconds).sum();
     let total: u64 = run.cells.iter().map(|s| s.tally.steps).sum();
     let replicates: u64 = run.cells.iter().map(|s| s.replicates).sum();
@@ -393,10 +463,7 @@ pub(super) fn method(run: &Analysis) -> Section {
          for Nesterov): the edge of stability. Multiply-adds count the three matrix products of a \
          step."
             .into(),
-        format!(
-            "The base cell, whole: `{}`",
-            serde_json::to_string(base).unwrap_or_default()
-        ),
+        "The base cell, whole:".into(),
         "References of the theories and methods used here:".into(),
     ];
     let [run_line, theory, conventions, whole, references_follow] = said;
@@ -408,10 +475,16 @@ pub(super) fn method(run: &Analysis) -> Section {
         whole,
         references_follow,
     ];
-    let all = said.into_iter().chain(references(run));
+    let [first @ .., _] = &said;
+    let mut blocks = texts(first.to_vec());
+    blocks.push(Block::Code(
+        toml::to_string(base).unwrap_or_default().trim_end().into(),
+    ));
+    blocks.push(Block::Text(said[said.len() - 1].clone()));
+    blocks.extend(texts(references(run)));
     Section {
         title: "Method".into(),
-        blocks: all.map(Block::Text).collect(),
+        blocks,
     }
 }
 

@@ -78,6 +78,8 @@ pub(super) struct Canvas {
     /// The width of the picture, in its own units.
     pub(super) width: f64,
     glyphs: Glyphs,
+    /// Its axes, told to the page's script, which reads values off the picture.
+    pub(super) axes: String,
 }
 
 impl Canvas {
@@ -90,6 +92,7 @@ impl Canvas {
                 Medium::Column => 400.0,
             },
             glyphs: Glyphs::default(),
+            axes: String::new(),
         }
     }
 
@@ -101,7 +104,8 @@ impl Canvas {
             Medium::Page => format!(
                 "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {w} {h}\" width=\"{w}\" \
                  height=\"{h}\" font-family=\"{FONTS}\" font-size=\"{TEXT}\" \
-                 fill=\"currentColor\">\n{body}</svg>\n"
+                 fill=\"currentColor\"{}>\n{body}</svg>\n",
+                self.axes
             ),
             Medium::Column => format!(
                 "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"-4 -4 {} {}\" \

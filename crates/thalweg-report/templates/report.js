@@ -1,4 +1,4 @@
-// What the page can do beyond being read: zoom figures, look into cells. Everything it shows comes from
+// What the page can do beyond being read: read values off figures, take them away, look into cells. Everything it shows comes from
 // the JSON beside it; without this script the page keeps its figures and tables.
 (() => {
 "use strict";
@@ -301,26 +301,167 @@ const figures = new Map();
     if (node.plot && node.name) figures.set(node.name, node);
     Object.values(node).forEach(collect);
   }
-})([report.picture, report.sections]);
+})([report.picture, report.sections, report.appendix]);
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function shape(tag, attributes) {
+  const node = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  return node;
+}
+
+/** An axis of a picture: from values to its units and back. */
+function axisOf(text) {
+  const [from, to, low, high, log] = text.split(" ").map(Number);
+  return {
+    from, to,
+    at: (v) => from + ((log ? Math.log10(v) : v) - low) / (high - low) * (to - from),
+    value: (px) => { const place = low + (px - from) / (to - from) * (high - low); return log ? 10 ** place : place; },
+  };
+}
+
+/** Reads values off a picture, where it is: under the pointer, or by the arrow keys. */
+function readable(node, plan) {
+  const svg = node.querySelector(".plot svg");
+  if (!svg?.dataset.x) return;
+  const [x, y] = [axisOf(svg.dataset.x), axisOf(svg.dataset.y)];
+  const cursor = shape("g", { "pointer-events": "none", class: "cursor" });
+  svg.append(cursor);
+  const values = make("ul", { class: "values", "aria-live": "polite" });
+  const plot = node.querySelector(".plot");
+  plot.after(values);
+  plot.tabIndex = 0;
+  plot.setAttribute("role", "group");
+  let place = null;
+  const series = plan.series.map((s) => {
+    const points = s.x.map((v, i) => [x.at(v), y.at(s.y[i]), v, s.y[i]]).filter((p) => Number.isFinite(p[0]) && Number.isFinite(p[1]));
+    return { ...s, points: s.points ? points : points.sort((a, b) => a[0] - b[0]), dots: s.points };
+  });
+  const line = (s, value) => {
+    const swatch = make("span", { class: "swatch", "aria-hidden": "true" });
+    swatch.style.borderTop = `${s.dots ? 8 : 3}px ${s.dash ? "dashed" : "solid"} ${s.colour}`;
+    if (s.dots) swatch.style.width = "8px";
+    return make("li", {}, swatch, ` ${s.name}: ${value}`);
+  };
+  function clear() { place = null; cursor.replaceChildren(); values.replaceChildren(); }
+  function show(px, py) {
+    place = Math.min(x.to, Math.max(x.from, px));
+    const marks = [], rows = [];
+    if (series.some((s) => s.dots)) {
+      // Of points the nearest one.
+      let best = null;
+      for (const s of series) for (const p of s.points) {
+        const far = Math.hypot(p[0] - place, py == null ? 0 : p[1] - py);
+        if (s.dots && (!best || far < best.far)) best = { far, s, p };
+      }
+      if (!best) return clear();
+      marks.push(shape("circle", { cx: best.p[0], cy: best.p[1], r: 6, fill: "none", stroke: "currentColor", "stroke-width": 2 }));
+      rows.push(line(best.s, `${plan.xLabel} ${number(best.p[2])}, ${plan.yLabel} ${number(best.p[3])}`));
+    } else {
+      marks.push(shape("line", { x1: place, x2: place, y1: y.from, y2: y.to, stroke: "currentColor", "stroke-opacity": 0.5 }));
+      rows.push(make("li", { class: "here" }, `${plan.xLabel} ${number(+x.value(place).toPrecision(3))}`));
+      for (const s of series) {
+        const after = s.points.findIndex((p) => p[0] >= place - 1e-6);
+        const [b, a] = [s.points[after], s.points[after - 1] ?? s.points[after]];
+        if (after < 0 && !s.stepped) continue;
+        const end = s.points[s.points.length - 1];
+        let at = s.stepped ? (after < 0 ? end : b[0] - place < 1e-6 ? b : a)[1] : a[1] + (b[0] > a[0] ? (place - a[0]) / (b[0] - a[0]) : 0) * (b[1] - a[1]);
+        if (!s.stepped && (after === 0 && b[0] - place > 1)) continue;
+        marks.push(shape("circle", { cx: place, cy: at, r: 4, fill: s.colour }));
+        rows.push(line(s, number(+y.value(at).toPrecision(3))));
+      }
+    }
+    cursor.replaceChildren(...marks);
+    values.replaceChildren(...rows);
+  }
+  const within = (event) => {
+    const box = svg.getBoundingClientRect();
+    const scale = svg.viewBox.baseVal.width / box.width;
+    return [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
+  };
+  plot.addEventListener("pointermove", (event) => show(...within(event)));
+  plot.addEventListener("pointerdown", (event) => show(...within(event)));
+  plot.addEventListener("pointerleave", () => { if (document.activeElement !== plot) clear(); });
+  plot.addEventListener("blur", clear);
+  plot.addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!by) { if (event.key === "Escape") clear(); return; }
+    const stride = (x.to - x.from) / (event.shiftKey ? 12 : 60);
+    show((place ?? (by > 0 ? x.from - stride : x.to + stride)) + by * stride, null);
+    event.preventDefault();
+  });
+}
+
+/** Saves a text as a file. */
+function save(name, text, type) {
+  const link = make("a", { href: URL.createObjectURL(new Blob([text], { type })), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+const csv = (table) => [...table.rows].map((row) => [...row.cells].map((cell) => {
+  const text = cell.textContent.trim();
+  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}).join(",")).join("\n") + "\n";
 
 for (const node of document.querySelectorAll("figure[data-figure]")) {
   const figure = figures.get(node.dataset.figure);
-  if (!figure || !chartOf(figure)) continue;
-  const picture = node.querySelector(".plot");
-  const host = make("div", { class: "live", hidden: true });
-  let chart = null;
-  const text = ["Zoom and read values", "Back to the picture"];
-  const button = make("button", { type: "button", class: "open", "aria-pressed": "false", onclick: () => {
-    const open = host.hidden;
-    host.hidden = !open;
-    picture.classList.toggle("replaced", open);
-    button.textContent = text[+open];
-    button.setAttribute("aria-pressed", String(open));
-    if (open) chart = new Chart(host, () => chartOf(figure));
-    else { chart?.remove(); chart = null; host.replaceChildren(); }
-  } }, text[0]);
-  picture.after(host, button);
+  const plan = figure && chartOf(figure);
+  if (plan) readable(node, plan);
+  const numbers = node.querySelector("details.numbers");
+  const table = node.querySelector("details.numbers table");
+  const button = (text, act) => make("button", { type: "button", onclick: act }, text);
+  numbers?.append(make("p", { class: "take" },
+    button("Save numbers (csv)", () => save(`${node.dataset.figure}.csv`, csv(table), "text/csv")), " ",
+    button("Save picture (svg)", () => {
+      const svg = node.querySelector(".plot svg").cloneNode(true);
+      svg.querySelector(".cursor")?.remove();
+      svg.style.color = "#1a1a1a";
+      save(`${node.dataset.figure}.svg`, svg.outerHTML, "image/svg+xml");
+    }), " ",
+    button("Full screen", () => node.requestFullscreen?.())));
 }
+
+const study = document.querySelector("#study pre");
+study?.before(make("p", { class: "take" }, make("button", { type: "button",
+  onclick: () => save("study.toml", report.study, "application/toml") }, "Save study.toml")));
+
+// ---- projecting ----------------------------------------------------------------------------------
+
+const help = make("p", { class: "keys", role: "status", hidden: true },
+  "n and p: next and previous heading or figure · f: full screen of the figure in sight · Escape: back · ?: these keys");
+document.body.append(help);
+const stops = () => [...document.querySelectorAll("h1, h2[id], #evidence figure, main > figure, .appendix figure")]
+  .filter((node) => !node.closest("nav") && node.getClientRects().length);
+addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, select, textarea, .chart")) return;
+  if (event.key === "?") { help.hidden = !help.hidden; return; }
+  if (event.key === "f") {
+    if (document.fullscreenElement) { document.exitFullscreen(); return; }
+    const middle = innerHeight / 2;
+    const far = (node) => { const box = node.getBoundingClientRect(); return Math.abs((box.top + box.bottom) / 2 - middle); };
+    const near = stops().filter((node) => node.matches("figure")).sort((a, b) => far(a) - far(b))[0];
+    near?.requestFullscreen?.();
+    return;
+  }
+  const by = { n: 1, p: -1 }[event.key];
+  if (!by) return;
+  const tops = stops().map((node) => [node.getBoundingClientRect().top, node]).sort((a, b) => a[0] - b[0]);
+  const next = by > 0 ? tops.find(([top]) => top > 40) : tops.findLast(([top]) => top < 8);
+  next?.[1].scrollIntoView({ block: "start" });
+});
+
+// Where one is in the contents.
+const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.hash.slice(1), link]));
+const seen = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) {
+    if (!isIntersecting) continue;
+    for (const link of links.values()) link.removeAttribute("aria-current");
+    links.get(target.id)?.setAttribute("aria-current", "location");
+  }
+}, { rootMargin: "0px 0px -70% 0px" });
+for (const id of links.keys()) { const node = document.getElementById(id); if (node) seen.observe(node); }
 
 // ---- looking into a cell -------------------------------------------------------------------------
 
@@ -450,6 +591,9 @@ if (explorer && report.cells.length) {
 
 // ---- printing ------------------------------------------------------------------------------------
 
+// The story is printed; the appendix too, and all of it open, if one asks for it.
+const everything = new URLSearchParams(location.search).has("everything");
+document.documentElement.classList.toggle("everything", everything);
 let closed = [];
 addEventListener("beforeprint", () => {
   closed = [...document.querySelectorAll("details.part:not([open])")];
@@ -458,4 +602,12 @@ addEventListener("beforeprint", () => {
 addEventListener("afterprint", () => {
   for (const part of closed) part.open = false;
 });
+const printing = make("p", { class: "printing" },
+  make("button", { type: "button", onclick: () => print() }, "Print the story"), " ",
+  make("button", { type: "button", onclick: () => {
+    document.documentElement.classList.add("everything");
+    print();
+    document.documentElement.classList.toggle("everything", everything);
+  } }, "Print everything"));
+document.querySelector("footer").append(printing);
 })();

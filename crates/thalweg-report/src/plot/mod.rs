@@ -31,6 +31,19 @@ pub fn svg_file(plot: &Plot) -> String {
     draw(plot, Medium::Column)
 }
 
+/// Whether it wants the whole width of a page: names along both axes.
+pub fn broad(plot: &Plot) -> bool {
+    match plot {
+        Plot::Overview { .. } | Plot::Front { .. } => true,
+        Plot::Intervals { .. }
+        | Plot::Survival { .. }
+        | Plot::Curves { .. }
+        | Plot::Scatter { .. }
+        | Plot::Shares { .. }
+        | Plot::Fit { .. } => false,
+    }
+}
+
 /// The plot in words, for those who do not see it.
 pub fn describe(plot: &Plot) -> String {
     fn list<'a>(names: impl Iterator<Item = &'a String>) -> String {

@@ -64,10 +64,5 @@ pub fn more(run: &Analysis) -> Vec<String> {
     if run.base().replicates > 1 {
         all.push(cell::times(run.base()));
     }
-    if let Some(leading) = &run.along {
-        all.extend(along::changes(run, leading));
-        all.extend(along::kernels(run, leading));
-        all.extend(why::conclusion(run, leading));
-    }
     all
 }

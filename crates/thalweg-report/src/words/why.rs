@@ -18,9 +18,14 @@ pub fn why(run: &Analysis, along: &Along) -> Vec<String> {
     let mut all: Vec<String> = kernels(run, along).into_iter().collect();
     all.extend(run.interventions.iter().map(|i| intervention(run, i)));
     all.extend(conclusion(run, along));
-    all.extend(alike(run, along));
-    all.extend(smallest(run, along));
     all.extend(motion(run, along));
+    all
+}
+
+/// What else was measured of it: limits, larger rates, rates that change.
+pub fn more(run: &Analysis, along: &Along) -> Vec<String> {
+    let mut all: Vec<String> = alike(run, along).into_iter().collect();
+    all.extend(smallest(run, along));
     all.extend(larger_rates(run, along));
     all.extend(along.scheduled.iter().map(|s| scheduled(run, along, s)));
     all

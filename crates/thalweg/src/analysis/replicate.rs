@@ -113,9 +113,9 @@ pub struct LossCurve {
     pub predicted: Vec<f64>,
 }
 
-/// The steps between two losses that are told of a budget: ten thousand, as in a notebook; half of a
-/// budget that is below two of them, and of a long one a twentieth at least, as 1, 2 or 5 times a
-/// power of ten.
+/// The steps between two losses that are told of a budget: ten thousand, as in a notebook; half
+/// of a budget that is below two of them, and of a long one a twentieth at least, as 1, 2 or 5
+/// times a power of ten.
 pub fn printed_every(budget: u64) -> u64 {
     let round = [1, 2, 5].map(|m| (0..18).map(move |k| m * 10u64.pow(k)));
     let at_least = budget.div_ceil(20);
