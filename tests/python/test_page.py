@@ -244,7 +244,7 @@ def test_every_figure_of_curves_answers_hover_and_keys_where_it_is(opened):
         assert any(c.isdigit() for c in values.inner_text()), i
         page.keyboard.press("Escape")
         assert values.locator(".here").count() == 0
-        box = plot.locator("svg").bounding_box()
+        box = plot.locator(".wide svg").bounding_box()
         page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         assert any(c.isdigit() for c in values.inner_text()), i
     # The one picture that a figure has stays the one it has.
@@ -264,7 +264,7 @@ def test_what_the_cursor_reads_is_what_the_axis_says(opened):
     figure.scroll_into_view_if_needed()
     ticks = figure.evaluate(
         """(figure) => {
-          const svg = figure.querySelector("svg");
+          const svg = figure.querySelector(".wide svg");
           const below = +svg.dataset.y.split(" ")[0];
           return [...svg.querySelectorAll("text[text-anchor=middle]")].filter((t) => t.getAttribute("y") > below)
             .map((t) => { const box = t.getBoundingClientRect(), power = t.querySelector("tspan");
@@ -272,7 +272,7 @@ def test_what_the_cursor_reads_is_what_the_axis_says(opened):
         }"""
     )
     checked = 0
-    box = figure.locator("svg").bounding_box()
+    box = figure.locator(".wide svg").bounding_box()
     for text, share in ticks:
         tick = 10.0 ** int(text[3:].replace("−", "-")) if text.startswith("10^") else None
         if tick is None and not text.replace(".", "").isdigit():
@@ -352,7 +352,7 @@ def test_a_phone_does_not_scroll_sideways(opened):
 
 def test_without_script_everything_can_be_read(opened):
     page = opened(java_script_enabled=False)
-    assert page.locator("figure svg").count() == page.locator("figure").count() > 5
+    assert page.locator("figure .wide svg").count() == page.locator("figure").count() > 5
     assert page.locator("noscript").count() == 1
     assert "thalweg explain" in page.locator("#look").inner_text()
     assert "Fewest steps: d = 4" in page.locator(".verdict").inner_text()
@@ -380,18 +380,19 @@ def test_the_gallery_links_its_pages(opened, folder, tmp_path):
     assert done.returncode == 0, done.stderr
     page = opened(path=tmp_path / "index.html")
     assert page.locator("article svg").count() == 1
-    assert "d = 4, predicted" in page.locator("article").inner_text()
+    said = page.locator("article").inner_text()
+    assert "d = 4" in said and "predicted" in said
     href = page.locator("article a").get_attribute("href")
     assert (tmp_path / href).read_bytes().startswith(b"<!DOCTYPE html>")
 
 
 def test_the_page_of_the_largest_built_in_study_stays_small(folder):
-    """The page grows with cells, not with replicates: about 30 kB a cell at most, and a picture of a
-    fitted function, of which there are few."""
+    """The page grows with cells, not with replicates: about 40 kB a cell at most, and a picture of a
+    fitted function, of which there are few, each for windows and for telephones."""
     cells = len(list((folder / "cells").glob("*.record")))
     pictures = len(list((folder / "figures").glob("fit-*.svg")))
     size = (folder / "report.html").stat().st_size
-    assert size < 200_000 + 40_000 * cells + 70_000 * pictures, size
+    assert size < 200_000 + 45_000 * cells + 140_000 * pictures, size
     assert pictures <= 2
 
 

@@ -42,13 +42,23 @@ pub(super) fn place(log: bool, value: f64) -> Option<f64> {
 impl Axis {
     /// An axis over all `places` with some air; `None` if there are none.
     pub(super) fn over(log: bool, places: impl Iterator<Item = f64>) -> Option<Self> {
+        Self::spanning(log, false, places)
+    }
+
+    /// An axis over all `places`, which has ticks of its own and so need not reach a power of ten.
+    pub(super) fn marked(log: bool, places: impl Iterator<Item = f64>) -> Option<Self> {
+        Self::spanning(log, true, places)
+    }
+
+    fn spanning(log: bool, marked: bool, places: impl Iterator<Item = f64>) -> Option<Self> {
         let (low, high) = places.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), p| {
             (l.min(p), h.max(p))
         });
         if low > high {
             return None;
         }
-        let (low, high) = if log && (high.floor() - low.ceil()) < 1.0 {
+        let few = log && (high.floor() - low.ceil()) < 1.0 && (!marked || high - low < 1e-9);
+        let (low, high) = if few {
             // Too short to hold two powers of ten.
             let (floor, ceil) = (low.floor(), high.ceil());
             (
@@ -98,6 +108,29 @@ impl Axis {
     /// The pixel of a place.
     pub(super) fn at(&self, place: f64) -> f64 {
         self.from + (place - self.low) / (self.high - self.low) * (self.to - self.from)
+    }
+
+    /// Ticks at given values, those whose names would touch another's left out.
+    pub(super) fn ticks_at(&self, values: &[(f64, String)]) -> Vec<Tick> {
+        let log = matches!(self.scale, Scale::Log);
+        let mut all: Vec<(f64, &String)> = (values.iter())
+            .filter_map(|(v, name)| Some((place(log, *v)?, name)))
+            .filter(|(at, _)| (self.low..=self.high).contains(at))
+            .collect();
+        all.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut free = f64::NEG_INFINITY;
+        let tick = |(at, name): (f64, &String)| {
+            let half = 0.5 * text_width(name);
+            let fits = self.at(at) - half > free;
+            if fits {
+                free = self.at(at) + half + 4.0;
+            }
+            Tick {
+                place: at,
+                label: fits.then(|| escape(name)),
+            }
+        };
+        all.into_iter().map(tick).collect()
     }
 
     /// An attribute for the page's script: both ends in pixels, both as places, and whether a place
@@ -222,6 +255,18 @@ pub(super) fn frame(
     axes: (Axis, Axis),
     labels: (&str, &str),
 ) -> (Axis, Axis, f64) {
+    marked_frame(canvas, top, height, axes, labels, &[])
+}
+
+/// The same with marks at given values of the horizontal axis, if there are any.
+pub(super) fn marked_frame(
+    canvas: &mut Canvas,
+    top: f64,
+    height: f64,
+    axes: (Axis, Axis),
+    labels: (&str, &str),
+    x_ticks: &[(f64, String)],
+) -> (Axis, Axis, f64) {
     let top = top + 24.0;
     let bottom = top + height;
     let left = 12.0
@@ -250,7 +295,12 @@ pub(super) fn frame(
             canvas.line((left, at), (left + 3.0, at), AXIS);
         }
     }
-    for Tick { place, label } in x.ticks() {
+    let ticks = if x_ticks.is_empty() {
+        x.ticks()
+    } else {
+        x.ticks_at(x_ticks)
+    };
+    for Tick { place, label } in ticks {
         let at = x.at(place);
         canvas.line(
             (at, bottom),

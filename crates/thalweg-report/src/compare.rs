@@ -4,8 +4,9 @@ use thalweg::analysis::Analysis;
 use thalweg::analysis::comparison::Compared;
 use thalweg::analysis::summary::{Reaches, Summary};
 
-use super::page::{Block, Figure, IntervalRow, Line, Part, Plot, ShareRow, Table};
-use super::words::comparison::{self, names, reference};
+use super::hue;
+use super::page::{Block, Figure, Hue, IntervalRow, Line, Part, Plot, Series, ShareRow, Table};
+use super::words::comparison::{self, against, names};
 use super::words::numbers::{self, chance, count, difference, interval, list, number, steps};
 use super::words::{cell, setting};
 use super::{column, slug};
@@ -130,7 +131,7 @@ fn outcomes(run: &Analysis, compared: &Compared) -> Table {
 
 fn paired(run: &Analysis, compared: &Compared) -> Table {
     let caption = format!(
-        "{0}: against {1}, on the same draws: the ratio of hitting times, median over all pairs \
+        "{0}: {1}, on the same draws: the ratio of hitting times, median over all pairs \
          (a replicate that does not get there counts as later than its budget, one that never \
          will as never; `>` and `<` where that leaves the median open) with its 95 % interval; in \
          how many pairs both get there, one, neither; the difference of success with Newcombe's \
@@ -138,7 +139,7 @@ fn paired(run: &Analysis, compared: &Compared) -> Table {
          median that the initial kernels predict, and the infinitely wide network; the main cause \
          among the failures.",
         compared.name,
-        reference(run, compared).replace('`', "")
+        against(run, compared).replace('`', "")
     );
     let heads = [
         ("steps, paired", true),
@@ -202,10 +203,20 @@ fn success(run: &Analysis, compared: &Compared) -> Figure {
     }
 }
 
+/// The name of what theory says of the median.
+const PREDICTED: &str = "predicted median";
+
+/// Whether numbers are all positive and span a decade or more.
+pub(super) fn decades(numbers: &[(f64, usize)]) -> bool {
+    let all = || numbers.iter().map(|(v, _)| *v);
+    let least = all().fold(f64::INFINITY, f64::min);
+    least > 0.0 && all().fold(0.0, f64::max) >= 10.0 * least
+}
+
 /// Steps against a key whose values are numbers; none if they are not, or few.
 fn against_number(run: &Analysis, compared: &Compared) -> Option<Figure> {
     let numbers = compared.numbers.as_ref().filter(|n| n.len() >= DRAWN)?;
-    let line = |name: &str, dashed: bool, of: &dyn Fn(&Summary) -> Option<f64>| {
+    let line = |name: &str, hue: usize, of: &dyn Fn(&Summary) -> Option<f64>| {
         let points = numbers.iter().map(|(v, at)| {
             let steps = of(summary(run, compared, *at));
             (*v, steps.unwrap_or(f64::NAN))
@@ -214,17 +225,16 @@ fn against_number(run: &Analysis, compared: &Compared) -> Option<Figure> {
             name: name.into(),
             points: points.collect(),
             band: Vec::new(),
-            dashed,
+            dashed: name == PREDICTED,
+            hue: Hue::Distinct(hue),
         }
     };
     let step = |step: Option<u64>| step.map(|t| t as f64);
     let mut lines = vec![
-        line("median", false, &|s| step(s.steps.median.step)),
-        line("predicted median", true, &|s| Some(s.by_start()?.median)),
-        line("80 % quantile", false, &|s| step(s.steps.q80.step)),
-        line("at infinite width", false, &|s| {
-            Some(s.by_infinite()?.median)
-        }),
+        line("median", 0, &|s| step(s.steps.median.step)),
+        line(PREDICTED, 0, &|s| Some(s.by_start()?.median)),
+        line("80 % quantile", 1, &|s| step(s.steps.q80.step)),
+        line("at infinite width", 2, &|s| Some(s.by_infinite()?.median)),
     ];
     // What is out of reach by far would flatten what was seen.
     let budgets = numbers.iter();
@@ -250,9 +260,10 @@ fn against_number(run: &Analysis, compared: &Compared) -> Option<Figure> {
             lines,
             x_label: setting::axis(compared.keys.first()?),
             y_label: "steps".into(),
-            log_x: true,
+            log_x: decades(numbers),
             log_y: true,
             reference_y: None,
+            x_ticks: numbers.iter().map(|(v, _)| (*v, number(*v))).collect(),
         },
     })
 }
@@ -281,7 +292,11 @@ fn bifurcation(run: &Analysis, compared: &Compared) -> Option<Figure> {
             count(most as u64)
         ),
         plot: Plot::Scatter {
-            groups: vec![("last losses".into(), dots.collect())],
+            groups: vec![Series {
+                name: "last losses".into(),
+                points: dots.collect(),
+                hue: Hue::Distinct(0),
+            }],
             x_label: "rate".into(),
             y_label: "loss".into(),
             log_x: false,
@@ -323,7 +338,11 @@ fn survival(run: &Analysis, compared: &Compared) -> Figure {
     let names = names(run, compared).into_iter().enumerate();
     let curves = names
         .filter(|(at, _)| shown.contains(at))
-        .map(|(at, name)| (name, summary(run, compared, at).survival.clone()));
+        .map(|(at, name)| Series {
+            name,
+            points: summary(run, compared, at).survival.clone(),
+            hue: hue::member(run, compared, at),
+        });
     Figure {
         name: format!("{}-survival", slug(&compared.name)),
         caption: format!(
@@ -333,6 +352,7 @@ fn survival(run: &Analysis, compared: &Compared) -> Figure {
         plot: Plot::Survival {
             curves: curves.collect(),
             x_label: "step".into(),
+            marks: Vec::new(),
         },
     }
 }

@@ -5,7 +5,7 @@ use thalweg::analysis::Analysis;
 use thalweg::analysis::followed::{Followed, Look};
 use thalweg::analysis::summary::Summary;
 
-use super::page::{Block, Figure, Line, Part, Plot};
+use super::page::{Block, Figure, Hue, Line, Part, Plot};
 use super::words;
 
 /// Cells whose runs are drawn.
@@ -116,7 +116,7 @@ fn plot(
     log_y: bool,
     reference_y: Option<f64>,
 ) -> Plot {
-    let line = |f: &Followed, (at, (name, of)): (usize, &Quantity<'_>)| Line {
+    let line = |hue: usize, f: &Followed, (at, (name, of)): (usize, &Quantity<'_>)| Line {
         name: format!("replicate {}{name}", f.replicate),
         points: (f.looks.iter())
             .map(|look| (look.step as f64, of(look)))
@@ -124,9 +124,10 @@ fn plot(
             .collect(),
         band: Vec::new(),
         dashed: at > 0,
+        hue: Hue::Distinct(hue),
     };
-    let lines = (s.followed.iter())
-        .flat_map(|f| quantities.iter().enumerate().map(move |q| line(f, q)))
+    let lines = (s.followed.iter().enumerate())
+        .flat_map(|(i, f)| quantities.iter().enumerate().map(move |q| line(i, f, q)))
         .filter(|line| !line.points.is_empty());
     Plot::Curves {
         lines: lines.collect(),
@@ -135,5 +136,6 @@ fn plot(
         log_x: true,
         log_y,
         reference_y,
+        x_ticks: Vec::new(),
     }
 }

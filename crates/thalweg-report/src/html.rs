@@ -90,7 +90,7 @@ pub(super) fn prose(text: &str) -> String {
 /// Text whose numbers stay on one line: with their per cent sign, exponent, and the other end of
 /// their interval.
 fn unbroken(text: &str) -> String {
-    let text = text.replace(" %", "\u{a0}%");
+    let text = text.replace(" %", "\u{a0}%").replace("× ", "×\u{a0}");
     let all: Vec<char> = text.chars().collect();
     let digit = |i: Option<usize>| i.and_then(|i| all.get(i)).is_some_and(char::is_ascii_digit);
     let mut out = String::with_capacity(text.len());
@@ -134,8 +134,8 @@ mod tests {
     use thalweg::analysis::summary::Reaches;
 
     use super::super::page::{
-        Figure, FitPoint, Heading, IntervalRow, Line, OverviewDot, OverviewRow, Part, Plot,
-        Section, ShareRow,
+        Figure, FitPoint, Heading, Hue, IntervalRow, Line, OverviewDot, OverviewRow, Part, Plot,
+        Section, Series, ShareRow,
     };
     use super::*;
 
@@ -159,7 +159,12 @@ mod tests {
     /// Every kind of plot of the same points, all of its text being `text`.
     fn plots(text: &str, points: &[(f64, f64)]) -> Vec<Plot> {
         let label = || text.to_owned();
-        let named = || vec![(label(), points.to_vec()), (label(), points.to_vec())];
+        let series = |hue| Series {
+            name: label(),
+            points: points.to_vec(),
+            hue,
+        };
+        let named = || vec![series(Hue::Distinct(9)), series(Hue::Ordered(0.3))];
         let row = |&(value, low): &(f64, f64)| IntervalRow {
             label: label(),
             value,
@@ -174,6 +179,7 @@ mod tests {
             points: points.to_vec(),
             band: band.clone(),
             dashed,
+            hue: Hue::Ordered(1.5),
         };
         let target = points.first().map_or(0.8, |p| p.0);
         let mut plots = vec![
@@ -185,6 +191,7 @@ mod tests {
             Plot::Survival {
                 curves: named(),
                 x_label: label(),
+                marks: points.iter().map(|p| (p.0, label())).collect(),
             },
         ];
         for (log_x, log_y) in [(false, false), (false, true), (true, false), (true, true)] {
@@ -198,6 +205,7 @@ mod tests {
                 log_x,
                 log_y,
                 reference_y,
+                x_ticks: points.iter().map(|p| (p.0, label())).collect(),
             });
         }
         for (log_x, log_y, diagonal) in [
@@ -291,6 +299,7 @@ mod tests {
             Block::Text(s()),
             Block::Table(table.clone()),
             Block::Code(s()),
+            Block::List(vec![s(), s()]),
             Block::Part(Part {
                 title: s(),
                 lead: s(),
@@ -421,6 +430,7 @@ mod tests {
             points,
             band: vec![],
             dashed: false,
+            hue: Hue::Distinct(0),
         };
         let plot = |lines| Plot::Curves {
             lines,
@@ -429,6 +439,7 @@ mod tests {
             log_x: false,
             log_y: true,
             reference_y: None,
+            x_ticks: Vec::new(),
         };
         let svg = plot::svg(&plot(vec![line]));
         assert!(svg.len() < 20_000, "{}", svg.len());
@@ -438,11 +449,16 @@ mod tests {
     #[test]
     fn more_curves_than_colours_stay_apart() {
         let curves = (0..10)
-            .map(|i| (format!("d = {i}"), vec![(1.0, 0.9), (100.0, 0.1)]))
+            .map(|i| Series {
+                name: format!("d = {i}"),
+                points: vec![(1.0, 0.9), (100.0, 0.1)],
+                hue: Hue::Distinct(i),
+            })
             .collect();
         let svg = plot::svg(&Plot::Survival {
             curves,
             x_label: "step".to_owned(),
+            marks: Vec::new(),
         });
         assert_picture(&svg);
         // Three curves beyond the seven colours: one ring in the legend and two or more on the

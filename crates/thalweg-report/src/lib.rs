@@ -43,6 +43,7 @@ pub mod explore;
 mod followed;
 pub mod gallery;
 mod html;
+mod hue;
 mod latex;
 mod outline;
 pub mod page;
@@ -210,7 +211,7 @@ fn blocks(page: &Page) -> Vec<&Block> {
 pub fn figures(page: &Page) -> Vec<&Figure> {
     let inside = blocks(page).into_iter().filter_map(|b| match b {
         Block::Figure(figure) => Some(figure),
-        Block::Text(_) | Block::Table(_) | Block::Code(_) | Block::Part(_) => None,
+        Block::Text(_) | Block::List(_) | Block::Table(_) | Block::Code(_) | Block::Part(_) => None,
     });
     page.picture.iter().chain(inside).collect()
 }
@@ -219,7 +220,9 @@ pub fn figures(page: &Page) -> Vec<&Figure> {
 pub fn tables(page: &Page) -> Vec<&Table> {
     let inside = blocks(page).into_iter().filter_map(|b| match b {
         Block::Table(table) => Some(table),
-        Block::Text(_) | Block::Figure(_) | Block::Code(_) | Block::Part(_) => None,
+        Block::Text(_) | Block::List(_) | Block::Figure(_) | Block::Code(_) | Block::Part(_) => {
+            None
+        }
     });
     inside.collect()
 }

@@ -80,6 +80,8 @@ pub struct Section {
 pub enum Block {
     /// A paragraph.
     Text(String),
+    /// Items of a list, each a paragraph.
+    List(Vec<String>),
     /// A table.
     Table(Table),
     /// A plot with its caption.
@@ -155,11 +157,13 @@ pub enum Plot {
     },
     /// Share of runs not yet below the loss, against the step (logarithmic).
     Survival {
-        /// Name and `(step, share from this step on)`, a step function. Before its first point, or
-        /// its last at a step of at most 0, a curve is 1.
-        curves: Vec<(String, Vec<(f64, f64)>)>,
+        /// `(step, share from this step on)`, a step function. Before its first point, or its last
+        /// at a step of at most 0, a curve is 1.
+        curves: Vec<Series>,
         /// What the steps are.
         x_label: String,
+        /// Steps that are marked by vertical lines, each with its name: budgets.
+        marks: Vec<(f64, String)>,
     },
     /// Lines with optional bands, usually loss against step.
     Curves {
@@ -175,11 +179,14 @@ pub enum Plot {
         log_y: bool,
         /// A horizontal line, for example the loss that counts as success.
         reference_y: Option<f64>,
+        /// The values that were tried, with their names, which mark the horizontal axis; round
+        /// numbers do if there are none.
+        x_ticks: Vec<(f64, String)>,
     },
     /// Points, usually predicted against observed.
     Scatter {
-        /// Name and points of each group.
-        groups: Vec<(String, Vec<(f64, f64)>)>,
+        /// The points, group by group.
+        groups: Vec<Series>,
         /// Name of the horizontal axis.
         x_label: String,
         /// Name of the vertical axis.
@@ -313,10 +320,28 @@ pub struct IntervalRow {
     pub base: bool,
 }
 
-/// A named line of [`Plot::Curves`].
-///
-/// A dashed line takes the colour of the solid line just before it, so a prediction listed after
-/// its measurement is seen to belong to it.
+/// The colour of a series: a setting has the same one in every figure.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hue {
+    /// One of its kind: its number among distinct colours, from 0 on.
+    Distinct(usize),
+    /// Its place among ordered settings, from 0 (dark) to 1 (light).
+    Ordered(f64),
+}
+
+/// Named points of one colour.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Series {
+    /// Name in the legend.
+    pub name: String,
+    /// `(x, y)`.
+    pub points: Vec<(f64, f64)>,
+    /// Its colour.
+    pub hue: Hue,
+}
+
+/// A named line of [`Plot::Curves`]. A prediction has the colour of its measurement, and is dashed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Line {
     /// Name in the legend.
@@ -327,4 +352,6 @@ pub struct Line {
     pub band: Vec<(f64, f64, f64)>,
     /// Whether the line is a prediction.
     pub dashed: bool,
+    /// Its colour.
+    pub hue: Hue,
 }

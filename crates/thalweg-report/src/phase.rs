@@ -2,6 +2,7 @@
 //! critical line, and where a network starts.
 
 use super::axis::{Axis, frame};
+use super::page::Hue;
 use super::svg::{Canvas, Mark, Medium, Style, escape, text_width};
 use thalweg::theory::mean_field::Phase;
 use thalweg::theory::phase::{LayerPhase, PhaseMap};
@@ -31,7 +32,10 @@ pub fn layer_name(layers: &LayerPhase) -> String {
 
 /// The map as an SVG of its own: dark on white, the same bytes every time.
 pub fn phase_svg(map: &PhaseMap) -> String {
-    let style = |series, mark| Style { series, mark };
+    let style = |hue, mark| Style {
+        hue: Hue::Distinct(hue),
+        mark,
+    };
     let (order, chaos) = (style(0, Mark::Solid), style(1, Mark::Solid));
     let (line, mark) = (style(6, Mark::Solid), style(2, Mark::Dots));
     let mut canvas = Canvas::new(Medium::Column);
@@ -63,7 +67,7 @@ pub fn phase_svg(map: &PhaseMap) -> String {
         let (fill, opacity) = match point.phase {
             Phase::Ordered | Phase::Critical => (order.colour(), strength(point.depth_c)),
             Phase::Chaotic => (chaos.colour(), strength(point.depth_c)),
-            Phase::Unbounded => ("currentColor", 0.45),
+            Phase::Unbounded => ("currentColor".into(), 0.45),
         };
         canvas.rect(
             (x.at(columns[i]), y.at(*top)),

@@ -7,7 +7,7 @@ use thalweg::analysis::summary::Summary;
 use super::page::{Block, Figure, FitPoint, OverviewDot, OverviewRow, Plot};
 use super::slug;
 use super::story::pick;
-use super::words::numbers::{count, number, percent};
+use super::words::numbers::{capital, count, number, percent};
 use super::words::setting;
 
 /// What every other choice on the same data costs; none without comparisons of it.
@@ -32,7 +32,18 @@ pub(super) fn overview(run: &Analysis) -> Option<Figure> {
 
 /// What all that was tried at another place costs; none without anything to compare.
 pub(super) fn overview_at(run: &Analysis, place: &str, here: &[&Compared]) -> Option<Figure> {
-    let rows = here.iter().map(|compared| row(run, compared, &|_| true));
+    let rows = here.iter().map(|compared| {
+        let mut row = row(run, compared, &|_| true);
+        // The title says where.
+        let what = row
+            .label
+            .strip_prefix(place)
+            .map(|rest| rest.trim_start_matches(": "));
+        if let Some(what) = what.filter(|rest| !rest.is_empty() && *rest != row.label) {
+            row.label = capital(what);
+        }
+        row
+    });
     let reference = &run.cells[here.first()?.reference];
     let label = match reference.steps.median.step {
         Some(t) => format!("the base cell there: {} steps", count(t)),

@@ -49,7 +49,7 @@ fn raster(svg: &str) -> Result<Vec<u8>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::page::{Line, Plot};
+    use crate::page::{Hue, Line, Plot};
 
     fn falling(from: f64, to: f64) -> Plot {
         Plot::Curves {
@@ -58,12 +58,14 @@ mod tests {
                 points: vec![(0.0, from), (1.0, to)],
                 band: Vec::new(),
                 dashed: false,
+                hue: Hue::Distinct(0),
             }],
             x_label: "step".into(),
             y_label: "loss".into(),
             log_x: false,
             log_y: false,
             reference_y: None,
+            x_ticks: Vec::new(),
         }
     }
 

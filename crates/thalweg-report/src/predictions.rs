@@ -6,7 +6,8 @@ use thalweg::analysis::forecast::Forecast;
 use thalweg::analysis::summary::Summary;
 
 use super::column;
-use super::page::{Block, Figure, Part, Plot, Table};
+use super::hue;
+use super::page::{Block, Figure, Hue, Part, Plot, Series, Table};
 use super::story::closed;
 use super::words::numbers::{count, number, range};
 use super::words::{setting, theory};
@@ -67,9 +68,18 @@ fn predicted_observed(run: &Analysis) -> Option<Figure> {
     } else {
         String::new()
     };
-    let groups: Vec<(String, Vec<(f64, f64)>)> = (shown.into_iter().take(GROUPS))
-        .filter_map(|(cell, name)| Some((name, run.cells[cell].by_start()?.pairs.clone())))
-        .filter(|(_, pairs)| !pairs.is_empty())
+    let groups: Vec<Series> = (shown.into_iter().take(GROUPS).enumerate())
+        .filter_map(|(at, (cell, name))| {
+            Some(Series {
+                name,
+                points: run.cells[cell].by_start()?.pairs.clone(),
+                hue: match run.along {
+                    Some(_) => hue::cell(run, cell),
+                    None => Hue::Distinct(at),
+                },
+            })
+        })
+        .filter(|group| !group.points.is_empty())
         .collect();
     (!groups.is_empty()).then(|| Figure {
         name: "predicted-observed".into(),
@@ -100,17 +110,18 @@ fn late(run: &Analysis) -> Option<Figure> {
             .into(),
         plot: Plot::Scatter {
             groups: vec![
-                (
-                    "kernel at the end".into(),
-                    late.decays.iter().map(|l| (l.by_end, l.measured)).collect(),
-                ),
-                (
-                    "kernel at the start".into(),
-                    late.decays
-                        .iter()
+                Series {
+                    name: "kernel at the end".into(),
+                    points: late.decays.iter().map(|l| (l.by_end, l.measured)).collect(),
+                    hue: Hue::Distinct(0),
+                },
+                Series {
+                    name: "kernel at the start".into(),
+                    points: (late.decays.iter())
                         .map(|l| (l.by_start, l.measured))
                         .collect(),
-                ),
+                    hue: Hue::Distinct(1),
+                },
             ],
             x_label: "predicted decay per step".into(),
             y_label: "measured decay per step".into(),
@@ -123,18 +134,21 @@ fn late(run: &Analysis) -> Option<Figure> {
 
 /// Predicted against observed shares of success, a point for each cell; none without predictions.
 fn calibration(run: &Analysis) -> Option<Figure> {
-    let group = |name: &str, of: &dyn Fn(&Summary) -> Option<&Forecast>| {
+    let group = |hue: usize, name: &str, of: &dyn Fn(&Summary) -> Option<&Forecast>| {
         let point = |s: &Summary| Some((of(s)?.success, s.share));
-        let points: Vec<(f64, f64)> = run.cells.iter().filter_map(point).collect();
-        (name.to_string(), points)
+        Series {
+            name: name.to_string(),
+            points: run.cells.iter().filter_map(point).collect(),
+            hue: Hue::Distinct(hue),
+        }
     };
     let mut groups = vec![
-        group("own initial kernels", &|s| s.by_start()),
-        group("infinite width", &|s| s.by_infinite()),
+        group(0, "own initial kernels", &|s| s.by_start()),
+        group(1, "infinite width", &|s| s.by_infinite()),
     ];
-    groups.retain(|(_, points)| !points.is_empty());
+    groups.retain(|group| !group.points.is_empty());
     // One point is no calibration.
-    (groups.iter().any(|(_, points)| points.len() > 1)).then(|| Figure {
+    (groups.iter().any(|group| group.points.len() > 1)).then(|| Figure {
         name: "calibration".into(),
         caption: "Calibration: the share of replicates that theory expects below the loss within \
                   the budget (by the networks' own initial kernels, and by those of infinitely \

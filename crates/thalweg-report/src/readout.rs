@@ -1,6 +1,6 @@
 //! The numbers of a figure as a table, for those who do not see it.
 
-use super::page::{Heading, Line, Plot, Table};
+use super::page::{Heading, Line, Plot, Series, Table};
 use super::words::numbers::{number, percent};
 
 /// Most rows of a table of lines.
@@ -23,9 +23,11 @@ pub(super) fn table(plot: &Plot) -> Table {
             });
             build(x_label, &heads, rows.collect())
         }
-        Plot::Survival { curves, x_label } => {
+        Plot::Survival {
+            curves, x_label, ..
+        } => {
             let shares = [0.9, 0.5, 0.2, 0.1, 0.01];
-            let rows = curves.iter().map(|(name, points)| {
+            let rows = curves.iter().map(|Series { name, points, .. }| {
                 let mut row = vec![name.clone()];
                 // The first step from which at most this share is left.
                 row.extend(shares.map(|share| {
@@ -58,7 +60,7 @@ pub(super) fn table(plot: &Plot) -> Table {
                     &points.iter().map(of).collect::<Vec<_>>(),
                 ))
             };
-            let rows = groups.iter().map(|(name, points)| {
+            let rows = groups.iter().map(|Series { name, points, .. }| {
                 vec![
                     name.clone(),
                     points.len().to_string(),

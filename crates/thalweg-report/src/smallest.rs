@@ -5,7 +5,8 @@ use thalweg::analysis::along::Along;
 use thalweg::analysis::smallest::Smallest;
 
 use super::column;
-use super::page::{Block, Figure, Line, Plot, Table};
+use super::compare::decades;
+use super::page::{Block, Figure, Hue, Line, Plot, Table};
 use super::words::numbers::{count, number, range, steps};
 use super::words::setting;
 
@@ -27,38 +28,43 @@ pub(super) fn blocks(run: &Analysis, along: &Along) -> Vec<Block> {
 }
 
 fn figure(along: &Along, points: &[Smallest]) -> Figure {
-    let line = |name: &str, dashed: bool, of: &dyn Fn(&Smallest) -> Option<f64>| Line {
-        name: name.into(),
-        points: (points.iter())
-            .filter_map(|p| Some((p.number, of(p)?)))
-            .collect(),
-        band: Vec::new(),
-        dashed,
-    };
+    let line =
+        |name: &str, (hue, dashed): (usize, bool), of: &dyn Fn(&Smallest) -> Option<f64>| Line {
+            name: name.into(),
+            points: (points.iter())
+                .filter_map(|p| Some((p.number, of(p)?)))
+                .collect(),
+            band: Vec::new(),
+            dashed,
+            hue: Hue::Distinct(hue),
+        };
     let measured = Line {
         band: (points.iter())
             .filter(|p| p.measured.is_some())
             .map(|p| (p.number, p.band.low, p.band.high))
             .collect(),
-        ..line("λmin, measured", false, &|p| p.measured)
+        ..line("λmin, measured", (0, false), &|p| p.measured)
     };
     let mut lines = vec![
         measured,
-        line("λmin at infinite width", true, &|p| p.infinite),
-        line("bound by two points", false, &|p| p.two_point),
+        line("λmin at infinite width", (0, true), &|p| p.infinite),
+        line("bound by two points", (1, false), &|p| p.two_point),
     ];
     // What is the same everywhere says nothing of the way.
     let moves = points.iter().any(|p| p.nearest != points[0].nearest);
     if moves {
-        lines.push(line("nearest pair", false, &|p| p.nearest));
-        lines.push(line("its law, as N^(−2/d)", true, &|p| p.nearest_law));
+        lines.push(line("nearest pair", (2, false), &|p| p.nearest));
+        lines.push(line("its law, as N^(−2/d)", (2, true), &|p| {
+            p.nearest_law
+        }));
     }
     let degrees = points.iter().any(|p| p.degree != points[0].degree);
     if degrees {
         let degree = |p: &Smallest| (p.degree > 0).then_some(p.degree as f64);
-        lines.push(line("degree needed", false, &degree));
+        lines.push(line("degree needed", (3, false), &degree));
     }
     lines.retain(|l| !l.points.is_empty());
+    let numbers: Vec<(f64, usize)> = points.iter().map(|p| (p.number, p.cell)).collect();
     let with = |said: bool, text: &'static str| if said { text } else { "" };
     Figure {
         name: "smallest-eigenvalue".into(),
@@ -85,9 +91,10 @@ fn figure(along: &Along, points: &[Smallest]) -> Figure {
             } else {
                 "eigenvalue".into()
             },
-            log_x: true,
+            log_x: decades(&numbers),
             log_y: true,
             reference_y: None,
+            x_ticks: numbers.iter().map(|(v, _)| (*v, number(*v))).collect(),
         },
     }
 }

@@ -9,7 +9,8 @@ use thalweg::analysis::summary::{IntervalKind, Summary};
 use thalweg::decide::Choice;
 
 use super::compare::{causes, part, spectra};
-use super::page::{Block, Figure, Line, Part, Plot, Section, Table};
+use super::hue;
+use super::page::{Block, Figure, Hue, Line, Part, Plot, Section, Table};
 use super::words::along::changes;
 use super::words::comparison::{helped, lost, names};
 use super::words::families::multiplicity;
@@ -125,7 +126,7 @@ impl Told {
     /// appendix; of nothing, nothing.
     fn add(&mut self, title: &str, detail: &str, blocks: Vec<Block>) {
         let story = |block: &Block| match block {
-            Block::Text(_) | Block::Figure(_) | Block::Code(_) => true,
+            Block::Text(_) | Block::List(_) | Block::Figure(_) | Block::Code(_) => true,
             Block::Table(_) | Block::Part(_) => false,
         };
         let (shown, looked_up): (Vec<Block>, Vec<Block>) = blocks.into_iter().partition(story);
@@ -145,7 +146,7 @@ impl Told {
 /// The base cell: how it does, and where it stands among the others on the same data.
 fn choice(run: &Analysis, decided: &[Choice]) -> Vec<Block> {
     let base = run.base();
-    let mut blocks = texts(words::author(run));
+    let mut blocks = author(run);
     let standing = cell::standing(run);
     if standing.is_empty() {
         blocks.push(Block::Text(cell::times(base)));
@@ -154,6 +155,19 @@ fn choice(run: &Analysis, decided: &[Choice]) -> Vec<Block> {
     blocks.extend(pictures::overview(run).map(Block::Figure));
     blocks.extend(cell::restarts(run, base).map(Block::Text));
     blocks.extend(decision::blocks(decided));
+    blocks
+}
+
+/// The author's own words: paragraphs, and lines that begin with a dash as lists.
+fn author(run: &Analysis) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    for text in words::author(run) {
+        match (text.strip_prefix("- "), blocks.last_mut()) {
+            (Some(item), Some(Block::List(items))) => items.push(item.into()),
+            (Some(item), _) => blocks.push(Block::List(vec![item.into()])),
+            (None, _) => blocks.push(Block::Text(text)),
+        }
+    }
     blocks
 }
 
@@ -199,7 +213,7 @@ fn leading(run: &Analysis, all: &[&Compared]) -> Vec<Block> {
 
 /// Observed quantiles of the loss, each up to where it first gets below the threshold, beside the
 /// median of the initial kernels' predictions.
-fn losses(s: &Summary, observed: String, predicted: String) -> Vec<Line> {
+fn losses(s: &Summary, hue: Hue, observed: String, predicted: String) -> Vec<Line> {
     let below = s.setting.success.loss_below;
     // A run that ended keeps its last loss, which is no course of it.
     let end = |values: &[f64]| {
@@ -220,12 +234,14 @@ fn losses(s: &Summary, observed: String, predicted: String) -> Vec<Line> {
             .map(|(t, (low, high))| (t, low.max(below).min(*high), *high))
             .collect(),
         dashed: false,
+        hue,
     }];
     lines.extend(s.loss.predicted.as_ref().map(|values| Line {
         name: predicted,
         points: values.iter().map(|(t, loss)| (*t as f64, *loss)).collect(),
         band: Vec::new(),
         dashed: true,
+        hue,
     }));
     lines
 }
@@ -238,6 +254,7 @@ fn curves(base: &Summary, lines: Vec<Line>) -> Plot {
         log_x: true,
         log_y: true,
         reference_y: Some(base.setting.success.loss_below),
+        x_ticks: Vec::new(),
     }
 }
 
@@ -306,19 +323,25 @@ fn why(run: &Analysis, interventions: &[&Compared]) -> Vec<Block> {
 /// Median eigenvalues at the start and at the end; none where there are few, which are in the
 /// table.
 fn spectrum(run: &Analysis) -> Option<Figure> {
-    let line = |name: String, dashed: bool, values: &[f64]| Line {
+    let line = |cell: usize, name: String, dashed: bool, values: &[f64]| Line {
         name,
         points: (1..).map(f64::from).zip(values.iter().copied()).collect(),
         band: Vec::new(),
         dashed,
+        hue: hue::cell(run, cell),
     };
     let lines: Vec<Line> = pick(run)
         .into_iter()
-        .filter_map(|(cell, name)| Some((run.cells[cell].looked.as_ref()?, name)))
-        .flat_map(|(looked, name)| {
+        .filter_map(|(cell, name)| Some((cell, run.cells[cell].looked.as_ref()?, name)))
+        .flat_map(|(cell, looked, name)| {
             [
-                line(format!("{name}, start"), false, &looked.start_spectrum),
-                line(format!("{name}, end"), true, &looked.end_spectrum),
+                line(
+                    cell,
+                    format!("{name}, start"),
+                    false,
+                    &looked.start_spectrum,
+                ),
+                line(cell, format!("{name}, end"), true, &looked.end_spectrum),
             ]
         })
         .filter(|line| !line.points.is_empty())
@@ -336,6 +359,7 @@ fn spectrum(run: &Analysis) -> Option<Figure> {
             log_x: false,
             log_y: true,
             reference_y: None,
+            x_ticks: Vec::new(),
         },
     })
 }
@@ -347,11 +371,16 @@ pub(super) fn picture(run: &Analysis) -> Figure {
     let mut lines: Vec<Line> = if run.along.is_some() {
         let of = |(cell, name): (usize, String)| {
             let predicted = format!("{name}, predicted");
-            losses(&run.cells[cell], name, predicted)
+            losses(&run.cells[cell], hue::cell(run, cell), name, predicted)
         };
         pick(run).into_iter().flat_map(of).collect()
     } else {
-        losses(base, "observed".into(), "initial kernel".into())
+        losses(
+            base,
+            Hue::Distinct(0),
+            "observed".into(),
+            "initial kernel".into(),
+        )
     };
     let dashed = lines.iter().any(|l| l.dashed);
     let ends = lines.iter().flat_map(|l| &l.points).map(|p| p.1);
@@ -481,7 +510,7 @@ fn method(run: &Analysis) -> Section {
         toml::to_string(base).unwrap_or_default().trim_end().into(),
     ));
     blocks.push(Block::Text(said[said.len() - 1].clone()));
-    blocks.extend(texts(references(run)));
+    blocks.push(Block::List(references(run)));
     Section {
         title: "Method".into(),
         blocks,

@@ -3,12 +3,15 @@
 use std::fmt::Write as _;
 
 use super::outline::Glyphs;
+use super::page::Hue;
 
 /// Where a picture is seen: how wide it is laid out, and what it may rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Medium {
     /// In the page: no background, text and axes in the page's own colour and font.
     Page,
+    /// The same on a telephone, where text must not shrink with the picture.
+    Phone,
     /// In a column of a paper: dark on white, text as outlines of a font that is built in.
     Column,
 }
@@ -35,10 +38,10 @@ const FONTS: &str =
     "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
 
 /// How a series is told from others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Style {
-    /// Its number: the colour, and from the second round of colours on also rings on the line.
-    pub(super) series: usize,
+    /// Its colour, and from the second round of distinct colours on also rings on the line.
+    pub(super) hue: Hue,
     /// What its line, or its points, look like.
     pub(super) mark: Mark,
 }
@@ -54,10 +57,26 @@ pub(super) enum Mark {
 }
 
 impl Style {
-    pub(super) fn colour(self) -> &'static str {
-        match self.mark {
-            Mark::Fill(colour) => colour,
-            Mark::Solid | Mark::Dashed | Mark::Dots => PALETTE[self.series % PALETTE.len()],
+    /// Its colour on a light page.
+    pub(super) fn colour(self) -> String {
+        match (self.mark, self.hue) {
+            (Mark::Fill(colour), _) => colour.into(),
+            (_, Hue::Distinct(n)) => PALETTE[n % PALETTE.len()].into(),
+            (_, Hue::Ordered(place)) => hex(ramp(place)),
+        }
+    }
+
+    /// Attributes that paint with its colour, `what` being `stroke` or `fill`. The dark end of the
+    /// ramp says how light it is on a dark page.
+    pub(super) fn paint(self, what: &str) -> String {
+        let colour = self.colour();
+        match (self.mark, self.hue) {
+            (Mark::Fill(_), _) | (_, Hue::Distinct(_)) => format!(" {what}=\"{colour}\""),
+            (_, Hue::Ordered(place)) => {
+                let white = 0.5 * (1.0 - place.clamp(0.0, 1.0));
+                let light = hex(ramp(place).map(|c| c + white * (255.0 - c)));
+                format!(" {what}=\"{colour}\" style=\"--dark-{what}:{light}\"")
+            }
         }
     }
 
@@ -66,8 +85,35 @@ impl Style {
     }
 
     fn ringed(self) -> bool {
-        self.series >= PALETTE.len()
+        matches!(self.hue, Hue::Distinct(n) if n >= PALETTE.len())
     }
+}
+
+/// The dark two thirds of viridis (S. van der Walt, N. Smith 2015), whose lightness rises evenly;
+/// none of them is the colour of a cause.
+const RAMP: [[f64; 3]; 9] = [
+    [72.0, 36.0, 117.0],
+    [67.0, 61.0, 132.0],
+    [59.0, 82.0, 139.0],
+    [49.0, 102.0, 142.0],
+    [41.0, 121.0, 142.0],
+    [33.0, 143.0, 141.0],
+    [31.0, 161.0, 135.0],
+    [47.0, 180.0, 124.0],
+    [74.0, 193.0, 109.0],
+];
+
+/// The colour at a place from 0 (dark) to 1 (light).
+fn ramp(place: f64) -> [f64; 3] {
+    let at = place.clamp(0.0, 1.0) * (RAMP.len() - 1) as f64;
+    let below = (at.floor() as usize).min(RAMP.len() - 2);
+    let share = at - below as f64;
+    std::array::from_fn(|i| RAMP[below][i] + share * (RAMP[below + 1][i] - RAMP[below][i]))
+}
+
+fn hex(colour: [f64; 3]) -> String {
+    let [r, g, b] = colour.map(|c| c.round() as u8);
+    format!("#{r:02x}{g:02x}{b:02x}")
 }
 
 /// An SVG being written.
@@ -89,6 +135,7 @@ impl Canvas {
             medium,
             width: match medium {
                 Medium::Page => 640.0,
+                Medium::Phone => 350.0,
                 Medium::Column => 400.0,
             },
             glyphs: Glyphs::default(),
@@ -96,12 +143,17 @@ impl Canvas {
         }
     }
 
+    /// An empty one of the same size, to try something.
+    pub(super) fn blank(&self) -> Self {
+        Canvas::new(self.medium)
+    }
+
     /// The finished picture; `title` says what it shows where it stands alone.
     pub(super) fn finish(&self, height: f64, title: &str) -> String {
         let (w, h) = (number(self.width), number(height.ceil()));
         let body = &self.body;
         match self.medium {
-            Medium::Page => format!(
+            Medium::Page | Medium::Phone => format!(
                 "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {w} {h}\" width=\"{w}\" \
                  height=\"{h}\" font-family=\"{FONTS}\" font-size=\"{TEXT}\" \
                  fill=\"currentColor\"{}>\n{body}</svg>\n",
@@ -231,16 +283,13 @@ impl Canvas {
 
     /// A closed, lightly filled area.
     pub(super) fn area(&mut self, outline: &[(f64, f64)], style: Style) {
-        let (d, colour) = (path(outline), style.colour());
-        let _ = writeln!(
-            self.body,
-            "<path d=\"{d}Z\" fill=\"{colour}\" fill-opacity=\"0.18\"/>"
-        );
+        let (d, fill) = (path(outline), style.paint("fill"));
+        let _ = writeln!(self.body, "<path d=\"{d}Z\"{fill} fill-opacity=\"0.18\"/>");
     }
 
     /// A series in pixels; a lone point of a line is drawn as a dot.
     pub(super) fn series(&mut self, points: &[(f64, f64)], style: Style, name: &str) {
-        let (colour, title) = (style.colour(), escape(name));
+        let (stroke, title) = (style.paint("stroke"), escape(name));
         if style.dotted() || points.len() == 1 {
             let d: String = points
                 .iter()
@@ -248,7 +297,7 @@ impl Canvas {
                 .collect();
             let _ = writeln!(
                 self.body,
-                "<path d=\"{d}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"5\" \
+                "<path d=\"{d}\" fill=\"none\"{stroke} stroke-width=\"5\" \
                  stroke-opacity=\"0.75\" stroke-linecap=\"round\"><title>{title}</title></path>"
             );
             return;
@@ -261,23 +310,24 @@ impl Canvas {
         };
         let _ = writeln!(
             self.body,
-            "<path d=\"{d}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" \
+            "<path d=\"{d}\" fill=\"none\"{stroke} stroke-width=\"2\" \
              stroke-linejoin=\"round\"{dash}><title>{title}</title></path>"
         );
         let mut next = f64::NEG_INFINITY;
         for &p in points.iter().filter(|_| style.ringed()) {
             if p.0 >= next {
-                self.ring(p, colour);
+                self.ring(p, style);
                 next = p.0 + 50.0;
             }
         }
     }
 
-    fn ring(&mut self, at: (f64, f64), colour: &str) {
+    fn ring(&mut self, at: (f64, f64), style: Style) {
+        let stroke = style.paint("stroke");
         self.circle(
             at,
             3.5,
-            &format!(" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\""),
+            &format!(" fill=\"none\"{stroke} stroke-width=\"1.5\""),
         );
     }
 
@@ -297,12 +347,15 @@ impl Canvas {
                 vec![(x, y), (x + 24.0, y)]
             };
             let plain = Style {
-                series: style.series % PALETTE.len(),
+                hue: match style.hue {
+                    Hue::Distinct(n) => Hue::Distinct(n % PALETTE.len()),
+                    ordered @ Hue::Ordered(_) => ordered,
+                },
                 ..*style
             };
             self.series(&sample, plain, &name);
             if style.ringed() && !style.dotted() {
-                self.ring((x + 12.0, y), style.colour());
+                self.ring((x + 12.0, y), *style);
             }
             self.text((x + 30.0, row + 15.5), "start", "", &escape(&name));
             x += width;

@@ -254,42 +254,22 @@ class Chart {
 
 // ---- figures -----------------------------------------------------------------------------------
 
-/** A figure's plot as the plan of a chart; null where hovering the picture says all. */
-function chartOf(figure) {
+/** A figure's plot as series to read values off; null where hovering the picture says all. */
+function readingOf(figure) {
   const [kind, plot] = Object.entries(figure.plot)[0];
   const split = (points) => ({ x: points.map((p) => p[0]), y: points.map((p) => p[1]) });
-  const common = { label: figure.caption.replaceAll("`", "") };
   if (kind === "curves") {
-    let next = 0, before = false;
-    const series = plot.lines.map((line) => {
-      // A dashed line belongs to the solid one before it.
-      const paired = line.dashed && before;
-      const at = paired ? next - 1 : next++;
-      before = !line.dashed;
-      const ys = line.points.map((p) => p[1]);
-      const band = line.band.length ? line.band : null;
-      const s = { name: line.name, ...split(line.points), y: ys, colour: colour(at), dash: line.dashed };
-      // Bands lie on the points of their line.
-      if (band && band.length === line.points.length) s.band = [band.map((b) => b[1]), band.map((b) => b[2])];
-      return s;
-    });
-    return { ...common, series, logX: plot.log_x, logY: plot.log_y, xLabel: plot.x_label, yLabel: plot.y_label, reference: plot.reference_y };
+    const series = plot.lines.map((line) => ({ name: line.name, ...split(line.points), dash: line.dashed }));
+    return { series, xLabel: plot.x_label, yLabel: plot.y_label };
   }
   if (kind === "survival") {
-    const series = plot.curves.map(([name, points], i) => ({ name, ...split(points), colour: colour(i), stepped: true, dash: i > 6 }));
+    const series = plot.curves.map(({ name, points }) => ({ name, ...split(points), stepped: true }));
     for (const s of series) { s.x = [1, ...s.x]; s.y = [s.x[1] <= 1 ? s.y[0] : 1, ...s.y]; }
-    return { ...common, series, logX: true, logY: false, xLabel: plot.x_label, yLabel: "share still above" };
+    return { series, xLabel: plot.x_label, yLabel: "share still above" };
   }
   if (kind === "scatter") {
-    const series = plot.groups.map(([name, points], i) => ({ name, ...split(points), colour: colour(i), points: true }));
-    if (plot.diagonal) {
-      const all = plot.groups.flatMap(([, points]) => points.flat()).filter((v) => Number.isFinite(v) && (v > 0 || !plot.log_x));
-      if (all.length) {
-        const ends = [Math.min(...all), Math.max(...all)];
-        series.push({ name: "equality", x: ends, y: ends, colour: token("--ink"), width: 1 });
-      }
-    }
-    return { ...common, series, logX: plot.log_x, logY: plot.log_y, xLabel: plot.x_label, yLabel: plot.y_label };
+    const series = plot.groups.map(({ name, points }) => ({ name, ...split(points), points: true }));
+    return { series, xLabel: plot.x_label, yLabel: plot.y_label };
   }
   return null;
 }
@@ -321,32 +301,40 @@ function axisOf(text) {
   };
 }
 
-/** Reads values off a picture, where it is: under the pointer, or by the arrow keys. */
-function readable(node, plan) {
-  const svg = node.querySelector(".plot svg");
-  if (!svg?.dataset.x) return;
-  const [x, y] = [axisOf(svg.dataset.x), axisOf(svg.dataset.y)];
-  const cursor = shape("g", { "pointer-events": "none", class: "cursor" });
-  svg.append(cursor);
-  const values = make("ul", { class: "values", "aria-live": "polite" });
-  const plot = node.querySelector(".plot");
-  plot.after(values);
-  plot.tabIndex = 0;
-  plot.setAttribute("role", "group");
-  let place = null;
-  const series = plan.series.map((s) => {
-    const points = s.x.map((v, i) => [x.at(v), y.at(s.y[i]), v, s.y[i]]).filter((p) => Number.isFinite(p[0]) && Number.isFinite(p[1]));
-    return { ...s, points: s.points ? points : points.sort((a, b) => a[0] - b[0]), dots: s.points };
-  });
-  const line = (s, value) => {
+/** The colour that a series has in a picture, as the page's theme shows it. */
+function drawn(svg, name) {
+  const title = [...svg.querySelectorAll("path > title")].find((node) => node.textContent === name);
+  return title ? getComputedStyle(title.parentNode).stroke : "currentColor";
+}
+
+/** Reads values off one picture of a figure: shows those at a place, in the list below. */
+class Reader {
+  constructor(svg, plan, values) {
+    this.svg = svg;
+    this.plan = plan;
+    this.values = values;
+    const [x, y] = [this.x, this.y] = [axisOf(svg.dataset.x), axisOf(svg.dataset.y)];
+    this.cursor = shape("g", { "pointer-events": "none", class: "cursor" });
+    svg.append(this.cursor);
+    this.place = null;
+    this.series = plan.series.map((s) => {
+      const points = s.x.map((v, i) => [x.at(v), y.at(s.y[i]), v, s.y[i]]).filter((p) => Number.isFinite(p[0]) && Number.isFinite(p[1]));
+      return { ...s, points: s.points ? points : points.sort((a, b) => a[0] - b[0]), dots: s.points };
+    });
+  }
+
+  clear() { this.place = null; this.cursor.replaceChildren(); this.values.replaceChildren(); }
+
+  row(s, value) {
     const swatch = make("span", { class: "swatch", "aria-hidden": "true" });
-    swatch.style.borderTop = `${s.dots ? 8 : 3}px ${s.dash ? "dashed" : "solid"} ${s.colour}`;
+    swatch.style.borderTop = `${s.dots ? 8 : 3}px ${s.dash ? "dashed" : "solid"} ${drawn(this.svg, s.name)}`;
     if (s.dots) swatch.style.width = "8px";
     return make("li", {}, swatch, ` ${s.name}: ${value}`);
-  };
-  function clear() { place = null; cursor.replaceChildren(); values.replaceChildren(); }
-  function show(px, py) {
-    place = Math.min(x.to, Math.max(x.from, px));
+  }
+
+  show(px, py) {
+    const { x, y, plan, series } = this;
+    const place = this.place = Math.min(x.to, Math.max(x.from, px));
     const marks = [], rows = [];
     if (series.some((s) => s.dots)) {
       // Of points the nearest one.
@@ -355,9 +343,9 @@ function readable(node, plan) {
         const far = Math.hypot(p[0] - place, py == null ? 0 : p[1] - py);
         if (s.dots && (!best || far < best.far)) best = { far, s, p };
       }
-      if (!best) return clear();
+      if (!best) return this.clear();
       marks.push(shape("circle", { cx: best.p[0], cy: best.p[1], r: 6, fill: "none", stroke: "currentColor", "stroke-width": 2 }));
-      rows.push(line(best.s, `${plan.xLabel} ${number(best.p[2])}, ${plan.yLabel} ${number(best.p[3])}`));
+      rows.push(this.row(best.s, `${plan.xLabel} ${number(best.p[2])}, ${plan.yLabel} ${number(best.p[3])}`));
     } else {
       marks.push(shape("line", { x1: place, x2: place, y1: y.from, y2: y.to, stroke: "currentColor", "stroke-opacity": 0.5 }));
       rows.push(make("li", { class: "here" }, `${plan.xLabel} ${number(+x.value(place).toPrecision(3))}`));
@@ -366,30 +354,49 @@ function readable(node, plan) {
         const [b, a] = [s.points[after], s.points[after - 1] ?? s.points[after]];
         if (after < 0 && !s.stepped) continue;
         const end = s.points[s.points.length - 1];
-        let at = s.stepped ? (after < 0 ? end : b[0] - place < 1e-6 ? b : a)[1] : a[1] + (b[0] > a[0] ? (place - a[0]) / (b[0] - a[0]) : 0) * (b[1] - a[1]);
+        const at = s.stepped ? (after < 0 ? end : b[0] - place < 1e-6 ? b : a)[1] : a[1] + (b[0] > a[0] ? (place - a[0]) / (b[0] - a[0]) : 0) * (b[1] - a[1]);
         if (!s.stepped && (after === 0 && b[0] - place > 1)) continue;
-        marks.push(shape("circle", { cx: place, cy: at, r: 4, fill: s.colour }));
-        rows.push(line(s, number(+y.value(at).toPrecision(3))));
+        marks.push(shape("circle", { cx: place, cy: at, r: 4, fill: drawn(this.svg, s.name) }));
+        rows.push(this.row(s, number(+y.value(at).toPrecision(3))));
       }
     }
-    cursor.replaceChildren(...marks);
-    values.replaceChildren(...rows);
+    this.cursor.replaceChildren(...marks);
+    this.values.replaceChildren(...rows);
   }
-  const within = (event) => {
-    const box = svg.getBoundingClientRect();
-    const scale = svg.viewBox.baseVal.width / box.width;
-    return [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
-  };
-  plot.addEventListener("pointermove", (event) => show(...within(event)));
-  plot.addEventListener("pointerdown", (event) => show(...within(event)));
-  plot.addEventListener("pointerleave", () => { if (document.activeElement !== plot) clear(); });
-  plot.addEventListener("blur", clear);
+
+  /** Under the pointer. */
+  under(event) {
+    const box = this.svg.getBoundingClientRect();
+    const scale = this.svg.viewBox.baseVal.width / box.width;
+    this.show((event.clientX - box.left) * scale, (event.clientY - box.top) * scale);
+  }
+
+  /** One stride further, of sixty. */
+  step(by, far) {
+    const stride = (this.x.to - this.x.from) / (far ? 12 : 60);
+    this.show((this.place ?? (by > 0 ? this.x.from - stride : this.x.to + stride)) + by * stride, null);
+  }
+}
+
+/** Lets a figure be read where it is: under the pointer, or by the arrow keys. */
+function readable(node, plan) {
+  const pictures = [...node.querySelectorAll(".plot svg")];
+  if (!pictures.length || pictures.some((svg) => !svg.dataset.x)) return;
+  const values = make("ul", { class: "values", "aria-live": "polite" });
+  const readers = pictures.map((svg) => new Reader(svg, plan, values));
+  const seen = () => readers.find((reader) => reader.svg.getClientRects().length) ?? readers[0];
+  const plot = node.querySelector(".plot");
+  plot.after(values);
+  plot.tabIndex = 0;
+  plot.setAttribute("role", "group");
+  plot.addEventListener("pointermove", (event) => seen().under(event));
+  plot.addEventListener("pointerdown", (event) => seen().under(event));
+  plot.addEventListener("pointerleave", () => { if (document.activeElement !== plot) seen().clear(); });
+  plot.addEventListener("blur", () => seen().clear());
   plot.addEventListener("keydown", (event) => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (!by) { if (event.key === "Escape") clear(); return; }
-    const stride = (x.to - x.from) / (event.shiftKey ? 12 : 60);
-    show((place ?? (by > 0 ? x.from - stride : x.to + stride)) + by * stride, null);
-    event.preventDefault();
+    if (by) { seen().step(by, event.shiftKey); event.preventDefault(); }
+    else if (event.key === "Escape") seen().clear();
   });
 }
 
@@ -407,7 +414,7 @@ const csv = (table) => [...table.rows].map((row) => [...row.cells].map((cell) =>
 
 for (const node of document.querySelectorAll("figure[data-figure]")) {
   const figure = figures.get(node.dataset.figure);
-  const plan = figure && chartOf(figure);
+  const plan = figure && readingOf(figure);
   if (plan) readable(node, plan);
   const numbers = node.querySelector("details.numbers");
   const table = node.querySelector("details.numbers table");
@@ -415,7 +422,7 @@ for (const node of document.querySelectorAll("figure[data-figure]")) {
   numbers?.append(make("p", { class: "take" },
     button("Save numbers (csv)", () => save(`${node.dataset.figure}.csv`, csv(table), "text/csv")), " ",
     button("Save picture (svg)", () => {
-      const svg = node.querySelector(".plot svg").cloneNode(true);
+      const svg = node.querySelector(".wide svg").cloneNode(true);
       svg.querySelector(".cursor")?.remove();
       svg.style.color = "#1a1a1a";
       save(`${node.dataset.figure}.svg`, svg.outerHTML, "image/svg+xml");

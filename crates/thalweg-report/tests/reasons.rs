@@ -117,6 +117,7 @@ fn section(page: &Page, title: &str) -> String {
         for block in blocks {
             match block {
                 Block::Text(text) => to.push(text.clone()),
+                Block::List(items) => to.extend(items.iter().cloned()),
                 Block::Part(part) if part.title.starts_with("Limits, larger rates") => {
                     texts(&part.blocks, to);
                 }
@@ -257,7 +258,11 @@ fn interventions_are_not_counted_among_the_choices() {
         .flat_map(|s| &s.blocks)
         .filter_map(|b| match b {
             Block::Part(part) => Some(part.title.as_str()),
-            Block::Text(_) | Block::Table(_) | Block::Figure(_) | Block::Code(_) => None,
+            Block::Text(_)
+            | Block::List(_)
+            | Block::Table(_)
+            | Block::Figure(_)
+            | Block::Code(_) => None,
         });
     let near = parts.filter(|title| title.contains("near pair"));
     assert_eq!(near.collect::<Vec<_>>(), ["one near pair", "no near pairs"]);
@@ -402,7 +407,7 @@ fn the_authors_own_words_stand_on_the_page() {
         "why = \"\"\"\nA sine, because\nit is `cheap`.\n- one\n  thing\n- another\n\nEnd.\"\"\"\n";
     says(
         &with(&format!("{why}author = \"N. N.\"\n")),
-        &["In the words of N. N.:\nA sine, because it is `cheap`.\n- one thing\n- another\nEnd.\n"],
+        &["In the words of N. N.:\nA sine, because it is `cheap`.\none thing\nanother\nEnd.\n"],
     );
     says(&with(why), &["In the author's words:\nA sine"]);
     never(&with(""), &["words"]);

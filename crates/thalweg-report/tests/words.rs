@@ -139,6 +139,7 @@ fn section(page: &Page, title: &str) -> String {
         for block in blocks {
             match block {
                 Block::Text(text) => to.push(text.clone()),
+                Block::List(items) => to.extend(items.iter().cloned()),
                 Block::Part(part) => {
                     to.push(part.lead.clone());
                     walk(&part.blocks, to);
@@ -160,7 +161,9 @@ fn story(page: &Page) -> String {
     let inside = page.sections.iter().flat_map(|s| &s.blocks);
     let texts = inside.filter_map(|block| match block {
         Block::Text(text) => Some(text),
-        Block::Part(_) | Block::Table(_) | Block::Figure(_) | Block::Code(_) => None,
+        Block::Part(_) | Block::List(_) | Block::Table(_) | Block::Figure(_) | Block::Code(_) => {
+            None
+        }
     });
     let all: Vec<&str> = page.more.iter().chain(texts).map(String::as_str).collect();
     all.join("\n")

@@ -1,7 +1,7 @@
 //! Draws a fitted function over the plane, or along a line, with its training points.
 
 use crate::axis::{Axis, frame, place};
-use crate::page::FitPoint;
+use crate::page::{FitPoint, Hue};
 use crate::svg::{Canvas, Mark, Style, text_width};
 use crate::words::numbers;
 
@@ -103,16 +103,21 @@ pub(super) fn draw(
 /// What the shades mean, in a line at the top.
 fn key(canvas: &mut Canvas, scale: f64) {
     let mut at = 0.0;
-    let words = "output, and target of a dot:";
+    let words = if canvas.width < 500.0 {
+        "output, target:"
+    } else {
+        "output, and target of a dot:"
+    };
     canvas.text((at, 15.5), "start", "", words);
     at += text_width(words) + 8.0;
     let low = numbers::number(-scale);
     canvas.text((at, 15.5), "start", "", &low);
     at += text_width(&low) + 8.0;
+    let shade_width = if canvas.width < 500.0 { 7.0 } else { 10.0 };
     for step in -(SHADES as i64)..=SHADES as i64 {
         let fill = format!(" fill=\"{}\"", shade(step as f64 / SHADES).0);
-        canvas.rect((at, 5.0), (10.5, 13.0), &fill);
-        at += 10.0;
+        canvas.rect((at, 5.0), (shade_width + 0.5, 13.0), &fill);
+        at += shade_width;
     }
     canvas.text((at + 8.0, 15.5), "start", "", &numbers::number(scale));
 }
@@ -138,7 +143,7 @@ fn line(
     );
     let line: Vec<(f64, f64)> = placed.iter().map(|p| (x.at(p.0), y.at(p.1))).collect();
     let style = Style {
-        series: 0,
+        hue: Hue::Distinct(0),
         mark: Mark::Solid,
     };
     canvas.series(&line, style, "output");

@@ -1,7 +1,7 @@
 //! Draws the candidates of a choice: cost against success, and the front that nothing beats.
 
 use crate::axis::{Axis, TARGET, frame, place};
-use crate::page::FrontPoint;
+use crate::page::{FrontPoint, Hue};
 use crate::svg::{Canvas, Mark, Style, escape};
 use crate::words::numbers::percent;
 
@@ -23,7 +23,7 @@ pub(super) fn draw(
         ("nothing is both cheaper and surer", 0, Mark::Solid),
         ("chosen", 1, Mark::Dots),
     ]
-    .map(|(name, series, mark)| (name.to_string(), Style { series, mark }));
+    .map(|(name, hue, mark)| (name.to_string(), style(hue, mark)));
     let top = canvas.legend(0.0, &kinds);
     let (x, y, height) = frame(
         canvas,
@@ -46,8 +46,8 @@ pub(super) fn draw(
     for (at, p) in &placed {
         let (low, high) = (p.low, p.high);
         let line = format!(
-            " stroke=\"{}\" stroke-opacity=\"0.35\" stroke-width=\"2\"",
-            colour(p).colour()
+            "{} stroke-opacity=\"0.35\" stroke-width=\"2\"",
+            colour(p).paint("stroke")
         );
         canvas.line((x.at(*at), y.at(low)), (x.at(*at), y.at(high)), &line);
     }
@@ -72,6 +72,13 @@ pub(super) fn draw(
         }
     }
     Some(height)
+}
+
+fn style(hue: usize, mark: Mark) -> Style {
+    Style {
+        hue: Hue::Distinct(hue),
+        mark,
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod curves;
 mod fit;
 mod front;
 mod intervals;
+mod labels;
 mod overview;
 mod scatter;
 mod series;
@@ -24,6 +25,11 @@ pub const CAUSES: [&str; 16] = [
 /// The plot for a page: no background, axes and text in the page's own text colour.
 pub fn svg(plot: &Plot) -> String {
     draw(plot, Medium::Page)
+}
+
+/// The same for a telephone.
+pub fn phone(plot: &Plot) -> String {
+    draw(plot, Medium::Phone)
 }
 
 /// The plot for a file of its own, as wide as a paper's column: dark on white, text as outlines.
@@ -66,10 +72,12 @@ pub fn describe(plot: &Plot) -> String {
                 rows.join("; ")
             )
         }
-        Plot::Survival { curves, x_label } => {
+        Plot::Survival {
+            curves, x_label, ..
+        } => {
             format!(
                 "Share of runs still above the loss against {x_label}: {}.",
-                list(curves.iter().map(|c| &c.0))
+                list(curves.iter().map(|c| &c.name))
             )
         }
         Plot::Curves {
@@ -91,7 +99,7 @@ pub fn describe(plot: &Plot) -> String {
         } => {
             format!(
                 "Points of {y_label} against {x_label}: {}.",
-                list(groups.iter().map(|g| &g.0))
+                list(groups.iter().map(|g| &g.name))
             )
         }
         Plot::Shares {
@@ -152,7 +160,11 @@ fn draw(plot: &Plot, medium: Medium) -> String {
             target,
             x_label,
         } => intervals::draw(canvas, rows, *target, x_label),
-        Plot::Survival { curves, x_label } => survival::draw(canvas, curves, x_label),
+        Plot::Survival {
+            curves,
+            x_label,
+            marks,
+        } => survival::draw(canvas, curves, x_label, marks),
         Plot::Curves {
             lines,
             x_label,
@@ -160,12 +172,14 @@ fn draw(plot: &Plot, medium: Medium) -> String {
             log_x,
             log_y,
             reference_y,
+            x_ticks,
         } => curves::draw(
             canvas,
             lines,
             (x_label, y_label),
             (*log_x, *log_y),
             *reference_y,
+            x_ticks,
         ),
         Plot::Scatter {
             groups,

@@ -45,8 +45,8 @@ pub(super) fn draw(
     let places = steps.chain([base]).flatten().filter_map(|t| place(true, t));
     let axis = Axis::over(true, places)?;
     let most = (canvas.width / 22.0) as usize;
-    let labels: Vec<String> = rows.iter().map(|r| shorten(&r.label, most)).collect();
-    let widest = labels.iter().map(|l| 1.06 * text_width(l));
+    let labels: Vec<Vec<String>> = rows.iter().map(|r| wrap(&r.label, most)).collect();
+    let widest = labels.iter().flatten().map(|l| 1.06 * text_width(l));
     let left = 14.0 + widest.fold(40.0, f64::max);
     let x = axis.across(left, canvas.width - 24.0 - BEYOND);
     let beyond = canvas.width - 24.0;
@@ -71,7 +71,11 @@ pub(super) fn draw(
     }
     for (i, (row, label)) in rows.iter().zip(&labels).enumerate() {
         let y = top + ROW * (i as f64 + 0.5);
-        canvas.text((left - 12.0, y + 4.5), "end", "", &escape(label));
+        let first = y + 4.5 - 8.5 * (label.len() as f64 - 1.0);
+        for (line, text) in label.iter().enumerate() {
+            let at = (left - 12.0, first + 17.0 * line as f64);
+            canvas.text(at, "end", "", &escape(text));
+        }
         self::row(canvas, row, &x, (y, beyond));
     }
     let middle = (left + x.ends().1) / 2.0;
@@ -85,6 +89,25 @@ pub(super) fn draw(
         at += 36.0 + text_width(name(reaches));
     }
     Some(bottom + 76.0)
+}
+
+/// A name in at most two lines of about `most` characters, broken between words.
+fn wrap(name: &str, most: usize) -> Vec<String> {
+    let (mut first, mut second) = (String::new(), String::new());
+    for word in name.split_whitespace() {
+        let long = first.chars().count() + 1 + word.chars().count() > most;
+        let line = if second.is_empty() && (first.is_empty() || !long) {
+            &mut first
+        } else {
+            &mut second
+        };
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    let lines = [first, second].into_iter().filter(|line| !line.is_empty());
+    lines.map(|line| shorten(&line, most + 4)).collect()
 }
 
 /// The dots of a row, by place, each with its name where there is room for it.

@@ -2,6 +2,7 @@
 
 use super::series::legend;
 use crate::axis::{Axis, frame, place};
+use crate::page::Series;
 use crate::svg::{Canvas, Mark};
 
 /// Most points drawn of one series.
@@ -10,7 +11,7 @@ const MOST: usize = 800;
 /// Draws the groups, and how high that is; nothing if no point has a place.
 pub(super) fn draw(
     canvas: &mut Canvas,
-    groups: &[(String, Vec<(f64, f64)>)],
+    groups: &[Series],
     labels: (&str, &str),
     (log_x, log_y): (bool, bool),
     diagonal: bool,
@@ -18,7 +19,8 @@ pub(super) fn draw(
     let placed: Vec<Vec<(f64, f64)>> = groups
         .iter()
         .map(|g| {
-            g.1.iter()
+            g.points
+                .iter()
                 .filter_map(|p| Some((place(log_x, p.0)?, place(log_y, p.1)?)))
                 .collect()
         })
@@ -35,7 +37,7 @@ pub(super) fn draw(
     } else {
         Axis::over(log_y, all().map(|p| p.1))
     }?;
-    let entries = legend(groups.iter().map(|g| (&g.0, Mark::Dots)));
+    let entries = legend(groups.iter().map(|g| (&g.name, Mark::Dots, g.hue)));
     let top = canvas.legend(0.0, &entries);
     let (x, y, height) = frame(
         canvas,

@@ -1,12 +1,14 @@
 //! What kinds of plot share: the styles of their series, and no more points than can be seen.
 
+use crate::page::Hue;
 use crate::svg::{Mark, Style};
 
-/// Each series with a style of its own, in order.
-pub(super) fn legend<'a>(series: impl Iterator<Item = (&'a String, Mark)>) -> Vec<(String, Style)> {
+/// Each series with its style, in order.
+pub(super) fn legend<'a>(
+    series: impl Iterator<Item = (&'a String, Mark, Hue)>,
+) -> Vec<(String, Style)> {
     series
-        .enumerate()
-        .map(|(series, (name, mark))| (name.clone(), Style { series, mark }))
+        .map(|(name, mark, hue)| (name.clone(), Style { hue, mark }))
         .collect()
 }
 

@@ -1,7 +1,7 @@
 //! Draws bars of counts that add up, one row each.
 
 use crate::axis::Axis;
-use crate::page::ShareRow;
+use crate::page::{Hue, ShareRow};
 use crate::plot::CAUSES;
 use crate::svg::{Canvas, Mark, Style, escape, shorten, text_width};
 
@@ -27,7 +27,13 @@ pub(super) fn draw(
         .map(|(at, name)| {
             let colour = colours.get(at).copied().unwrap_or(at) % CAUSES.len();
             let mark = Mark::Fill(CAUSES[colour]);
-            (name.clone(), Style { series: 0, mark })
+            (
+                name.clone(),
+                Style {
+                    hue: Hue::Distinct(0),
+                    mark,
+                },
+            )
         })
         .collect();
     let top = canvas.legend(0.0, &entries) + 6.0;
@@ -54,7 +60,7 @@ pub(super) fn draw(
             }
             let at = |k: u64| x.at(k as f64 / total as f64);
             canvas.named(&format!("{}: {name} {n} of {total}", row.label), |canvas| {
-                let fill = format!(" fill=\"{}\" fill-opacity=\"0.85\"", style.colour());
+                let fill = format!("{} fill-opacity=\"0.85\"", style.paint("fill"));
                 let size = ((at(from + n) - at(from) - 1.0).max(0.5), ROW - 6.0);
                 canvas.rect((at(from), y + 3.0), size, &fill);
             });

@@ -110,7 +110,7 @@ fn comparison(run: &Analysis, lines: &Lines) -> Vec<String> {
             } else {
                 "not shown to be faster or slower"
             };
-            let than = name(compared.base);
+            let than = name(compared.members[place].against);
             // Too few of both get there to say more.
             if r.interval.low <= 0.0 && !r.interval.high.is_finite() {
                 return format!("; {side} than {than} on the same draws");

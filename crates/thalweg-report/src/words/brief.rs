@@ -153,9 +153,12 @@ pub fn found(run: &Analysis, compared: &Compared) -> String {
     };
     match compared.effect {
         Effect::Success { most, least, .. } => {
-            let other = if least == compared.base { most } else { least };
-            let paired = compared.members[other].paired.as_ref();
-            let p = paired.filter(|_| most == compared.base || least == compared.base);
+            // The test of these two, if they were held against each other.
+            let test = |this: usize, other: usize| {
+                let this = &compared.members[this];
+                this.paired.as_ref().filter(|_| this.against == other)
+            };
+            let p = test(least, most).or_else(|| test(most, least));
             let p = p.map_or(String::new(), |p| format!(" ({})", p_value(p.p_adjusted)));
             format!("{}, {}{p}", share(most), share(least))
         }

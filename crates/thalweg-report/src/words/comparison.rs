@@ -6,7 +6,7 @@ use thalweg::analysis::crossing::Found;
 use thalweg::analysis::summary::{Reaches, Summary};
 use thalweg::stats::Interval;
 
-use super::numbers::{count, factor, few, interval, list, many, number, percent};
+use super::numbers::{capital, count, factor, few, interval, list, many, number, percent};
 use super::setting::{self, member};
 
 /// Members of a group up to which all are named.
@@ -182,11 +182,21 @@ fn significant(run: &Analysis, compared: &Compared) -> Option<String> {
     }
     (!parts.is_empty()).then(|| {
         format!(
-            "Against {} on the same draws (Holm-corrected p < .05), {}.",
-            reference(run, compared),
+            "{} on the same draws (Holm-corrected p < .05), {}.",
+            capital(&against(run, compared)),
             parts.join("; ")
         )
     })
+}
+
+/// What members are held against.
+pub fn against(run: &Analysis, compared: &Compared) -> String {
+    if compared.within.is_empty() {
+        return format!("against {}", reference(run, compared));
+    }
+    let keys = compared.within.iter().map(|key| setting::noun(key));
+    let keys: Vec<String> = keys.collect();
+    format!("each against the first with the same {}", list(&keys))
 }
 
 /// What the members are compared with.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::LEVEL;
 use super::conditions::{Conditions, conditions};
 use super::crossing::{Crossing, crossing};
-use super::effect::{Effect, effect};
+use super::effect::{Effect, effect, effect_within};
 use super::hitting_times::wait;
 use super::summary::Summary;
 use crate::plan::{Comparison, Plan};
@@ -39,6 +39,10 @@ pub struct Compared {
     pub reference: usize,
     /// Its place among the members.
     pub base: usize,
+    /// The keys within whose values members are held against each other: those of the data, where
+    /// other keys vary beside them. A network at d = 2 is not held against one at d = 15 to learn
+    /// what biases do. Empty if all are held against the reference.
+    pub within: Vec<String>,
     /// What it is about.
     pub topic: Topic,
     /// The members (their places) by the number that the one varying key takes, increasing; none if
@@ -65,8 +69,11 @@ pub struct Member {
     /// The values of the varying keys, as written; empty for a reference that is no member of its
     /// own.
     pub values: Vec<String>,
-    /// The same against the reference; none for the reference itself, and in crossed designs,
-    /// whose replicates are not independent.
+    /// The place of the member that it is held against: the reference, or in a comparison
+    /// [`within`](Compared::within) some keys the first member with the same values of them.
+    pub against: usize,
+    /// The same against that one; none for a reference itself, and in crossed designs, whose
+    /// replicates are not independent.
     pub paired: Option<Paired>,
 }
 
@@ -180,6 +187,7 @@ pub(super) fn compared(
         .map(|m| Member {
             cell: m.cell,
             values: free.iter().map(|&k| m.values[k].clone()).collect(),
+            against: 0,
             paired: None,
         })
         .collect();
@@ -187,33 +195,50 @@ pub(super) fn compared(
         let own = Member {
             cell: reference,
             values: Vec::new(),
+            against: 0,
             paired: None,
         };
         members.insert(0, own);
     }
     let base = (members.iter().position(|m| m.cell == reference)).unwrap_or(0);
-    for (at, member) in members.iter_mut().enumerate() {
+    let keys: Vec<String> = free.iter().map(|&k| comparison.keys[k].clone()).collect();
+    let within = within(&keys, &members);
+    let against: Vec<(usize, usize)> = (members.iter())
+        .map(|m| {
+            let place = if within.is_empty() {
+                base
+            } else {
+                first_like(m, &members, &within)
+            };
+            (place, members[place].cell)
+        })
+        .collect();
+    for ((at, member), (place, cell)) in members.iter_mut().enumerate().zip(against) {
         let crossed = |cell: usize| cells[cell].split.is_some();
-        member.paired = (at != base && !crossed(member.cell) && !crossed(reference))
-            .then(|| pair(&records[reference], &records[member.cell]));
+        member.against = place;
+        member.paired = (at != place && !crossed(member.cell) && !crossed(cell))
+            .then(|| pair(&records[cell], &records[member.cell]));
     }
     adjust(members.iter_mut().filter_map(|m| m.paired.as_mut()));
-    let share = cells[reference].share;
+    let share = |place: usize| cells[members[place].cell].share;
     let significant = |m: &Member| m.paired.as_ref().is_some_and(Paired::differs);
     let apart: Vec<usize> = (0..members.len())
         .filter(|&i| significant(&members[i]))
         .collect();
-    let effect = effect(&members, base, &apart, cells);
+    let effect = if within.is_empty() {
+        effect(&members, base, &apart, cells)
+    } else {
+        effect_within(&members, &apart, cells)
+    };
     let (better, worse) = apart
         .into_iter()
-        .partition(|&i| cells[members[i].cell].share > share);
+        .partition(|&i| share(i) > share(members[i].against));
     let numbers = comparison.numbers().map(|numbers| {
         let place = |cell: usize| members.iter().position(|m| m.cell == cell);
         (numbers.into_iter())
             .filter_map(|(v, cell)| Some((v, place(cell)?)))
             .collect::<Vec<_>>()
     });
-    let keys: Vec<String> = free.iter().map(|&k| comparison.keys[k].clone()).collect();
     Compared {
         name: comparison.name.clone(),
         conditions: conditions(&keys, &members, cells),
@@ -228,16 +253,42 @@ pub(super) fn compared(
                 let key = &comparison.keys[free[0]];
                 crossing(&at, key, plan, (records, cells), asked)
             }),
-        keys,
+        keys: keys.clone(),
         held,
         members,
         reference,
         base,
+        within: within.iter().map(|&k| keys[k].clone()).collect(),
         numbers,
         better,
         worse,
         effect,
     }
+}
+
+/// Places of the keys of the data where others vary beside them; none if each of their values is
+/// there but once.
+fn within(keys: &[String], members: &[Member]) -> Vec<usize> {
+    let of_data = |k: &usize| keys[*k].starts_with("data.") && keys[*k] != NEAREST;
+    let (data, others): (Vec<usize>, Vec<usize>) = (0..keys.len()).partition(of_data);
+    let shared = || {
+        let own = (0..members.len()).filter(|&i| !members[i].values.is_empty());
+        own.into_iter()
+            .any(|i| first_like(&members[i], members, &data) != i)
+    };
+    if data.is_empty() || others.is_empty() || !shared() {
+        return Vec::new();
+    }
+    data
+}
+
+/// The place of the first member with the same values of these keys as this one.
+fn first_like(this: &Member, members: &[Member], keys: &[usize]) -> usize {
+    let of = |m: &Member| -> Vec<Option<String>> {
+        keys.iter().map(|&k| m.values.get(k).cloned()).collect()
+    };
+    let wanted = of(this);
+    members.iter().position(|m| of(m) == wanted).unwrap_or(0)
 }
 
 /// Whether a comparison of several cells holds some key at a single value.

@@ -85,6 +85,44 @@ pub(super) fn effect(
     }
 }
 
+/// The same where each is held against a member of its own: the pair that differs most.
+pub(super) fn effect_within(members: &[Member], apart: &[usize], cells: &[Summary]) -> Effect {
+    if members.iter().all(|m| m.paired.is_none()) {
+        return Effect::NotTested;
+    }
+    let share = |place: usize| cells[members[place].cell].share;
+    let apart = apart.iter().map(|&i| (i, members[i].against));
+    let by = |(i, j): (usize, usize)| (share(i) - share(j)).abs();
+    if let Some((i, j)) = apart.max_by(|a, b| by(*a).total_cmp(&by(*b))) {
+        let (most, least) = if share(i) > share(j) { (i, j) } else { (j, i) };
+        return Effect::Success {
+            most,
+            least,
+            by: by((i, j)),
+        };
+    }
+    let step = |place: usize| cells[members[place].cell].steps.median.step;
+    let other = |i: &usize| members[*i].paired.as_ref().is_some_and(takes_other_steps);
+    let pairs = (0..members.len()).filter(other).filter_map(|i| {
+        let (this, reference) = (step(i)?, step(members[i].against)?);
+        let (fastest, slowest) = match this.cmp(&reference) {
+            std::cmp::Ordering::Less => (i, members[i].against),
+            std::cmp::Ordering::Greater => (members[i].against, i),
+            std::cmp::Ordering::Equal => return None,
+        };
+        let times = this.max(reference) as f64 / this.min(reference).max(1) as f64;
+        Some((fastest, slowest, times))
+    });
+    match pairs.max_by(|a, b| a.2.total_cmp(&b.2)) {
+        Some((fastest, slowest, times)) => Effect::Steps {
+            fastest,
+            slowest,
+            times,
+        },
+        None => Effect::Nothing,
+    }
+}
+
 /// Whether the interval of the ratio leaves out 1.
 fn takes_other_steps(paired: &Paired) -> bool {
     let ratio = paired.ratio.as_ref();

@@ -13,7 +13,7 @@ use crate::study::Losses;
 use crate::theory::linear::Steps;
 
 /// Most points of a loss curve.
-const POINTS: usize = 60;
+const POINTS: usize = 40;
 
 /// Points of the slowest mode that are named.
 const HEAVY: usize = 3;
