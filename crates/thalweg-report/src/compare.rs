@@ -5,7 +5,9 @@ use thalweg::analysis::comparison::Compared;
 use thalweg::analysis::summary::{Reaches, Summary};
 
 use super::hue;
-use super::page::{Block, Figure, Hue, IntervalRow, Line, Part, Plot, Series, ShareRow, Table};
+use super::page::{
+    Block, Figure, Hue, IntervalRow, Line, Part, Plot, Series, ShareRow, Table, TimeRow,
+};
 use super::words::comparison::{self, against, names};
 use super::words::numbers::{self, chance, count, difference, interval, list, number, steps};
 use super::words::{cell, setting};
@@ -25,18 +27,31 @@ pub(super) fn part(run: &Analysis, compared: &Compared) -> Part {
     let mut said = comparison::sentences(run, compared).into_iter();
     let lead = said.next().unwrap_or_default();
     let mut blocks: Vec<Block> = said.map(Block::Text).collect();
-    let figures = [
-        Some(success(run, compared)),
-        against_number(run, compared),
-        bifurcation(run, compared),
-        Some(survival(run, compared)),
-    ];
-    blocks.extend(figures.into_iter().flatten().map(Block::Figure));
+    let figures = if budgets(compared) {
+        // The same runs, cut at several steps: one curve says it all, and no pair is of two runs.
+        vec![cut_survival(run, compared)]
+    } else {
+        let numbers = against_number(run, compared);
+        // Shares that are all the same say nothing; how long it took does.
+        let first = match alike(run, compared) {
+            true if numbers.is_none() => times(run, compared),
+            true => None,
+            false => Some(success(run, compared)),
+        };
+        let all = [
+            first,
+            numbers,
+            bifurcation(run, compared),
+            Some(survival(run, compared)),
+        ];
+        all.into_iter().flatten().collect()
+    };
+    blocks.extend(figures.into_iter().map(Block::Figure));
     blocks.extend(comparison::threshold(run, compared).map(Block::Text));
-    blocks.extend([
-        Block::Table(outcomes(run, compared)),
-        Block::Table(paired(run, compared)),
-    ]);
+    blocks.push(Block::Table(outcomes(run, compared)));
+    if !budgets(compared) {
+        blocks.push(Block::Table(paired(run, compared)));
+    }
     Part {
         title: compared.name.clone(),
         lead,
@@ -168,9 +183,82 @@ fn paired(run: &Analysis, compared: &Compared) -> Table {
     })
 }
 
+/// Whether it varies the number of steps and nothing else.
+fn budgets(compared: &Compared) -> bool {
+    compared.keys == ["descent.steps"]
+}
+
+/// Whether all members succeed equally often, and always or never.
+fn alike(run: &Analysis, compared: &Compared) -> bool {
+    let all = members(run, compared);
+    all.iter().all(|s| s.successes == s.replicates) || all.iter().all(|s| s.successes == 0)
+}
+
+/// The survival curve of the longest budget, with every budget marked on it.
+fn cut_survival(run: &Analysis, compared: &Compared) -> Figure {
+    let all = members(run, compared);
+    let longest = (0..all.len())
+        .max_by_key(|at| all[*at].budget())
+        .unwrap_or(0);
+    let marks = all.iter().map(|s| {
+        let name = format!("{} of {}", count(s.successes), count(s.replicates));
+        (s.budget() as f64, name)
+    });
+    let name = names(run, compared).swap_remove(longest);
+    Figure {
+        name: format!("{}-survival", slug(&compared.name)),
+        caption: format!(
+            "{}: share of runs still above the loss (Kaplan–Meier) of the longest budget; a line \
+             at each budget, with how many are below by then.",
+            compared.name
+        ),
+        plot: Plot::Survival {
+            curves: vec![Series {
+                name,
+                points: all[longest].survival.clone(),
+                hue: Hue::Distinct(0),
+            }],
+            x_label: "step".into(),
+            marks: marks.collect(),
+        },
+    }
+}
+
+/// The median steps of each member, with their interval, the fastest first; none where a median is
+/// beyond its budget.
+fn times(run: &Analysis, compared: &Compared) -> Option<Figure> {
+    let names = names(run, compared).into_iter().enumerate();
+    let mut rows: Vec<TimeRow> = names
+        .map(|(at, label)| {
+            let steps = &summary(run, compared, at).steps;
+            Some(TimeRow {
+                label,
+                median: steps.median.step? as f64,
+                low: steps.median.low? as f64,
+                high: steps.median.high? as f64,
+                late: steps.q90.step.map(|t| t as f64),
+                base: at == compared.base,
+            })
+        })
+        .collect::<Option<_>>()?;
+    rows.sort_by(|a, b| a.median.total_cmp(&b.median));
+    Some(Figure {
+        name: format!("{}-times", slug(&compared.name)),
+        caption: format!(
+            "{}: steps until half of the runs are below the loss, with the 95 % interval of that; \
+             the ring, until 90 % are. All of them get there.",
+            compared.name
+        ),
+        plot: Plot::Times {
+            rows,
+            x_label: "steps to the loss".into(),
+        },
+    })
+}
+
 fn success(run: &Analysis, compared: &Compared) -> Figure {
     let names = names(run, compared).into_iter().enumerate();
-    let rows: Vec<IntervalRow> = names
+    let mut rows: Vec<IntervalRow> = names
         .map(|(at, label)| {
             let s = summary(run, compared, at);
             IntervalRow {
@@ -183,6 +271,10 @@ fn success(run: &Analysis, compared: &Compared) -> Figure {
             }
         })
         .collect();
+    // What has no order of its own is sorted by what it shows.
+    if compared.numbers.is_none() {
+        rows.sort_by(|a, b| b.value.total_cmp(&a.value));
+    }
     let diamonds = if rows.iter().any(|r| r.predicted.is_some()) {
         "; diamonds, the share that the networks' own initial kernels predict"
     } else {

@@ -83,6 +83,7 @@ fn of_cell(run: &Analysis, s: &Summary) -> Vec<Block> {
     let drawn = figures.into_iter().filter(|figure| match &figure.plot {
         Plot::Curves { lines, .. } => lines.iter().any(|line| line.points.len() > 1),
         Plot::Intervals { .. }
+        | Plot::Times { .. }
         | Plot::Survival { .. }
         | Plot::Scatter { .. }
         | Plot::Shares { .. }

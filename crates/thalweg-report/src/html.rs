@@ -135,7 +135,7 @@ mod tests {
 
     use super::super::page::{
         Figure, FitPoint, Heading, Hue, IntervalRow, Line, OverviewDot, OverviewRow, Part, Plot,
-        Section, Series, ShareRow,
+        Section, Series, ShareRow, TimeRow,
     };
     use super::*;
 
@@ -186,6 +186,19 @@ mod tests {
             Plot::Intervals {
                 rows: points.iter().map(row).collect(),
                 target,
+                x_label: label(),
+            },
+            Plot::Times {
+                rows: (points.iter())
+                    .map(|p| TimeRow {
+                        label: label(),
+                        median: p.0,
+                        low: p.1,
+                        high: -p.1,
+                        late: Some(p.1),
+                        base: p.0 > p.1,
+                    })
+                    .collect(),
                 x_label: label(),
             },
             Plot::Survival {

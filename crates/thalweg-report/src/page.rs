@@ -155,6 +155,13 @@ pub enum Plot {
         /// What the probability is of.
         x_label: String,
     },
+    /// A number of steps with its interval for each label (logarithmic).
+    Times {
+        /// One line each, top to bottom.
+        rows: Vec<TimeRow>,
+        /// What the steps are.
+        x_label: String,
+    },
     /// Share of runs not yet below the loss, against the step (logarithmic).
     Survival {
         /// `(step, share from this step on)`, a step function. Before its first point, or its last
@@ -339,6 +346,23 @@ pub struct Series {
     pub points: Vec<(f64, f64)>,
     /// Its colour.
     pub hue: Hue,
+}
+
+/// A number of steps with its interval.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TimeRow {
+    /// Name of the row.
+    pub label: String,
+    /// The median.
+    pub median: f64,
+    /// Lower end of its interval.
+    pub low: f64,
+    /// Upper end of its interval.
+    pub high: f64,
+    /// The 90 % quantile; none beyond the budget.
+    pub late: Option<f64>,
+    /// Whether this is the base of the comparison, drawn bold.
+    pub base: bool,
 }
 
 /// A named line of [`Plot::Curves`]. A prediction has the colour of its measurement, and is dashed.

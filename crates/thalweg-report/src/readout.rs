@@ -23,6 +23,16 @@ pub(super) fn table(plot: &Plot) -> Table {
             });
             build(x_label, &heads, rows.collect())
         }
+        Plot::Times { rows, x_label } => {
+            let rows = rows.iter().map(|r| {
+                let mut row = vec![r.label.clone()];
+                row.extend([r.median, r.low, r.high].map(number));
+                row.push(r.late.map_or("–".into(), number));
+                row
+            });
+            let heads = ["", "median", "from", "to", "90 %"];
+            build(x_label, &heads, rows.collect())
+        }
         Plot::Survival {
             curves, x_label, ..
         } => {

@@ -146,7 +146,7 @@ fn on_lines(
         })
         .collect();
     let frame = (x.ends().0, y.ends().1, canvas.width, y.ends().0);
-    let places = labels::places(&drawn, frame, reference.map(|r| y.at(r)))?;
+    let places = labels::places(&drawn, frame, reference.map(|r| (y.at(r), x.ends().1)))?;
     let names = (drawn.into_iter().zip(places))
         .filter_map(|(line, at)| Some((line.name?, at?)))
         .collect();

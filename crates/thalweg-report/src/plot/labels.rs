@@ -50,19 +50,25 @@ impl Rect {
 }
 
 /// A place for the name of each line that has one, near its last point, within a frame `(left, top,
-/// right, bottom)` and off every line, `across` (the height of a line across the picture) and other
-/// names; none if one of them finds no room.
+/// right, bottom)` and off every line, other names, and a line across the picture: its height, and
+/// from where on its own name stands; none if one of them finds no room.
 pub(super) fn places(
     lines: &[Drawn],
     frame: (f64, f64, f64, f64),
-    across: Option<f64>,
+    across: Option<(f64, f64)>,
 ) -> Option<Vec<Option<At>>> {
     let (left, top, right, bottom) = frame;
     if lines.iter().filter(|l| l.name.is_some()).count() > MOST {
         return None;
     }
     let dense: Vec<Vec<(f64, f64)>> = lines.iter().map(|l| dense(&l.points)).collect();
-    let mut taken: Vec<Rect> = Vec::new();
+    let own = across.map(|(y, from)| Rect {
+        left: from,
+        right,
+        top: y - HEIGHT,
+        bottom: y + 8.0,
+    });
+    let mut taken: Vec<Rect> = own.into_iter().collect();
     let mut all = Vec::new();
     for line in lines {
         let (Some(name), Some(&(x, y))) = (&line.name, line.points.last()) else {
@@ -72,6 +78,7 @@ pub(super) fn places(
         let width = text_width(name);
         let beside = [0.0, -9.0, 9.0, -18.0, 18.0].map(|shift| (x + 9.0, y + 4.5 + shift));
         let around = [(x - 0.5 * width, y + 20.0), (x - 0.5 * width, y - 10.0)];
+        let before = [(x - width - 4.0, y - 8.0), (x - width - 4.0, y + 18.0)];
         // Then above and below points further back.
         let back = [0.8, 0.6, 0.4, 0.25, 0.1].into_iter().flat_map(|share| {
             let n = line.points.len() - 1;
@@ -89,13 +96,13 @@ pub(super) fn places(
                 && rect.right <= right
                 && rect.top >= top
                 && rect.bottom <= bottom;
-            let crossed = across.is_some_and(|y| (rect.top..=rect.bottom).contains(&y));
+            let crossed = across.is_some_and(|(y, _)| (rect.top..=rect.bottom).contains(&y));
             inside
                 && !crossed
                 && !taken.iter().any(|other| rect.touches(other))
                 && !dense.iter().flatten().any(|p| rect.holds(*p))
         };
-        let mut candidates = beside.into_iter().chain(around).chain(back);
+        let mut candidates = (beside.into_iter()).chain(around).chain(before).chain(back);
         let at = candidates.find(free)?;
         taken.push(Rect::of(at, width));
         all.push(Some(at));
@@ -152,7 +159,7 @@ mod tests {
     #[test]
     fn a_name_leaves_the_reference_alone() {
         let lines = [line("d = 15", &[(0.0, 20.0), (200.0, 200.0)])];
-        let at = places(&lines, FRAME, Some(200.0)).and_then(|all| all[0]);
+        let at = places(&lines, FRAME, Some((200.0, 590.0))).and_then(|all| all[0]);
         let (_, y) = at.expect("there is room below");
         assert!(y - 12.0 > 200.0 || y + 4.0 < 200.0, "{y}");
     }

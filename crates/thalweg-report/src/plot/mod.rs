@@ -10,10 +10,11 @@ mod scatter;
 mod series;
 mod shares;
 mod survival;
+mod times;
 
-use crate::page::{IntervalRow, OverviewRow, Plot, ShareRow};
+use crate::page::{IntervalRow, OverviewRow, Plot, ShareRow, TimeRow};
 use crate::svg::{Canvas, Medium};
-use crate::words::numbers::{many, percent};
+use crate::words::numbers::{many, number, percent};
 
 /// The colours of causes, in the order of `CauseKind::ALL`: what reached is blue, what failed is
 /// warm, green or violet, and what is not known grey.
@@ -42,6 +43,7 @@ pub fn broad(plot: &Plot) -> bool {
     match plot {
         Plot::Overview { .. } | Plot::Front { .. } => true,
         Plot::Intervals { .. }
+        | Plot::Times { .. }
         | Plot::Survival { .. }
         | Plot::Curves { .. }
         | Plot::Scatter { .. }
@@ -71,6 +73,14 @@ pub fn describe(plot: &Plot) -> String {
                 percent(*target),
                 rows.join("; ")
             )
+        }
+        Plot::Times { rows, x_label } => {
+            let row = |r: &TimeRow| {
+                let [value, low, high] = [r.median, r.low, r.high].map(number);
+                format!("{} {value}, from {low} to {high}", r.label)
+            };
+            let rows: Vec<_> = rows.iter().map(row).collect();
+            format!("Medians of {x_label}: {}.", rows.join("; "))
         }
         Plot::Survival {
             curves, x_label, ..
@@ -160,6 +170,7 @@ fn draw(plot: &Plot, medium: Medium) -> String {
             target,
             x_label,
         } => intervals::draw(canvas, rows, *target, x_label),
+        Plot::Times { rows, x_label } => times::draw(canvas, rows, x_label),
         Plot::Survival {
             curves,
             x_label,

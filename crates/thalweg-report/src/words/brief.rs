@@ -9,7 +9,7 @@ use thalweg::descent::Stop;
 
 use super::along;
 use super::numbers::{count, interval, list, many, number, p_value, percent, times};
-use super::setting::{at, member, noun};
+use super::setting::{self, at, member, noun};
 use crate::Part;
 
 /// A sentence, what it begins with, and on which side the share lies that it is about.
@@ -270,9 +270,9 @@ fn some(run: &Analysis, cells: &[usize]) -> String {
     let Some((first, rest)) = cells.split_first() else {
         return "none".into();
     };
-    let first = run.cells[*first].describe();
+    let first = setting::cell(run, *first);
     match rest.len() {
-        0 => first.into(),
+        0 => first,
         n => format!("{first} and {}", many(n, "more", "more")),
     }
 }
