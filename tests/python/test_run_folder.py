@@ -100,6 +100,19 @@ def test_a_table_is_the_same_in_polars_pandas_and_duckdb(folder, name):
     assert plain(of_duckdb.fetchall()) == rows
 
 
+def test_csv_tables_of_comparisons_hold_numbers(folder):
+    paths = [*(folder / "tables").glob("*-success.csv"), *(folder / "tables").glob("*-paired.csv")]
+    assert paths
+    for path in paths:
+        table = polars.read_csv(path, infer_schema_length=None)
+        numbers = table.columns[table.columns.index("cell") :]
+        numbers = [name for name in numbers if name != "most failures"]
+        assert all(table[name].dtype.is_numeric() or table[name].is_null().all() for name in numbers), path
+        if "successes" in numbers:
+            assert (table["successes"] / table["replicates"] - table["share"]).abs().max() < 1e-12
+            assert (table["share_low"] <= table["share"]).all()
+
+
 def test_there_is_a_row_for_each_replicate_and_each_cell(folder):
     replicates = polars.read_parquet(folder / "replicates.parquet")
     cells = polars.read_parquet(folder / "cells.parquet")

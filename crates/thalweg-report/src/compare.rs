@@ -5,13 +5,12 @@ use thalweg::analysis::comparison::Compared;
 use thalweg::analysis::summary::{Reaches, Summary};
 
 use super::hue;
-use super::page::{
-    Block, Figure, Hue, IntervalRow, Line, Part, Plot, Series, ShareRow, Table, TimeRow,
-};
-use super::words::comparison::{self, against, names};
-use super::words::numbers::{self, chance, count, difference, interval, list, number, steps};
+use super::page::{Block, Figure, Hue, IntervalRow, Line, Part, Plot, Series, ShareRow, TimeRow};
+use super::slug;
+use super::tables::{members, outcomes, paired, summary};
+use super::words::comparison::{self, names};
+use super::words::numbers::{count, number};
 use super::words::{cell, setting};
-use super::{column, slug};
 
 /// Members with different numbers from which on steps are drawn against the number.
 const DRAWN: usize = 4;
@@ -57,130 +56,6 @@ pub(super) fn part(run: &Analysis, compared: &Compared) -> Part {
         lead,
         blocks,
     }
-}
-
-fn summary<'a>(run: &'a Analysis, compared: &Compared, at: usize) -> &'a Summary {
-    &run.cells[compared.members[at].cell]
-}
-
-/// A table with a row for each member: the values of its keys, then the columns of `heads`.
-fn table(
-    run: &Analysis,
-    compared: &Compared,
-    (suffix, caption): (&str, String),
-    heads: &[(&str, bool)],
-    row: impl Fn(usize) -> Vec<String>,
-) -> Table {
-    let keys = compared.keys.iter();
-    let keys = keys.map(|key| column(&setting::heading(key), false));
-    let heads = heads.iter().map(|(head, numeric)| column(head, *numeric));
-    let held = compared.held.iter();
-    let first = compared.members.iter().find(|m| !m.values.is_empty());
-    let of = &run.cells[first.map_or(compared.reference, |m| m.cell)].setting;
-    let held: Vec<String> = held.map(|(k, v)| setting::value(k, of, v)).collect();
-    let values = |at: usize| setting::member_values(run, compared, &compared.members[at]);
-    let places = 0..compared.members.len();
-    Table {
-        name: format!("{}-{suffix}", slug(&compared.name)),
-        caption: if held.is_empty() {
-            caption
-        } else {
-            format!("{caption} All with {}.", list(&held))
-        },
-        columns: keys.chain(heads).collect(),
-        rows: places
-            .map(|at| values(at).into_iter().chain(row(at)).collect())
-            .collect(),
-        base: Some(compared.base),
-        cells: compared.members.iter().map(|m| m.cell).collect(),
-    }
-}
-
-/// The cells of all members.
-fn members<'a>(run: &'a Analysis, compared: &Compared) -> Vec<&'a Summary> {
-    compared
-        .members
-        .iter()
-        .map(|m| &run.cells[m.cell])
-        .collect()
-}
-
-fn outcomes(run: &Analysis, compared: &Compared) -> Table {
-    let caption = format!(
-        "{}: success within the budget with {}, quantiles of the hitting time over all replicates \
-         (`>` where censored) and what the median costs.",
-        compared.name,
-        cell::interval_makers(&members(run, compared))
-    );
-    let heads = [
-        ("success", true),
-        ("interval", true),
-        ("median steps", true),
-        ("its 95 % interval", true),
-        ("80 %", true),
-        ("90 %", true),
-        ("multiply-adds to the median", true),
-    ];
-    table(run, compared, ("success", caption), &heads, |at| {
-        let s = summary(run, compared, at);
-        let budget = s.budget();
-        let median = s.steps.median;
-        let cost = median
-            .step
-            .map_or("–".into(), |t| number(t as f64 * s.work));
-        vec![
-            format!("{} of {}", s.successes, s.replicates),
-            interval(s.success),
-            steps(median.step, budget),
-            format!(
-                "{}–{}",
-                steps(median.low, budget),
-                steps(median.high, budget)
-            ),
-            steps(s.steps.q80.step, budget),
-            steps(s.steps.q90.step, budget),
-            cost,
-        ]
-    })
-}
-
-fn paired(run: &Analysis, compared: &Compared) -> Table {
-    let caption = format!(
-        "{0}: {1}, on the same draws: the ratio of hitting times, median over all pairs \
-         (a replicate that does not get there counts as later than its budget, one that never \
-         will as never; `>` and `<` where that leaves the median open) with its 95 % interval; in \
-         how many pairs both get there, one, neither; the difference of success with Newcombe's \
-         95 % interval, and McNemar's exact p, corrected by Holm for the comparison. Then the \
-         median that the initial kernels predict, and the infinitely wide network; the main cause \
-         among the failures.",
-        compared.name,
-        against(run, compared).replace('`', "")
-    );
-    let heads = [
-        ("steps, paired", true),
-        ("both, one, neither", true),
-        ("success, difference", true),
-        ("p (success)", true),
-        ("predicted median", true),
-        ("at infinite width", true),
-        ("most failures", false),
-    ];
-    table(run, compared, ("paired", caption), &heads, |at| {
-        let s = summary(run, compared, at);
-        let paired = compared.members[at].paired.as_ref();
-        let ratio = paired.and_then(|p| p.ratio);
-        vec![
-            ratio.as_ref().map_or("–".into(), numbers::paired),
-            ratio.map_or("–".into(), |r| {
-                format!("{}, {}, {}", r.both, r.one, r.neither)
-            }),
-            paired.map_or("–".into(), |p| difference(p.difference)),
-            paired.map_or("–".into(), |p| chance(p.p_adjusted)),
-            cell::predicted_median(s),
-            cell::infinite_median(s),
-            cell::failures(s),
-        ]
-    })
 }
 
 /// Whether it varies the number of steps and nothing else.
@@ -487,55 +362,4 @@ pub(super) fn causes(run: &Analysis, cells: &[usize], labels: &[String]) -> Opti
             .collect(),
         x_label: "share of the replicates looked at".into(),
     })
-}
-
-/// The kernels of some cells, side by side.
-pub(super) fn spectra(run: &Analysis, cells: &[usize], names: &[String]) -> Table {
-    let row = |(&cell, name): (&usize, &String)| {
-        let s = &run.cells[cell];
-        let mut row = vec![name.clone(), s.nearest_pair.map_or("–".into(), number)];
-        match &s.looked {
-            None => row.resize(9, "–".into()),
-            Some(l) => {
-                row.extend(
-                    [
-                        l.start.smallest,
-                        l.start.largest,
-                        l.end.smallest,
-                        l.end.largest,
-                        l.kernel_moved,
-                        l.edge,
-                    ]
-                    .map(number),
-                );
-                row.push(number(l.by_end.as_ref().map_or(f64::NAN, |f| f.median)));
-            }
-        }
-        row
-    };
-    let heads = [
-        ("cell", false),
-        ("nearest pair", true),
-        ("λmin start", true),
-        ("λmax start", true),
-        ("λmin end", true),
-        ("λmax end", true),
-        ("kernel moved", true),
-        ("η·sharpness/edge, end", true),
-        ("steps by the end kernel", true),
-    ];
-    Table {
-        name: "why".into(),
-        caption:
-            "Medians over the replicates looked at. The nearest pair is the smallest distance \
-                  between two inputs; λ are eigenvalues of the tangent kernel Θ; η·sharpness is \
-                  given in units of the edge of stability (2 for gradient descent); the last \
-                  column is what the kernel of the end, known only afterwards, says of the whole \
-                  run."
-                .into(),
-        columns: heads.map(|(n, numeric)| column(n, numeric)).to_vec(),
-        rows: cells.iter().zip(names).map(row).collect(),
-        base: None,
-        cells: cells.to_vec(),
-    }
 }

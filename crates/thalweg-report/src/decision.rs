@@ -133,6 +133,7 @@ fn evidence(choice: &Choice) -> Vec<Block> {
             })
             .collect(),
         base: order.iter().position(|c| Some(*c) == chosen),
+        numbers: Vec::new(),
         cells: Vec::new(),
     }));
     blocks

@@ -306,6 +306,7 @@ mod tests {
             ],
             rows: vec![vec![s(), s(), s()], vec![], vec![s(); 2]],
             base: Some(2),
+            numbers: Vec::new(),
             cells: vec![0, 7],
         };
         let mut blocks = vec![

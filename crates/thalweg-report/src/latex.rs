@@ -2,23 +2,48 @@
 
 use super::page::Table;
 
-/// The table as CSV, with its headings.
+/// The table as CSV, with its headings: its words, and its numbers as numbers where it has them.
+/// What is not known is empty.
 pub(super) fn csv(table: &Table) -> Vec<u8> {
     let mut writer = csv::WriterBuilder::new()
         .flexible(true)
         .from_writer(Vec::new());
-    let heads = table.columns.iter().map(|c| c.name.as_str());
+    let kept = |at: &usize| table.numbers.is_empty() || !table.columns[*at].numeric;
+    let kept: Vec<usize> = (0..table.columns.len()).filter(kept).collect();
+    let heads = kept.iter().map(|at| table.columns[*at].name.as_str());
     // Writing to memory cannot fail.
-    let _ = writer.write_record(heads);
-    for row in &table.rows {
-        let _ = writer.write_record(row.iter().map(|cell| plain(cell)));
+    let _ = writer.write_record(heads.chain(table.numbers.iter().map(|n| n.0)));
+    for (i, row) in table.rows.iter().enumerate() {
+        let words = kept.iter().filter_map(|at| row.get(*at)).map(|c| plain(c));
+        let numbers = table
+            .numbers
+            .iter()
+            .map(|(_, all)| digits(all.get(i).copied().flatten()));
+        let _ = writer.write_record(words.chain(numbers));
     }
     writer.into_inner().unwrap_or_default()
 }
 
-/// A cell that spreadsheets read: no thin spaces between digits.
+/// A cell that spreadsheets read: no thin spaces between digits, nothing for what is not known.
 fn plain(cell: &str) -> String {
+    if cell == "–" {
+        return String::new();
+    }
     cell.replace(['\u{202f}', '\u{a0}'], "")
+}
+
+/// A number as it is read back; nothing for none, or one that is not.
+fn digits(value: Option<f64>) -> String {
+    match value {
+        None => String::new(),
+        Some(v) if v.is_nan() => String::new(),
+        Some(v) if v.is_infinite() => if v > 0.0 { "inf" } else { "-inf" }.into(),
+        Some(v) if v.fract().abs() < f64::EPSILON && v.abs() < 1e15 => format!("{v:.0}"),
+        Some(v) => {
+            let text = format!("{v:e}");
+            text.strip_suffix("e0").unwrap_or(&text).into()
+        }
+    }
 }
 
 /// The table as LaTeX (`booktabs`), to be `\input`; the caption is a comment.
@@ -109,6 +134,7 @@ mod tests {
             columns: vec![column(false), column(true)],
             rows: vec![vec![cell.into(), "20\u{202f}000".into()], vec![cell.into()]],
             base: Some(1),
+            numbers: Vec::new(),
             cells: Vec::new(),
         }
     }

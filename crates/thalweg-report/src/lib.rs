@@ -45,6 +45,7 @@ pub mod gallery;
 mod html;
 mod hue;
 mod latex;
+mod method;
 mod outline;
 pub mod page;
 pub mod phase;
@@ -56,6 +57,7 @@ mod readout;
 mod smallest;
 mod story;
 mod svg;
+mod tables;
 pub mod words;
 
 use std::path::PathBuf;

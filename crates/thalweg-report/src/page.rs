@@ -116,6 +116,10 @@ pub struct Table {
     pub rows: Vec<Vec<String>>,
     /// Index of the base row, drawn bold.
     pub base: Option<usize>,
+    /// The same as numbers, which a csv file has instead of the formatted columns: a name and a
+    /// value a row; none where nothing is known. Empty if the formatted columns are all there is.
+    #[serde(skip)]
+    pub numbers: Vec<(&'static str, Vec<Option<f64>>)>,
     /// The cell of each row, to look into; empty if rows are no cells.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cells: Vec<usize>,

@@ -199,6 +199,7 @@ fn findings(run: &Analysis) -> Vec<Block> {
         columns,
         rows: rows.collect(),
         base: None,
+        numbers: Vec::new(),
         cells: Vec::new(),
     };
     let every = Table {
@@ -261,6 +262,7 @@ fn table(run: &Analysis, of: &[&Finding], [measured, band, predicted]: [&str; 3]
         columns: heads.map(|(n, numeric)| column(n, numeric)).to_vec(),
         rows: of.iter().map(row).collect(),
         base: None,
+        numbers: Vec::new(),
         cells: of.iter().map(|f| f.cell).collect(),
     }
 }

@@ -184,6 +184,7 @@ fn build(caption: &str, heads: &[&str], rows: Vec<Vec<String>>) -> Table {
             .collect(),
         rows,
         base: None,
+        numbers: Vec::new(),
         cells: Vec::new(),
     }
 }

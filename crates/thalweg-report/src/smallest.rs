@@ -126,6 +126,22 @@ fn table(run: &Analysis, along: &Along, points: &[Smallest]) -> Table {
         ("degree needed", true),
         ("median steps", true),
     ];
+    let each = |of: &dyn Fn(&Smallest) -> Option<f64>| points.iter().map(of).collect();
+    let numbers: Vec<(&'static str, Vec<Option<f64>>)> = vec![
+        ("value", each(&|p| Some(p.number))),
+        ("lambda_min_start", each(&|p| p.measured)),
+        ("lambda_min_low", each(&|p| Some(p.band.low))),
+        ("lambda_min_high", each(&|p| Some(p.band.high))),
+        ("infinite_width", each(&|p| p.infinite)),
+        ("two_point_bound", each(&|p| p.two_point)),
+        ("nearest_pair", each(&|p| p.nearest)),
+        ("nearest_pair_law", each(&|p| p.nearest_law)),
+        ("degree", each(&|p| Some(p.degree as f64))),
+        (
+            "median_steps",
+            each(&|p| run.cells[p.cell].steps.median.step.map(|t| t as f64)),
+        ),
+    ];
     Table {
         name: "smallest-eigenvalue".into(),
         caption: "The same in numbers, beside the median number of steps. Medians over the \
@@ -134,6 +150,7 @@ fn table(run: &Analysis, along: &Along, points: &[Smallest]) -> Table {
         columns: heads.map(|(n, numeric)| column(n, numeric)).to_vec(),
         rows: rows.collect(),
         base: points.iter().position(|p| p.cell == 0),
+        numbers,
         cells: points.iter().map(|p| p.cell).collect(),
     }
 }

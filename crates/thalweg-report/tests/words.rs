@@ -743,7 +743,7 @@ fn counts_of_settings_add_up() {
         &[
             "Of the 5 settings",
             "the base cell among them, 4 are reliable",
-            "1 are not, 0 are",
+            "1 is not, 0 are",
         ],
     );
     says(
@@ -751,7 +751,7 @@ fn counts_of_settings_add_up() {
         &[
             "6 other settings in 2 comparisons were tried beside the base cell",
             "Of the 4 with training sets of the same law and the same loss asked for, 3 reach",
-            "1 miss it, 0 are undecided; of the 2 others, 2 reach",
+            "1 misses it, 0 are undecided; of the 2 others, 2 reach",
         ],
     );
 }

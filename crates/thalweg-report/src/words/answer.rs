@@ -6,7 +6,9 @@ use thalweg::analysis::findings::{Finding, Verdict};
 use thalweg::analysis::summary::{Reaches, Summary};
 use thalweg::data::Draw;
 
-use super::numbers::{agree, capital, count, interval, number, paired, percent, range, steps};
+use super::numbers::{
+    agree, capital, count, in_steps, interval, number, paired, percent, range, steps,
+};
 use super::setting::{self, at, member};
 use super::{cell, theory};
 
@@ -121,12 +123,12 @@ fn comparison(run: &Analysis, lines: &Lines) -> Vec<String> {
             )
         });
         all.push(format!(
-            "{}: {} of {} below ({}), median {} steps{}.",
+            "{}: {} of {} below ({}), median {}{}.",
             capital(&name(place)),
             count(s.successes),
             count(s.replicates),
             interval(s.success),
-            steps(s.steps.median.step, s.budget()),
+            in_steps(s.steps.median.step, s.budget()),
             against
         ));
     }
@@ -195,13 +197,13 @@ fn verdict(s: &Summary, inside: bool) -> String {
         _ => "the loss gets",
     };
     format!(
-        "{lead}. On {of}{only}{} {ends} below {} ({} {}; {} asked for), median {} steps.",
+        "{lead}. On {of}{only}{} {ends} below {} ({} {}; {} asked for), median {}.",
         drawn(s, s.replicates),
         number(s.setting.success.loss_below),
         cell::interval_name(s.interval_kind),
         interval(s.success),
         percent(s.setting.success.share),
-        steps(s.steps.median.step, s.budget())
+        in_steps(s.steps.median.step, s.budget())
     )
 }
 
@@ -209,12 +211,12 @@ fn verdict(s: &Summary, inside: bool) -> String {
 fn repair(run: &Analysis, found: &Repair) -> String {
     let s = &run.cells[found.cell];
     format!(
-        "What repairs it: {}: {} of {} ({}), median {} steps; {} of {} tried on these data {} {}.",
+        "What repairs it: {}: {} of {} ({}), median {}; {} of {} tried on these data {} {}.",
         setting::cell(run, found.cell),
         count(s.successes),
         count(s.replicates),
         interval(s.success),
-        steps(s.steps.median.step, s.budget()),
+        in_steps(s.steps.median.step, s.budget()),
         count(found.reaching as u64),
         count(found.tried as u64),
         agree(found.reaching as u64, "reaches", "reach"),

@@ -8,7 +8,7 @@ use thalweg::analysis::summary::{Reaches, Summary};
 use thalweg::descent::Stop;
 
 use super::along;
-use super::numbers::{count, interval, list, many, number, p_value, percent, times};
+use super::numbers::{count, does, interval, list, many, number, p_value, percent, times};
 use super::setting::{self, at, member, noun};
 use crate::Part;
 
@@ -202,12 +202,12 @@ pub fn others(run: &Analysis, left: &[usize]) -> String {
         here.count() as u64
     };
     format!(
-        "{}, {}: {} reach {}, {} miss it, {} open",
+        "{}, {}: {} {}, {} it, {} open",
         many(left.len(), "more comparison", "more comparisons"),
         many(cells.len(), "setting", "settings"),
-        count(of(Reaches::Yes)),
+        does(of(Reaches::Yes), "reaches", "reach"),
         percent(run.base().setting.success.share),
-        count(of(Reaches::No)),
+        does(of(Reaches::No), "misses", "miss"),
         count(of(Reaches::Undecided))
     )
 }

@@ -9,7 +9,8 @@ use thalweg::descent::Stop;
 use thalweg::stats::Interval;
 
 use super::numbers::{
-    count, factor, interval, list, many, number, p_value, percent, ratio_interval, size, steps,
+    agree, count, does, factor, interval, list, many, number, p_value, percent, ratio_interval,
+    size, steps,
 };
 use super::setting;
 
@@ -21,13 +22,13 @@ pub fn verdict(s: &Summary) -> String {
         Reaches::Undecided => "Undecided at this number of replicates",
     };
     let get = match s.setting.descent.stop {
-        Stop::Below => "get below the loss",
-        Stop::Never => "end below the loss",
+        Stop::Below => agree(s.replicates, "gets below the loss", "get below the loss"),
+        Stop::Never => agree(s.replicates, "ends below the loss", "end below the loss"),
     };
     format!(
-        "{lead}: {} of {} replicates {get} ({}, {} {}); the study asks for {}.",
+        "{lead}: {} of {} {get} ({}, {} {}); the study asks for {}.",
         count(s.successes),
-        count(s.replicates),
+        many(s.replicates as usize, "replicate", "replicates"),
         percent(s.share),
         interval_name(s.interval_kind),
         interval(s.success),
@@ -205,8 +206,8 @@ pub fn kernel(l: &Looked) -> String {
     );
     if l.ended == 0 {
         return format!(
-            "{start} (medians of {} replicates, none of which was looked at at an end).",
-            l.replicates
+            "{start} (medians of {}, none of which was looked at at an end).",
+            many(l.replicates, "replicate", "replicates")
         );
     }
     let motion = if l.kernel_moved < 0.1 {
@@ -225,11 +226,10 @@ pub fn kernel(l: &Looked) -> String {
         String::new()
     };
     format!(
-        "{start} and ends with {} and {} (medians of {} replicates); it {motion} (relative change \
-         {}).{edge}",
+        "{start} and ends with {} and {} (medians of {}); it {motion} (relative change {}).{edge}",
         number(l.end.smallest),
         number(l.end.largest),
-        l.ended,
+        many(l.ended, "replicate", "replicates"),
         number(l.kernel_moved),
     )
 }
@@ -241,14 +241,17 @@ pub fn standing(run: &Analysis) -> Vec<String> {
     };
     let base = run.base();
     let cost = |s: &Summary| number(s.cost());
+    let are = |n: usize| does(n as u64, "is", "are");
     let (reliable, failing) = (standing.reliable.len(), standing.failing);
     let mut all = vec![format!(
         "Of the {} settings of this page with training sets of this law and this loss asked for, \
-         the base cell among them, {reliable} are reliable (the whole interval above {}), \
-         {failing} are not, {} are undecided.",
+         the base cell among them, {} reliable (the whole interval above {}), {} not, {} \
+         undecided.",
         standing.peers.len(),
+        are(reliable),
         percent(base.setting.success.share),
-        standing.peers.len() - reliable - failing
+        are(failing),
+        are(standing.peers.len() - reliable - failing)
     )];
     all.push(match (standing.rank, standing.reliable.first()) {
         (Some(0), _) => format!(

@@ -6,7 +6,9 @@ use thalweg::analysis::crossing::Found;
 use thalweg::analysis::summary::{Reaches, Summary};
 use thalweg::stats::Interval;
 
-use super::numbers::{capital, count, factor, few, interval, list, many, number, percent};
+use super::numbers::{
+    capital, count, does, factor, few, in_steps, interval, list, many, number, percent,
+};
 use super::setting::{self, member};
 
 /// Members of a group up to which all are named.
@@ -159,10 +161,10 @@ fn fastest_and_slowest(run: &Analysis, compared: &Compared) -> Option<String> {
     // The larger of two budgets has the same median.
     (fastest.1 < slowest.1).then(|| {
         format!(
-            "Fastest in the median is `{}` with {} steps; slowest of those that have one `{}` \
-             with {} ({} times).",
+            "Fastest in the median is `{}` with {}; slowest of those that have one `{}` with {} \
+             ({} times).",
             member(run, compared, fastest.0),
-            count(fastest.1),
+            in_steps(Some(fastest.1), 0),
             member(run, compared, slowest.0),
             count(slowest.1),
             factor(slowest.1 as f64 / (fastest.1 as f64).max(1.0))
@@ -283,10 +285,10 @@ pub fn lost(run: &Analysis, all: &[&Compared]) -> Vec<String> {
     let counted = |of: &[&Summary]| {
         let of = |wanted: Reaches| of.iter().filter(|s| s.reaches == wanted).count() as u64;
         format!(
-            "{} reach {share} with the whole interval, {} miss it, {} are undecided",
-            count(of(Reaches::Yes)),
-            count(of(Reaches::No)),
-            count(of(Reaches::Undecided)),
+            "{} {share} with the whole interval, {} it, {} undecided",
+            does(of(Reaches::Yes), "reaches", "reach"),
+            does(of(Reaches::No), "misses", "miss"),
+            does(of(Reaches::Undecided), "is", "are"),
         )
     };
     let tried = format!(

@@ -100,6 +100,12 @@ pub fn steps(quantile: Option<u64>, budget: u64) -> String {
     quantile.map_or_else(|| format!("> {}", count(budget)), count)
 }
 
+/// The same with its noun: `175 steps`, `1 step`, `> 20 000 steps`.
+pub fn in_steps(quantile: Option<u64>, budget: u64) -> String {
+    let noun = agree(quantile.unwrap_or(2), "step", "steps");
+    format!("{} {noun}", steps(quantile, budget))
+}
+
 /// A ratio with two digits after the point, or three significant ones.
 pub fn factor(v: f64) -> String {
     if (0.1..10.0).contains(&v) {
@@ -220,6 +226,11 @@ pub fn si(v: f64) -> String {
 /// How many of something, in words that agree with the number.
 pub fn many(n: usize, one: &str, more: &str) -> String {
     format!("{} {}", count(n as u64), agree(n as u64, one, more))
+}
+
+/// A number with the verb that agrees with it: `1 reaches`, `2 reach`.
+pub fn does(n: u64, one: &str, more: &str) -> String {
+    format!("{} {}", count(n), agree(n, one, more))
 }
 
 /// A small number in words, a larger one in digits.
