@@ -85,7 +85,12 @@ fn costs(
 ) -> Option<Figure> {
     // One dot is compared with nothing.
     rows.retain(|row| row.dots.len() > 1);
-    (!rows.is_empty()).then(|| Figure {
+    // Beyond all budgets there is no place for a dot.
+    let placed = rows
+        .iter()
+        .flat_map(|row| &row.dots)
+        .any(|d| d.steps.is_some());
+    placed.then(|| Figure {
         name,
         caption: format!(
             "What {what}: a row for each comparison, a dot for each setting at the steps after \

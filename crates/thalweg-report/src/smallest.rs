@@ -115,8 +115,9 @@ fn table(run: &Analysis, along: &Along, points: &[Smallest]) -> Table {
             steps(s.steps.median.step, s.budget()),
         ]
     });
+    let heading = setting::heading(&along.key);
     let heads = [
-        (along.key.as_str(), true),
+        (heading.as_str(), true),
         ("λmin start", true),
         ("its 95 % interval", true),
         ("at infinite width", true),

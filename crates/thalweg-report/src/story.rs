@@ -149,7 +149,8 @@ fn choice(run: &Analysis, decided: &[Choice]) -> Vec<Block> {
     let base = run.base();
     let mut blocks = author(run);
     let standing = cell::standing(run);
-    if standing.is_empty() {
+    // One run has its step on the card.
+    if standing.is_empty() && base.replicates > 1 {
         blocks.push(Block::Text(cell::times(base)));
     }
     blocks.extend(texts(standing));
@@ -331,6 +332,8 @@ fn spectrum(run: &Analysis) -> Option<Figure> {
         dashed,
         hue: hue::cell(run, cell),
     };
+    let ended = run.cells.iter().filter_map(|s| s.looked.as_ref());
+    let ended = ended.map(|l| l.end_spectrum.len()).max().unwrap_or(0) > 0;
     let lines: Vec<Line> = pick(run)
         .into_iter()
         .filter_map(|(cell, name)| Some((cell, run.cells[cell].looked.as_ref()?, name)))
@@ -338,7 +341,11 @@ fn spectrum(run: &Analysis) -> Option<Figure> {
             [
                 line(
                     cell,
-                    format!("{name}, start"),
+                    if ended {
+                        format!("{name}, start")
+                    } else {
+                        name.clone()
+                    },
                     false,
                     &looked.start_spectrum,
                 ),

@@ -98,6 +98,10 @@ fn times(ratio: &PairedRatio) -> String {
         "never" => {
             return format!("and in the median of all {pairs} pairs it never gets there{late}");
         }
+        // Nothing is known of it.
+        "open" if ratio.interval.low <= 0.0 && !ratio.interval.high.is_finite() => {
+            return format!("and nothing is known of the ratio over all {pairs} pairs{late}");
+        }
         "open" => "any number of times".to_string(),
         known => format!("{known} times"),
     };

@@ -82,12 +82,18 @@ pub fn times(s: &Summary) -> String {
     let budget = s.budget();
     let median = s.steps.median;
     if let Some(half) = median.step {
+        // Of very few replicates any median is possible.
+        let known = match (median.low, median.high) {
+            (Some(0) | None, None) => String::new(),
+            (low, high) => format!(
+                " (95 % interval {}–{})",
+                steps(low, budget),
+                steps(high, budget)
+            ),
+        };
         return format!(
-            "Half of the replicates are there by step {} (95 % interval {}–{}), 80 % by {}, 90 % \
-             by {}.",
+            "Half of the replicates are there by step {}{known}, 80 % by {}, 90 % by {}.",
             count(half),
-            steps(median.low, budget),
-            steps(median.high, budget),
             steps(s.steps.q80.step, budget),
             steps(s.steps.q90.step, budget)
         );

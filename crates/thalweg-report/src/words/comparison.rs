@@ -292,19 +292,23 @@ pub fn lost(run: &Analysis, all: &[&Compared]) -> Vec<String> {
         )
     };
     let tried = format!(
-        "{} in {} were tried beside the base cell",
+        "{} in {} {} tried beside the base cell",
         many(others.len(), "other setting", "other settings"),
         many(all.len(), "comparison", "comparisons"),
+        verb(others.len(), "was", "were"),
     );
     let mut text = if here.is_empty() || elsewhere.is_empty() {
         vec![format!("{tried}: {}.", counted(&others))]
     } else {
         vec![format!(
             "{tried}. Of the {} with training sets of the same law and the same loss asked for, \
-             {}; of the {} others, {}.",
+             {}; of {}, {}.",
             count(here.len() as u64),
             counted(&here),
-            count(elsewhere.len() as u64),
+            match elsewhere.len() {
+                1 => "the other one".into(),
+                n => format!("the {} others", count(n as u64)),
+            },
             counted(&elsewhere)
         )]
     };
@@ -312,10 +316,13 @@ pub fn lost(run: &Analysis, all: &[&Compared]) -> Vec<String> {
     let apart = peers.len().saturating_sub(here.len() + 1);
     if !peers.is_empty() && apart > 0 {
         text.push(format!(
-            "With the base cell and {} of other comparisons these {} are the {} among which the \
-             base cell has its place above.",
+            "With the base cell and {} of other comparisons {} the {} among which the base cell \
+             has its place above.",
             many(apart, "setting", "settings"),
-            count(here.len() as u64),
+            match here.len() {
+                1 => "this one makes".into(),
+                n => format!("these {} are", count(n as u64)),
+            },
             count(peers.len() as u64)
         ));
     }
