@@ -152,13 +152,13 @@ fn tell_one(out: &Path, i: usize, choice: &Choice) -> Result<()> {
         print("")?;
     }
     if !choice.condition.is_empty() {
-        print(&format!("== {}\n", choice.condition))?;
+        print(&format!("== {}\n", words::place(choice)))?;
     }
     say(&words::winner(choice), 0)?;
     for attempt in &choice.attempts {
         print(&format!(
             "\nOn fresh training sets, {}:",
-            choice.candidates[attempt.candidate].label
+            words::name(choice, &choice.candidates[attempt.candidate])
         ))?;
         for line in words::certificate(&attempt.certificate) {
             say(&line, 16)?;
@@ -174,7 +174,7 @@ fn tell_one(out: &Path, i: usize, choice: &Choice) -> Result<()> {
             "  {:>9}  {:>26}  {}",
             number(c.median_cost),
             words::success(c),
-            c.label
+            words::name(choice, c)
         ))?;
     }
     print("\nWhy each lost, in the order in which theory let them start")?;
@@ -184,7 +184,10 @@ fn tell_one(out: &Path, i: usize, choice: &Choice) -> Result<()> {
         .map(|(_, c)| c)
         .collect();
     for c in losers.iter().take(TOLD) {
-        say(&format!("- {}: {}", c.label, words::fate(choice, c)), 2)?;
+        say(
+            &format!("- {}: {}", words::name(choice, c), words::fate(choice, c)),
+            2,
+        )?;
     }
     if losers.len() > TOLD {
         let rest = &losers[TOLD..];

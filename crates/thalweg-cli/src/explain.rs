@@ -36,7 +36,7 @@ pub(crate) fn explain(args: args::Explain) -> Result<ExitCode> {
     print(&format!(
         "cell {} ({}), replicate {}",
         args.cell,
-        cell.describe(),
+        words::setting::short(&plan.cells[0].setting, &cell.setting),
         args.replicate
     ))?;
     print(match told.same_bits {

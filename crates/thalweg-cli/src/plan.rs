@@ -3,9 +3,11 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use thalweg::Plan;
 use thalweg::price::Price;
 use thalweg_report::words::numbers::{count, duration, number, percent, si};
 use thalweg_report::words::price as words;
+use thalweg_report::words::setting::short;
 
 use crate::args;
 use crate::interrupt::{clock, control};
@@ -50,7 +52,11 @@ pub(crate) fn price(args: args::PlanArgs) -> Result<ExitCode> {
         );
         say(&text, 0)?;
     }
-    table(&HEADS, shown.into_iter().map(row).collect(), 6)?;
+    table(
+        &HEADS,
+        shown.into_iter().map(|p| row(&plan, p)).collect(),
+        6,
+    )?;
     say(
         "Median and success are what initial kernels predict of networks that stay close to \
          them; those that move are often faster.",
@@ -72,10 +78,10 @@ const HEADS: [&str; 10] = [
     "parameters",
 ];
 
-fn row(p: &Price) -> Vec<String> {
+fn row(plan: &Plan, p: &Price) -> Vec<String> {
     let optional = |v: Option<f64>| v.map_or("–".into(), number);
     vec![
-        plain(&p.label),
+        plain(&short(&plan.cells[0].setting, &plan.cells[p.cell].setting)),
         duration(p.estimate),
         duration(p.at_most),
         duration(p.looks),

@@ -11,13 +11,14 @@ use console::Term;
 use indicatif::{ProgressBar, ProgressStyle};
 use thalweg::Plan;
 use thalweg::lab::Event;
-use thalweg::study::Replicates;
+use thalweg::study::{Replicates, Setting};
 
 use crate::interrupt::Training;
 use crate::screen::size;
 use crate::status::{CellStatus, State, Status, now};
 use crate::terminal::{complain, plain};
 use thalweg_report::words::numbers::si;
+use thalweg_report::words::setting::short;
 
 /// The status file is written this often at most.
 const OFTEN: Duration = Duration::from_secs(1);
@@ -27,6 +28,8 @@ const SELDOM: Duration = Duration::from_secs(10);
 
 pub(crate) struct Progress {
     bar: ProgressBar,
+    /// The base cell, beside which cells are named.
+    base: Setting,
     /// Where standard error is no terminal.
     lines: Option<Lines>,
     begun: Instant,
@@ -60,6 +63,7 @@ impl Progress {
         }
         Progress {
             bar,
+            base: plan.cells[0].setting.clone(),
             lines: (!stderr).then(Lines::default),
             begun: Instant::now(),
             file: folder.join(Status::FILE),
@@ -89,7 +93,7 @@ impl Progress {
                 }
                 let part = CellStatus {
                     cell: cell.number,
-                    label: cell.describe(),
+                    label: short(&self.base, &cell.setting),
                     share: cell.setting.success.share,
                     sequential: matches!(cell.setting.replicates, Replicates::UntilDecided { .. }),
                     at_most: n,
@@ -101,7 +105,7 @@ impl Progress {
                     "cell {}/{}: {}",
                     cell.number + 1,
                     latest.status.cells,
-                    plain(&cell.describe())
+                    plain(&short(&self.base, &cell.setting))
                 ));
                 self.write(&mut latest, false);
             }

@@ -21,6 +21,7 @@ use thalweg::theory::phase::{LayerPhase, PhaseMap, Window};
 use thalweg::theory::spectrum::Spectrum;
 use thalweg_report::phase::{layer_name, phase_svg};
 use thalweg_report::words::numbers::{interval, number};
+use thalweg_report::words::setting;
 use thalweg_report::words::theory::first_layer;
 
 /// A full kernel of more inputs would not fit into memory beside its eigenproblem.
@@ -324,7 +325,11 @@ fn steps(args: &Steps) -> Result<()> {
         } else {
             vec![base(&source)?]
         };
-        cells.extend(of.into_iter().map(|c| (c.describe(), c)));
+        let base = of[0].setting.clone();
+        let named = of
+            .into_iter()
+            .map(|c| (setting::short(&base, &c.setting), c));
+        cells.extend(named);
     } else {
         for d in &args.dim {
             let mut source = source.clone();

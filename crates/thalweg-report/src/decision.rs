@@ -4,7 +4,7 @@
 use super::page::{Block, Figure, FrontPoint, IntervalRow, Part, Plot, Table};
 use thalweg::decide::{Candidate, Choice};
 
-use super::words::decision::{certified, fate, success, unit, work};
+use super::words::decision::{certified, fate, name, place, success, unit, work};
 use super::words::numbers::{count, number};
 use super::{column, slug};
 
@@ -21,7 +21,7 @@ pub(super) fn blocks(choices: &[Choice]) -> Vec<Block> {
                 title: if choice.condition.is_empty() {
                     "The candidates".into()
                 } else {
-                    format!("The candidates at {}", choice.condition)
+                    format!("The candidates at {}", place(choice))
                 },
                 lead: work(choice),
                 blocks: evidence(choice),
@@ -36,7 +36,7 @@ pub fn front_figure(choice: &Choice) -> Figure {
     let points = choice.candidates.iter().enumerate().map(|(at, c)| {
         let front = choice.front.contains(&at);
         FrontPoint {
-            name: c.label.clone(),
+            name: name(choice, c),
             cost: c.median_cost,
             success: share(c),
             low: c.success.low,
@@ -123,7 +123,7 @@ fn evidence(choice: &Choice) -> Vec<Block> {
             .iter()
             .map(|c| {
                 vec![
-                    c.label.clone(),
+                    name(choice, c),
                     count(c.parameters as u64),
                     c.predicted.map_or("–".into(), number),
                     number(c.median_cost),

@@ -588,9 +588,14 @@ fn the_report_tells_what_was_chosen() {
         serde_json::to_string(&(page.sections, page.appendix)).expect("it is plain data")
     };
     let winner = made[0].winner.expect("something is certified");
-    let label = made[0].candidates[winner].label.clone();
+    // Named by what differs among the candidates.
+    let label = thalweg_report::words::decision::name(&made[0], &made[0].candidates[winner]);
+    assert!(
+        label.starts_with("one layer of ") && label.ends_with(" of the limit"),
+        "{label}"
+    );
     let text = told(made.clone());
-    assert!(text.contains(&format!("took `{label}`")), "{text}");
+    assert!(text.contains(&format!("took “{label}”")), "{text}");
     assert!(text.contains("the cheapest of 6 candidates that could be certified"));
     assert!(text.contains("Why each candidate won or lost"));
     // Every loser says why.
@@ -602,7 +607,7 @@ fn the_report_tells_what_was_chosen() {
     made[0].attempts.clear();
     let text = told(made);
     assert!(text.contains("found none of 6 candidates that could be certified"));
-    assert!(!text.contains(&format!("took `{label}`")));
+    assert!(!text.contains(&format!("took “{label}”")));
     assert!(!told(Vec::new()).contains("thalweg choose"));
 }
 

@@ -89,12 +89,53 @@ pub fn success(c: &Candidate) -> String {
     )
 }
 
+/// What a candidate is: what differs among the candidates, as it is in this one.
+pub fn name(choice: &Choice, c: &Candidate) -> String {
+    let Some(this) = &c.setting else {
+        return c.label.clone();
+    };
+    let all = || {
+        choice
+            .candidates
+            .iter()
+            .filter_map(|c| c.setting.as_deref())
+    };
+    let differs = |key: &&Key| {
+        let value = key.value(this);
+        !matches!(key, Key::Replicates) && all().any(|other| key.value(other) != value)
+    };
+    let named: Vec<String> = (Key::ALL.iter().filter(differs))
+        .map(|key| key.value(this))
+        .collect();
+    if named.is_empty() {
+        return c.label.clone();
+    }
+    named.join(", ")
+}
+
+/// Where a choice was made: its condition, `d = 15`; empty without one.
+pub fn place(choice: &Choice) -> String {
+    let here = choice.candidates.iter().find_map(|c| c.setting.as_deref());
+    let keys = choice
+        .keys
+        .iter()
+        .map(|key| Key::of(key))
+        .collect::<Option<Vec<Key>>>();
+    match (here, keys) {
+        (Some(here), Some(keys)) if !keys.is_empty() => {
+            let all: Vec<String> = keys.iter().map(|key| key.value(here)).collect();
+            all.join(", ")
+        }
+        _ => choice.condition.clone(),
+    }
+}
+
 /// What won, in a line.
 pub fn winner(choice: &Choice) -> String {
     match choice.winner.and_then(|w| choice.candidates.get(w)) {
         Some(best) => format!(
             "Chosen: {}, {} {} in the median, {}.",
-            best.label,
+            name(choice, best),
             number(best.median_cost),
             unit(choice.cost),
             many(best.parameters, "parameter", "parameters")
@@ -162,7 +203,7 @@ pub fn certified(choice: &Choice) -> String {
     let at = if choice.condition.is_empty() {
         String::new()
     } else {
-        format!(" at `{}`", choice.condition)
+        format!(" at {}", place(choice))
     };
     let candidates = count(choice.candidates.len() as u64);
     let share = percent(choice.share);
@@ -185,9 +226,9 @@ pub fn certified(choice: &Choice) -> String {
         )
     });
     format!(
-        "`thalweg choose` took `{}`{at}, the cheapest of {candidates} candidates that could be \
+        "`thalweg choose` took “{}”{at}, the cheapest of {candidates} candidates that could be \
          certified: {} {} in the median, {}.{certificate}",
-        best.label,
+        name(choice, best),
         number(best.median_cost),
         unit(choice.cost),
         many(best.parameters, "parameter", "parameters")
@@ -232,7 +273,7 @@ pub fn fate(choice: &Choice, c: &Candidate) -> String {
                 "the chosen one".to_string()
             } else {
                 let rival = choice.candidates.get(*than);
-                format!("`{}`", rival.map_or("another", |c| c.label.as_str()))
+                rival.map_or("another".into(), |c| format!("“{}”", name(choice, c)))
             };
             format!(
                 "costs more than {rival} on {cheaper_there} of {} training sets that differ{times}",

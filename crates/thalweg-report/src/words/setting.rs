@@ -56,6 +56,17 @@ pub fn cell(run: &Analysis, cell: usize) -> String {
     parts.join(", ")
 }
 
+/// What a setting of a plan is beside the base cell's, in short: two that differ in their replicates
+/// alone have one name.
+pub fn short(base: &Setting, this: &Setting) -> String {
+    let parts = differences(base, this);
+    match parts.is_empty() {
+        false => parts.join(", "),
+        true if base.replicates == this.replicates => "base".into(),
+        true => Key::Replicates.value(this),
+    }
+}
+
 /// What tells a setting from another, a part for each key.
 pub fn differences(from: &Setting, this: &Setting) -> Vec<String> {
     apart(from, this, &[])

@@ -7,6 +7,7 @@ use crate::analysis::cause::CauseCount;
 use crate::plan::Cell;
 use crate::stats::Interval;
 use crate::study::Cost;
+use crate::study::Setting;
 
 /// What was chosen under one condition, and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,6 +56,9 @@ impl Choice {
 pub struct Candidate {
     /// What it is; `as written` for the study's own setting.
     pub label: String,
+    /// The setting; none in a choice of an older version.
+    #[serde(default)]
+    pub setting: Option<Box<Setting>>,
     /// Content hash of its cell.
     pub cell: String,
     /// Number of parameters.

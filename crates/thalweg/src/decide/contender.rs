@@ -99,6 +99,7 @@ impl<'a> Contender<'a> {
         let causes = causes.range(..n).map(|(_, cause)| cause.kind());
         Candidate {
             label: self.label.clone(),
+            setting: Some(Box::new(self.cell.setting.clone())),
             cell: self.cell.hash.clone(),
             parameters: parameters(&self.cell.setting.net, self.cell.dim()),
             price: self.price,
