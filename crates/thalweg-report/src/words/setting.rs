@@ -56,8 +56,8 @@ pub fn cell(run: &Analysis, cell: usize) -> String {
     parts.join(", ")
 }
 
-/// What a setting of a plan is beside the base cell's, in short: two that differ in their replicates
-/// alone have one name.
+/// What a setting of a plan is beside the base cell's, in short: two that differ in their
+/// replicates alone have one name.
 pub fn short(base: &Setting, this: &Setting) -> String {
     let parts = differences(base, this);
     match parts.is_empty() {
