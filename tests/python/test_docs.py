@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from test_page import FLAGS, chromium
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -88,11 +89,49 @@ def test_formulas_are_set_as_mathml(site):
         assert shown >= 0.9 * formulas > 0, page.name
 
 
-def test_no_link_of_the_readme_is_dead():
-    for file in [ROOT / "README.md", ROOT / "ARCHITECTURE.md"]:
-        for target in re.findall(r"\]\(([^)#]+)", file.read_text()):
-            if not target.startswith("https://"):
-                assert (ROOT / target).exists(), (file.name, target)
+def test_a_browser_asks_for_nothing_but_the_files_of_the_site(site):
+    path = chromium()
+    if path is None:
+        pytest.skip("no Chromium on this machine; CHROMIUM=/path/to/it names one")
+    from playwright.sync_api import sync_playwright
+
+    asked, said = [], []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        page = browser.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: said.append(message.text))
+        for file in site.rglob("*.html"):
+            page.goto(file.as_uri())
+        # The style sheet has come: a page without it has no measure.
+        assert page.evaluate("getComputedStyle(document.querySelector('main')).maxWidth") != "none"
+        browser.close()
+    assert len(asked) > 20 and all(url.startswith(site.as_uri()) for url in asked), asked
+    assert said == []
+
+
+def headings(markdown):
+    """The anchors that GitHub gives the headings of a page."""
+    sys.path.insert(0, str(DOCS / "site"))
+    from mathematics import github_slug
+
+    text = re.sub(r"^```.*?^```", "", markdown, flags=re.MULTILINE | re.DOTALL)
+    return {github_slug(heading, "-") for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
+
+
+def test_no_link_is_dead_where_the_source_is_read():
+    checked = 0
+    for file in [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *DOCS.rglob("*.md")]:
+        text = re.sub(r"^```.*?^```|`[^`\n]*`", "", file.read_text(), flags=re.MULTILINE | re.DOTALL)
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            if target.startswith("https://"):
+                continue
+            path, _, anchor = target.partition("#")
+            other = (file.parent / path).resolve() if path else file
+            assert other.exists(), (file.name, target)
+            assert not anchor or anchor in headings(other.read_text()), (file.name, target)
+            checked += 1
+    assert checked > 50
 
 
 @pytest.mark.skipif("THALWEG" not in os.environ, reason="THALWEG names no program")
@@ -117,7 +156,25 @@ def test_the_guide_and_the_schema_have_the_same_keys():
     text = json.dumps(schema)
     assert not {key for key in explained if f'"{key}"' not in text}
     guide = (DOCS / "study-file.md").read_text()
-    assert not {key for key in known - {"asks_share"} if key not in guide}
+    assert not {key for key in known if f"`{key}`" not in guide and f"`[{key}]`" not in guide}
+
+
+@pytest.mark.skipif("THALWEG" not in os.environ, reason="THALWEG names no program")
+def test_the_guide_and_the_schema_have_the_same_defaults():
+    printed = subprocess.run([os.environ["THALWEG"], "studies", "schema"], capture_output=True, text=True)
+    schema = json.loads(printed.stdout)
+    sys.path.insert(0, str(DOCS))
+    import reference
+
+    page, guide = reference.Page(schema), reference.guide()
+    tables = {table: of["properties"] for table, of, _ in page.sections()} | {"": schema["properties"]}
+    compared = 0
+    for (table, key), (default, _) in guide.items():
+        of = tables[table].get(key, {}).get("default")
+        if of is not None and default not in (None, "all"):
+            assert default.replace("_", "") == reference.code(of).replace("_", ""), (table, key)
+            compared += 1
+    assert compared > 20
 
 
 @pytest.mark.skipif("THALWEG" not in os.environ, reason="THALWEG names no program")
