@@ -16,7 +16,7 @@ const LONGEST_HEADER: usize = 1 << 16;
 /// More bytes than this are not read into memory.
 const MOST_BYTES: usize = 1 << 32;
 
-/// An array of doubles in C order.
+/// An array as doubles in C order.
 pub(super) struct Numbers {
     pub(super) shape: Vec<usize>,
     pub(super) values: Vec<f64>,
@@ -79,14 +79,8 @@ fn read_array(mut from: impl Read) -> Result<Numbers, String> {
     from.read_exact(&mut text).map_err(cut)?;
     let text = String::from_utf8(text).map_err(|_| "is damaged: its header is not text")?;
     let header = Header::parse(&text)?;
-    if header.fortran && header.shape.len() > 1 {
-        return Err("is in Fortran order: save `np.ascontiguousarray(a)`".into());
-    }
-    let width = match header.kind.as_str() {
-        "<f8" => 8,
-        "<f4" => 4,
-        other => return Err(format!("holds `{other}`: save `a.astype(\"float64\")`")),
-    };
+    let (number, width) = Number::of(&header.kind)
+        .ok_or_else(|| format!("holds `{}`: save `a.astype(\"float64\")`", header.kind))?;
     let shape = header.shape;
     let bytes = shape
         .iter()
@@ -108,16 +102,103 @@ fn read_array(mut from: impl Read) -> Result<Numbers, String> {
             "is damaged: the shape {shape:?} takes {bytes} bytes, but {held} follow"
         ));
     }
-    let values = if width == 4 {
-        data.chunks_exact(4)
-            .map(|b| f64::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]])))
-            .collect()
-    } else {
-        data.chunks_exact(8)
-            .map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]))
-            .collect()
-    };
+    let mut values: Vec<f64> = data.chunks_exact(width).map(|b| number.read(b)).collect();
+    if header.fortran {
+        values = c_order(&values, &shape);
+    }
     Ok(Numbers { shape, values })
+}
+
+/// The values of an array in Fortran order (the first index runs fastest) in C order (the last
+/// one).
+fn c_order(values: &[f64], shape: &[usize]) -> Vec<f64> {
+    let mut place = vec![0; shape.len()];
+    let mut all = Vec::with_capacity(values.len());
+    for _ in 0..values.len() {
+        let at = (place.iter().zip(shape).rev()).fold(0, |at, (i, n)| at * n + i);
+        all.push(values[at]);
+        for axis in (0..shape.len()).rev() {
+            place[axis] += 1;
+            if place[axis] < shape[axis] {
+                break;
+            }
+            place[axis] = 0;
+        }
+    }
+    all
+}
+
+/// How a number is written in an array.
+#[derive(Clone, Copy)]
+struct Number {
+    kind: Kind,
+    big_endian: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Float,
+    Signed,
+    Unsigned,
+}
+
+impl Number {
+    /// That of NumPy's name, `<f4` or `|b1`, and its bytes; none if it is no real number of at most
+    /// eight.
+    fn of(name: &str) -> Option<(Number, usize)> {
+        let mut letters = name.chars();
+        let big_endian = match letters.next()? {
+            '<' | '=' | '|' => false,
+            '>' => true,
+            _ => return None,
+        };
+        let (kind, widths): (Kind, &[usize]) = match letters.next()? {
+            'f' => (Kind::Float, &[2, 4, 8]),
+            'i' => (Kind::Signed, &[1, 2, 4, 8]),
+            'u' => (Kind::Unsigned, &[1, 2, 4, 8]),
+            'b' => (Kind::Unsigned, &[1]),
+            _ => return None,
+        };
+        let width = letters.as_str().parse().ok()?;
+        let known = widths.contains(&width);
+        known.then_some((Number { kind, big_endian }, width))
+    }
+
+    /// The number that at most eight bytes hold.
+    fn read(self, bytes: &[u8]) -> f64 {
+        let mut eight = [0; 8];
+        for (to, from) in eight.iter_mut().zip(bytes) {
+            *to = *from;
+        }
+        if self.big_endian {
+            eight[..bytes.len()].reverse();
+        }
+        let bits = u64::from_le_bytes(eight);
+        // Bits above those that there are.
+        let above = 64 - 8 * bytes.len() as u32;
+        match self.kind {
+            Kind::Unsigned => bits as f64,
+            Kind::Signed => ((bits << above) as i64 >> above) as f64,
+            Kind::Float => match bytes.len() {
+                2 => half(bits as u16),
+                4 => f64::from(f32::from_bits(bits as u32)),
+                _ => f64::from_bits(bits),
+            },
+        }
+    }
+}
+
+/// A number of half precision (IEEE 754 binary16).
+fn half(bits: u16) -> f64 {
+    let sign = if bits >> 15 == 0 { 1.0 } else { -1.0 };
+    let exponent = i32::from((bits >> 10) & 31);
+    let fraction = f64::from(bits & 1023) / 1024.0;
+    sign * match exponent {
+        0 => fraction * 2f64.powi(-14),
+        31 if fraction > 0.0 => f64::NAN,
+        31 => f64::INFINITY,
+        e => (1.0 + fraction) * 2f64.powi(e - 15),
+    }
 }
 
 /// What the header of an array says.
@@ -285,6 +366,49 @@ mod tests {
         }
     }
 
+    /// Every kind of real number, as NumPy writes 1 and -2 (or 254 where there is no sign).
+    #[test]
+    fn numbers_of_every_kind_are_read() {
+        let read = |kind: &str, data: &[u8]| {
+            let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': (2,), }}");
+            read_array(&npy(&header, data)[..]).expect(kind).values
+        };
+        for (kind, data, second) in [
+            ("|b1", &[1u8, 0][..], 0.0),
+            ("|i1", &[1, 0xfe], -2.0),
+            ("|u1", &[1, 0xfe], 254.0),
+            ("<i2", &[1, 0, 0xfe, 0xff], -2.0),
+            (">i2", &[0, 1, 0xff, 0xfe], -2.0),
+            ("<u2", &[1, 0, 0xfe, 0], 254.0),
+            ("<i4", &[1, 0, 0, 0, 0xfe, 0xff, 0xff, 0xff], -2.0),
+            ("<f2", &[0x00, 0x3c, 0x00, 0xc0], -2.0),
+            (">f2", &[0x3c, 0x00, 0xc0, 0x00], -2.0),
+        ] {
+            assert_eq!(read(kind, data), [1.0, second], "{kind}");
+        }
+        let of = |one: [u8; 8], two: [u8; 8]| [one, two].concat();
+        let little = of(1i64.to_le_bytes(), (-2i64).to_le_bytes());
+        assert_eq!(read("<i8", &little), [1.0, -2.0]);
+        let big = of(1f64.to_be_bytes(), (-2f64).to_be_bytes());
+        assert_eq!(read(">f8", &big), [1.0, -2.0]);
+        // The smallest and the largest half, and those that are no numbers.
+        assert_eq!(read("<f2", &[1, 0, 0xff, 0x7b]), [2f64.powi(-24), 65504.0]);
+        let not = read("<f2", &[0, 0x7c, 0, 0x7e]);
+        assert!(not[0].is_infinite() && not[1].is_nan());
+    }
+
+    /// An array in Fortran order is the same array.
+    #[test]
+    fn the_order_in_memory_does_not_matter() {
+        let header = "{'descr': '|i1', 'fortran_order': True, 'shape': (2, 3)}";
+        let read = read_array(&npy(header, &[0, 3, 1, 4, 2, 5])[..]).expect("it is right");
+        assert_eq!(read.values, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+        let deep = "{'descr': '|i1', 'fortran_order': True, 'shape': (2, 2, 2)}";
+        let read = read_array(&npy(deep, &[0, 4, 2, 6, 1, 5, 3, 7])[..]).expect("it is right");
+        let rising: Vec<f64> = (0..8).map(f64::from).collect();
+        assert_eq!(read.values, rising);
+    }
+
     /// Headers that claim more than there is are refused before anything is made of them.
     #[test]
     fn arrays_that_claim_too_much_are_refused_at_once() {
@@ -312,17 +436,15 @@ mod tests {
             &npy(&format!("{{'shape': {}", "[".repeat(60_000)), &[]),
             "its header is",
         );
-        refused(
-            &npy(&of("(1,)").replace("<f8", "<i8"), &[0; 8]),
-            "holds `<i8`: save",
-        );
+        for kind in ["<c16", "<U8", "|O", "<f16", "<i3", "?", "<M8[s]"] {
+            refused(
+                &npy(&of("(1,)").replace("<f8", kind), &[0; 8]),
+                &format!("holds `{kind}`: save"),
+            );
+        }
         refused(
             &npy(&of("(1,)").replace("'<f8'", "[('a', '<f8')]"), &[0; 8]),
             "holds records",
-        );
-        refused(
-            &npy(&of("(1, 1)").replace("False", "True"), &[0; 8]),
-            "Fortran",
         );
         refused(b"\x93NUMPY\x09\x00\x00\x00", "unknown version 9");
         refused(b"PK\x03\x04 something", "does not begin as one");

@@ -8,6 +8,7 @@ mod arrays;
 mod sets;
 mod table;
 mod tensors;
+mod text;
 mod thrift;
 
 use std::fs;

@@ -13,6 +13,7 @@ use parquet::record::Field;
 
 use super::arrays::{read_npy, read_npz};
 use super::io;
+use super::text::read_csv;
 use super::thrift::walk;
 use thalweg::data::Set;
 use thalweg::error::Error;
@@ -25,9 +26,9 @@ const MOST_ROWS: i64 = 100_000;
 pub const PARQUET_THREAD: &str = "parquet reader";
 
 /// Named columns, and rows of as many numbers.
-struct Columns {
-    names: Vec<String>,
-    rows: Vec<Vec<f64>>,
+pub(super) struct Columns {
+    pub(super) names: Vec<String>,
+    pub(super) rows: Vec<Vec<f64>>,
 }
 
 impl Columns {
@@ -56,11 +57,13 @@ fn kind(path: &Path) -> Result<Kind, String> {
         .and_then(|e| e.to_str())
         .unwrap_or_default();
     match extension.to_lowercase().as_str() {
-        "csv" => Ok(Kind::Csv),
+        "csv" | "tsv" | "txt" | "dat" => Ok(Kind::Csv),
         "parquet" => Ok(Kind::Parquet),
         "npy" => Ok(Kind::Npy),
         "npz" => Ok(Kind::Npz),
-        other => Err(format!("has the unknown extension `{other}`")),
+        other => Err(format!(
+            "has the unknown extension `{other}`: csv, tsv, txt, dat, parquet, npy and npz are read"
+        )),
     }
 }
 
@@ -98,6 +101,16 @@ pub fn read_set(path: &Path) -> Result<Set, Error> {
         }),
         Kind::Npz => read_npz(file, ["x", "y"]).and_then(|[x, y]| {
             let points = y.values.len();
+            match y.shape[..] {
+                [_] | [_, 1] => {}
+                [_, k] => {
+                    return Err(format!(
+                        "has {k} targets a point, y of shape {:?}: one is trained",
+                        y.shape
+                    ));
+                }
+                _ => return Err(format!("has y of shape {:?}, not [N] or [N, 1]", y.shape)),
+            }
             if x.shape.first() != Some(&points) || x.shape.len() > 2 {
                 return Err(format!("has x of shape {:?} and {points} targets", x.shape));
             }
@@ -213,24 +226,6 @@ fn set_of_rows<'a>(rows: impl Iterator<Item = &'a [f64]>, x: &[usize], y: usize)
     set
 }
 
-fn read_csv(file: File) -> Result<Columns, String> {
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_reader(file);
-    let names = reader
-        .headers()
-        .map_err(|e| format!("is no csv file: {e}"))?;
-    let names = names.iter().map(str::to_string).collect();
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|e| format!("is damaged: {e}"))?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let row: Result<Vec<f64>, _> = record.iter().map(str::parse).collect();
-        rows.push(row.map_err(|_| format!("holds something that is not a number in line {line}"))?);
-    }
-    Ok(Columns { names, rows })
-}
-
 fn read_parquet(file: File) -> Result<Columns, String> {
     let reader = std::thread::Builder::new()
         .name(PARQUET_THREAD.into())
@@ -266,18 +261,36 @@ fn read_parquet_rows(mut file: File) -> Result<Columns, String> {
     let mut all = Vec::new();
     for row in reader.get_row_iter(None).map_err(damaged)? {
         let row = row.map_err(damaged)?;
-        let values: Option<Vec<f64>> = row
+        let place = all.len() + 1;
+        let values: Result<Vec<f64>, String> = row
             .get_column_iter()
-            .map(|(_, field)| match field {
-                Field::Double(v) => Some(*v),
-                Field::Float(v) => Some(f64::from(*v)),
-                Field::Int(v) => Some(f64::from(*v)),
-                Field::Long(v) => Some(*v as f64),
-                _ => None,
+            .map(|(name, field)| match field {
+                Field::Double(v) => Ok(*v),
+                Field::Float(v) => Ok(f64::from(*v)),
+                Field::Float16(v) => Ok(f64::from(v.to_f32())),
+                Field::Byte(v) => Ok(f64::from(*v)),
+                Field::Short(v) => Ok(f64::from(*v)),
+                Field::Int(v) => Ok(f64::from(*v)),
+                Field::Long(v) => Ok(*v as f64),
+                Field::UByte(v) => Ok(f64::from(*v)),
+                Field::UShort(v) => Ok(f64::from(*v)),
+                Field::UInt(v) => Ok(f64::from(*v)),
+                Field::ULong(v) => Ok(*v as f64),
+                Field::Bool(v) => Ok(f64::from(u8::from(*v))),
+                Field::Null => Err(format!("has nothing in column `{name}` in row {place}")),
+                other => Err(format!(
+                    "holds `{other}`, which is not a number, in column `{name}`"
+                )),
             })
             .collect();
-        let values = values.filter(|v| v.len() == names.len());
-        all.push(values.ok_or("holds a column that is not numbers, or an empty value")?);
+        let values = values?;
+        if values.len() != names.len() {
+            return Err(format!(
+                "is not a flat table: {} values in row {place}",
+                values.len()
+            ));
+        }
+        all.push(values);
     }
     Ok(Columns { names, rows: all })
 }
