@@ -223,7 +223,13 @@ fn main_causes(run: &Analysis, compared: &Compared) -> Option<String> {
             main.replicates
         ))
     };
-    let why: Vec<String> = (0..compared.members.len()).filter_map(of).collect();
+    let mut why: Vec<String> = (0..compared.members.len()).filter_map(of).collect();
+    // Of many the figure of verdicts says the rest.
+    let more = why.len().saturating_sub(2 * NAMED);
+    if more > 1 {
+        why.truncate(2 * NAMED);
+        why.push(format!("and {more} more"));
+    }
     (!why.is_empty()).then(|| {
         format!(
             "Main cause among the failures looked at: {}.",
