@@ -91,9 +91,16 @@ impl Progress {
                         .set_length(self.bar.length().unwrap_or(n).saturating_sub(n));
                     latest.status.replicates = latest.status.replicates.saturating_sub(n);
                 }
+                let label = short(&self.base, &cell.setting);
+                self.bar.set_message(format!(
+                    "cell {}/{}: {}",
+                    cell.number + 1,
+                    latest.status.cells,
+                    plain(&label)
+                ));
                 let part = CellStatus {
                     cell: cell.number,
-                    label: short(&self.base, &cell.setting),
+                    label,
                     share: cell.setting.success.share,
                     sequential: matches!(cell.setting.replicates, Replicates::UntilDecided { .. }),
                     at_most: n,
@@ -101,12 +108,6 @@ impl Progress {
                     reached: 0,
                 };
                 latest.running.insert(cell.number, part);
-                self.bar.set_message(format!(
-                    "cell {}/{}: {}",
-                    cell.number + 1,
-                    latest.status.cells,
-                    plain(&short(&self.base, &cell.setting))
-                ));
                 self.write(&mut latest, false);
             }
             Event::Replicate { cell, reached } => {

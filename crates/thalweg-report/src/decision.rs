@@ -4,7 +4,7 @@
 use super::page::{Block, Figure, FrontPoint, IntervalRow, Part, Plot, Table};
 use thalweg::decide::{Candidate, Choice};
 
-use super::words::decision::{certified, fate, name, place, success, unit, work};
+use super::words::decision::{certified, fate, name, names, place, success, unit, work};
 use super::words::numbers::{count, number};
 use super::{column, slug};
 
@@ -33,10 +33,12 @@ pub(super) fn blocks(choices: &[Choice]) -> Vec<Block> {
 
 /// Success against cost of every candidate, and the front that nothing beats in both.
 pub fn front_figure(choice: &Choice) -> Figure {
-    let points = choice.candidates.iter().enumerate().map(|(at, c)| {
+    let named = names(choice).into_iter();
+    let points = choice.candidates.iter().zip(named).enumerate();
+    let points = points.map(|(at, (c, name))| {
         let front = choice.front.contains(&at);
         FrontPoint {
-            name: name(choice, c),
+            name,
             cost: c.median_cost,
             success: share(c),
             low: c.success.low,

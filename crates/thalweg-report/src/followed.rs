@@ -34,69 +34,53 @@ fn of_cell(run: &Analysis, s: &Summary) -> Vec<Block> {
         .then(|| Block::Text(said.join(" ")))
         .into_iter()
         .collect();
-    let name = |what: &str| format!("followed-{}-{what}", s.cell);
+    let cell = words::setting::cell(run, s.cell);
+    let figure = |what: &str, says: &str, plot: Option<Plot>| {
+        plot.map(|plot| Figure {
+            name: format!("followed-{}-{what}", s.cell),
+            caption: format!("{cell}: {says}"),
+            plot,
+        })
+    };
     let figures = [
-        Figure {
-            name: name("edge"),
-            caption: format!(
-                "{}: the rate over the largest that is stable at the sharpness of the moment (for \
-                 gradient descent η·sharpness/2), against the step; the line is the edge of \
-                 stability. Each line is a replicate.",
-                words::setting::cell(run, s.cell)
-            ),
-            plot: plot(s, &[("", |l| l.edge)], "η over the edge", false, Some(1.0)),
-        },
-        Figure {
-            name: name("kernel"),
-            caption: format!(
-                "{}: the largest eigenvalue of the tangent kernel, and dashed the smallest, \
-                 against the step.",
-                words::setting::cell(run, s.cell)
-            ),
-            plot: plot(
+        figure(
+            "edge",
+            "the rate over the largest that is stable at the sharpness of the moment (for \
+             gradient descent η·sharpness/2), against the step; the line is the edge of \
+             stability. Each line is a replicate.",
+            plot(s, &[("", |l| l.edge)], "η over the edge", false, Some(1.0)),
+        ),
+        figure(
+            "kernel",
+            "the largest eigenvalue of the tangent kernel, and dashed the smallest, against the \
+             step.",
+            plot(
                 s,
                 &[(" λmax", |l| l.largest), (" λmin", |l| l.smallest)],
                 "eigenvalue of Θ",
                 true,
                 None,
             ),
-        },
-        Figure {
-            name: name("gradient"),
-            caption: format!(
-                "{}: the constant μ of ‖∇L‖² = 2 μ L along the way (Polyak–Łojasiewicz; the loss \
-                 falls by 2ημ a step), against the step.",
-                words::setting::cell(run, s.cell)
-            ),
-            plot: plot(s, &[("", |l| l.polyak_lojasiewicz)], "μ", true, None),
-        },
-        Figure {
-            name: name("motion"),
-            caption: format!(
-                "{}: how far the tangent kernel has moved, as a share of its norm at the start, \
-                 against the step.",
-                words::setting::cell(run, s.cell)
-            ),
-            plot: plot(s, &[("", |l| l.kernel_moved)], "‖Θ − Θ₀‖/‖Θ₀‖", true, None),
-        },
+        ),
+        figure(
+            "gradient",
+            "the constant μ of ‖∇L‖² = 2 μ L along the way (Polyak–Łojasiewicz; the loss falls by \
+             2ημ a step), against the step.",
+            plot(s, &[("", |l| l.polyak_lojasiewicz)], "μ", true, None),
+        ),
+        figure(
+            "motion",
+            "how far the tangent kernel has moved, as a share of its norm at the start, against \
+             the step.",
+            plot(s, &[("", |l| l.kernel_moved)], "‖Θ − Θ₀‖/‖Θ₀‖", true, None),
+        ),
     ];
-    let drawn = figures.into_iter().filter(|figure| match &figure.plot {
-        Plot::Curves { lines, .. } => lines.iter().any(|line| line.points.len() > 1),
-        Plot::Intervals { .. }
-        | Plot::Times { .. }
-        | Plot::Survival { .. }
-        | Plot::Scatter { .. }
-        | Plot::Shares { .. }
-        | Plot::Overview { .. }
-        | Plot::Fit { .. }
-        | Plot::Front { .. } => true,
-    });
-    let mut drawn = drawn.map(Block::Figure);
+    let mut drawn = figures.into_iter().flatten().map(Block::Figure);
     blocks.extend(drawn.next());
     let others: Vec<Block> = drawn.collect();
     if !others.is_empty() {
         blocks.push(Block::Part(Part {
-            title: words::setting::cell(run, s.cell),
+            title: cell,
             lead: "The kernel, the Polyak–Łojasiewicz constant and the motion of the kernel \
                    against the step."
                 .into(),
@@ -109,14 +93,15 @@ fn of_cell(run: &Analysis, s: &Summary) -> Vec<Block> {
 /// A name and what it is of a look.
 type Quantity<'a> = (&'a str, fn(&Look) -> f64);
 
-/// A line for each replicate and quantity; of several quantities the second is dashed.
+/// A line for each replicate and quantity; of several quantities the second is dashed. None if no
+/// line has two points.
 fn plot(
     s: &Summary,
     quantities: &[Quantity<'_>],
     y_label: &str,
     log_y: bool,
     reference_y: Option<f64>,
-) -> Plot {
+) -> Option<Plot> {
     let line = |hue: usize, f: &Followed, (at, (name, of)): (usize, &Quantity<'_>)| Line {
         name: format!("replicate {}{name}", f.replicate),
         points: (f.looks.iter())
@@ -127,16 +112,18 @@ fn plot(
         dashed: at > 0,
         hue: Hue::Distinct(hue),
     };
-    let lines = (s.followed.iter().enumerate())
+    let lines: Vec<Line> = (s.followed.iter().enumerate())
         .flat_map(|(i, f)| quantities.iter().enumerate().map(move |q| line(i, f, q)))
-        .filter(|line| !line.points.is_empty());
-    Plot::Curves {
-        lines: lines.collect(),
+        .filter(|line| !line.points.is_empty())
+        .collect();
+    let drawn = lines.iter().any(|line| line.points.len() > 1);
+    drawn.then(|| Plot::Curves {
+        lines,
         x_label: "step".into(),
         y_label: y_label.into(),
         log_x: true,
         log_y,
         reference_y,
         x_ticks: Vec::new(),
-    }
+    })
 }

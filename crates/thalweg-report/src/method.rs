@@ -13,8 +13,9 @@ pub(super) fn method(run: &Analysis) -> Section {
     let total: u64 = run.cells.iter().map(|s| s.tally.steps).sum();
     let replicates: u64 = run.cells.iter().map(|s| s.replicates).sum();
     let base = &run.base().setting;
-    let said = [
-        format!(
+    let text = |text: &str| Block::Text(text.into());
+    let blocks = vec![
+        Block::Text(format!(
             "{} cells, {} replicates, {} steps in {} s of training time (seed {}). Replicate r of \
              every cell uses the same random draws wherever shapes allow, so comparisons are \
              paired.",
@@ -23,39 +24,28 @@ pub(super) fn method(run: &Analysis) -> Section {
             number(total as f64),
             number(seconds),
             base.seed
-        ),
-        "The loss is L = s Σ r² with r = f − y. Linearised at the start, gradient descent is \
+        )),
+        text(
+            "The loss is L = s Σ r² with r = f − y. Linearised at the start, gradient descent is \
          r ← (1 − 2sηΘ) r with the tangent kernel Θ = J Jᵀ; it is stable for η below 1/(s \
          λmax(Θ)), the limit. The predicted step is the first t with s Σ c² (1 − 2sηλ)^(2t) below \
          the threshold, exactly. Hitting times are censored at the budget; quantiles are over all \
          replicates. Causes are computed from the loss in the last half of the budget and the \
-         kernel at the last step of each replicate looked at."
-            .into(),
-        "Conventions: s is 1 for the loss `sum`, 1/N for `mean`, half of these for the halved \
+         kernel at the last step of each replicate looked at.",
+        ),
+        text(
+            "Conventions: s is 1 for the loss `sum`, 1/N for `mean`, half of these for the halved \
          ones; λmax(Θ) bounds the rate through η < 1/(s λmax), which for gradient descent is η · \
          sharpness < 2 at an interpolating solution (2 (1 + β) for heavy ball, 2 (1 + β)/(1 + 2β) \
          for Nesterov): the edge of stability. Multiply-adds count the three matrix products of a \
-         step."
-            .into(),
-        "The base cell, whole:".into(),
-        "References of the theories and methods used here:".into(),
+         step.",
+        ),
+        Block::Text(multiplicity(run)),
+        text("The base cell, whole:"),
+        Block::Code(toml::to_string(base).unwrap_or_default().trim_end().into()),
+        text("References of the theories and methods used here:"),
+        Block::List(references(run)),
     ];
-    let [run_line, theory, conventions, whole, references_follow] = said;
-    let said = [
-        run_line,
-        theory,
-        conventions,
-        multiplicity(run),
-        whole,
-        references_follow,
-    ];
-    let [first @ .., _] = &said;
-    let mut blocks = first.iter().cloned().map(Block::Text).collect::<Vec<_>>();
-    blocks.push(Block::Code(
-        toml::to_string(base).unwrap_or_default().trim_end().into(),
-    ));
-    blocks.push(Block::Text(said[said.len() - 1].clone()));
-    blocks.push(Block::List(references(run)));
     Section {
         title: "Method".into(),
         blocks,

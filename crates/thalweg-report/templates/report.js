@@ -38,9 +38,9 @@ function token(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const colour = (i) => (i % 7 === 6 ? token("--ink") : i % 7 === 0 && dark.matches ? "#3f9fdd" : COLOURS[i % 7]);
+/** The first and the second colour of a chart. */
+const colour = (i) => (i ? "#d55e00" : dark.matches ? "#3f9fdd" : "#0072b2");
 
 // ---- charts ------------------------------------------------------------------------------------
 
@@ -78,7 +78,7 @@ function mark(v) {
 
 /**
  * A chart with its switches, its legend with the values under the cursor, and its keys.
- * `plan`: {label, series: [{name, x, y, band: [low, high], colour, dash, width, points, stepped, quiet}],
+ * `plan`: {label, series: [{name, x, y, band: [low, high], colour, dash, width, points, quiet}],
  *          logX, logY, xLabel, yLabel, reference, height}; quiet series have no line in the legend.
  */
 class Chart {
@@ -139,7 +139,6 @@ class Chart {
     for (const s of plan.series) {
       const options = { label: s.name, stroke: s.colour, width: s.width ?? 2, dash: s.dash ? [6, 4] : undefined };
       if (s.points) Object.assign(options, { paths: () => null, points: { show: true, size: 6, fill: s.colour, stroke: s.colour } });
-      if (s.stepped) options.paths = uPlot.paths.stepped({ align: 1 });
       const at = add(s.x, s.y, options);
       if (!s.quiet) shown.push([s, at]);
     }
@@ -202,7 +201,6 @@ class Chart {
         while (before >= 0 && ys[before] == null) before--;
         while (after < ys.length && ys[after] == null) after++;
         if (ys[at] != null || s.points) value = ys[at];
-        else if (s.stepped) value = ys[before] ?? null;
         else if (before >= 0 && after < ys.length) {
           // Between two points of its own, as the line is drawn.
           const [tx, ty] = ["x", "y"].map((side) => (this.log[side] ? Math.log : (v) => v));

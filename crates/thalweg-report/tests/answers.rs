@@ -1,8 +1,10 @@
 //! The card answers what the study asks: each kind of study has its own, and none has another's.
 
+mod made_up;
+
 use thalweg::analysis::Analysis;
 use thalweg::plan::{Cell, Plan};
-use thalweg::record::{Outcome, Record, Row, Tally};
+use thalweg::record::Record;
 use thalweg::{Inputs, Source};
 use thalweg_report::page::Page;
 
@@ -68,34 +70,9 @@ fn page(text: &str, does: &dyn Fn(&Cell) -> (u64, u64)) -> Page {
     let plan: Plan = (source.plan(&Inputs::default())).unwrap_or_else(|e| panic!("{e}"));
     let record = |cell: &Cell| {
         let (reach, step) = does(cell);
-        let row = |r: u64| {
-            let hit = (r < reach).then_some(step + r);
-            Row {
-                replicate: r,
-                outcome: hit.map_or(Outcome::Spent, |step| Outcome::Below { step }),
-                steps: hit.unwrap_or(1000),
-                first_below: hit,
-                rate: 0.01,
-                initial_loss: 4.0,
-                best_loss: if hit.is_some() { 1e-9 } else { 1e-2 },
-                final_loss: if hit.is_some() { 1e-9 } else { 1e-2 },
-            }
-        };
-        let rows: Vec<Row> = (0..cell.setting.replicates.at_most()).map(row).collect();
-        let mut tally = Tally::default();
-        rows.iter().for_each(|row| tally.count(row));
-        Record {
-            hash: cell.hash.clone(),
-            engine: "made up".into(),
-            seconds: 1.0,
-            tally,
-            rows,
-            looks: Vec::new(),
-            grid: vec![0, 10, 100, 1000],
-            quantiles: vec![[4.0; 3], [1.0; 3], [0.1; 3], [1e-9; 3]],
-            curves: Vec::new(),
-            kept: Vec::new(),
-        }
+        let hit = |r: u64| (r < reach).then_some(step + r);
+        let rows = (0..cell.setting.replicates.at_most()).map(|r| made_up::row(r, hit(r)));
+        made_up::record(&cell.hash, rows.collect(), Vec::new())
     };
     let records: Vec<Record> = plan.cells.iter().map(record).collect();
     let run = Analysis::of(&plan, &records, 1);

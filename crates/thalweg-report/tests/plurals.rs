@@ -1,11 +1,17 @@
 //! Numbers and their nouns and verbs agree in everything that is said, whatever was run: none, one,
 //! two or many of anything.
 
+mod made_up;
+mod paragraphs;
+
 use thalweg::analysis::Analysis;
 use thalweg::plan::Plan;
-use thalweg::record::{Observation, Outcome, Record, Row, Tally};
+use thalweg::record::{Observation, Record};
 use thalweg::{Inputs, Source};
-use thalweg_report::page::{Block, Page};
+use thalweg_report::page::Page;
+use thalweg_report::{figures, tables};
+
+use paragraphs::paragraphs;
 
 /// What follows a number, of one and of more.
 const NOUNS: [(&str, &str); 22] = [
@@ -94,47 +100,20 @@ fn disagreements(text: &str) -> Vec<String> {
 }
 
 fn texts(page: &Page) -> Vec<String> {
-    fn walk(blocks: &[Block], to: &mut Vec<String>) {
-        for block in blocks {
-            match block {
-                Block::Text(text) => to.push(text.clone()),
-                Block::List(items) => to.extend(items.iter().cloned()),
-                Block::Part(part) => {
-                    to.push(part.lead.clone());
-                    walk(&part.blocks, to);
-                }
-                Block::Figure(figure) => to.push(figure.caption.clone()),
-                Block::Table(table) => to.push(table.caption.clone()),
-                Block::Code(_) => {}
-            }
-        }
-    }
     let mut all = vec![
         page.question.clone(),
         page.answer.clone(),
         page.choice.clone(),
     ];
     all.extend(page.lines.iter().chain(&page.more).cloned());
-    for section in page.sections.iter().chain(&page.appendix) {
-        walk(&section.blocks, &mut all);
-    }
+    let sections = page.sections.iter().chain(&page.appendix);
+    all.extend(sections.flat_map(|section| paragraphs(&section.blocks)));
+    all.extend(figures(page).into_iter().map(|f| f.caption.clone()));
+    all.extend(tables(page).into_iter().map(|t| t.caption.clone()));
     all
 }
 
 fn record(reach: u64, of: u64, step: u64, hash: &str) -> Record {
-    let row = |r: u64| {
-        let hit = (r < reach).then_some(step + r);
-        Row {
-            replicate: r,
-            outcome: hit.map_or(Outcome::Spent, |step| Outcome::Below { step }),
-            steps: hit.unwrap_or(1000),
-            first_below: hit,
-            rate: 0.01,
-            initial_loss: 4.0,
-            best_loss: if hit.is_some() { 1e-9 } else { 1e-2 },
-            final_loss: if hit.is_some() { 1e-9 } else { 1e-2 },
-        }
-    };
     let look = |r: u64, step: u64| Observation {
         replicate: r,
         step,
@@ -149,23 +128,9 @@ fn record(reach: u64, of: u64, step: u64, hash: &str) -> Record {
         gradient_norm: Some(0.1),
         ..Observation::default()
     };
-    let rows: Vec<Row> = (0..of).map(row).collect();
-    let mut tally = Tally::default();
-    rows.iter().for_each(|row| tally.count(row));
-    Record {
-        hash: hash.into(),
-        engine: "made up".into(),
-        seconds: 1.0,
-        tally,
-        rows,
-        looks: (0..of.min(3))
-            .flat_map(|r| [look(r, 0), look(r, 1), look(r, 900)])
-            .collect(),
-        grid: vec![0, 10, 100, 1000],
-        quantiles: vec![[4.0; 3], [1.0; 3], [0.1; 3], [1e-9; 3]],
-        curves: Vec::new(),
-        kept: Vec::new(),
-    }
+    let rows = (0..of).map(|r| made_up::row(r, (r < reach).then_some(step + r)));
+    let looks = (0..of.min(3)).flat_map(|r| [look(r, 0), look(r, 1), look(r, 900)]);
+    made_up::record(hash, rows.collect(), looks.collect())
 }
 
 fn study(replicates: u64, dims: usize, widths: usize, claims: usize) -> String {

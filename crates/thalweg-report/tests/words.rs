@@ -1,13 +1,18 @@
 //! What the report says follows from the numbers: a made-up run and its opposite.
 
+mod made_up;
+mod paragraphs;
+
 use thalweg::analysis::Analysis;
 use thalweg::decide::{Choice, choose};
 use thalweg::engine::cpu::Cpu;
 use thalweg::lab::{Control, train};
 use thalweg::plan::Plan;
-use thalweg::record::{Observation, Outcome, Record, Row, Tally};
+use thalweg::record::{Observation, Outcome, Record};
 use thalweg::{Inputs, Source};
 use thalweg_report::page::{Block, Page};
+
+use paragraphs::paragraphs;
 
 fn source(text: &str) -> Source {
     Source {
@@ -66,22 +71,6 @@ struct Does {
 }
 
 fn record(does: Does, hash: &str) -> Record {
-    let row = |r: u64| Row {
-        replicate: r,
-        outcome: if r < does.reach {
-            Outcome::Below {
-                step: does.step + r,
-            }
-        } else {
-            Outcome::Spent
-        },
-        steps: if r < does.reach { does.step + r } else { 1000 },
-        first_below: (r < does.reach).then_some(does.step + r),
-        rate: 0.01,
-        initial_loss: 4.0,
-        best_loss: if r < does.reach { 1e-9 } else { 1e-2 },
-        final_loss: if r < does.reach { 1e-9 } else { 1e-2 },
-    };
     let look = |r: u64, step: u64| Observation {
         replicate: r,
         step,
@@ -96,22 +85,11 @@ fn record(does: Does, hash: &str) -> Record {
         gradient_norm: Some(0.1),
         ..Observation::default()
     };
-    let rows: Vec<Row> = (0..100).map(row).collect();
-    let mut tally = Tally::default();
-    rows.iter().for_each(|row| tally.count(row));
-    Record {
-        hash: hash.into(),
-        engine: "made up".into(),
-        seconds: 1.0,
-        tally,
-        rows,
-        // The last ones, so that failures are among them.
-        looks: (0..100).flat_map(|r| [look(r, 0), look(r, 900)]).collect(),
-        grid: vec![0, 10, 100, 1000],
-        quantiles: vec![[4.0; 3], [1.0; 3], [0.1; 3], [1e-9; 3]],
-        curves: Vec::new(),
-        kept: Vec::new(),
-    }
+    let hit = |r: u64| (r < does.reach).then_some(does.step + r);
+    let rows = (0..100).map(|r| made_up::row(r, hit(r)));
+    // The last ones, so that failures are among them.
+    let looks = (0..100).flat_map(|r| [look(r, 0), look(r, 900)]);
+    made_up::record(hash, rows.collect(), looks.collect())
 }
 
 /// The page of a run in which the cells at d = 15, 5, 2 do this, ReLU does that, and width 8 at d =
@@ -135,24 +113,10 @@ fn report(dims: [Does; 3], relu: Does, wide: Does) -> Page {
 
 /// All paragraphs of a section, those of its parts too.
 fn section(page: &Page, title: &str) -> String {
-    fn walk(blocks: &[Block], to: &mut Vec<String>) {
-        for block in blocks {
-            match block {
-                Block::Text(text) => to.push(text.clone()),
-                Block::List(items) => to.extend(items.iter().cloned()),
-                Block::Part(part) => {
-                    to.push(part.lead.clone());
-                    walk(&part.blocks, to);
-                }
-                Block::Table(_) | Block::Figure(_) | Block::Code(_) => {}
-            }
-        }
-    }
     let sections = page.sections.iter().chain(&page.appendix);
     let found: Vec<_> = sections.filter(|s| s.title.contains(title)).collect();
     assert!(!found.is_empty(), "no section {title}");
-    let mut all = Vec::new();
-    found.iter().for_each(|s| walk(&s.blocks, &mut all));
+    let all: Vec<String> = found.iter().flat_map(|s| paragraphs(&s.blocks)).collect();
     all.join("\n")
 }
 

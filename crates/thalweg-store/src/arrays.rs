@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Write};
 use std::path::Path;
 
+use half::f16;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
@@ -180,24 +181,11 @@ impl Number {
             Kind::Unsigned => bits as f64,
             Kind::Signed => ((bits << above) as i64 >> above) as f64,
             Kind::Float => match bytes.len() {
-                2 => half(bits as u16),
+                2 => f16::from_bits(bits as u16).to_f64(),
                 4 => f64::from(f32::from_bits(bits as u32)),
                 _ => f64::from_bits(bits),
             },
         }
-    }
-}
-
-/// A number of half precision (IEEE 754 binary16).
-fn half(bits: u16) -> f64 {
-    let sign = if bits >> 15 == 0 { 1.0 } else { -1.0 };
-    let exponent = i32::from((bits >> 10) & 31);
-    let fraction = f64::from(bits & 1023) / 1024.0;
-    sign * match exponent {
-        0 => fraction * 2f64.powi(-14),
-        31 if fraction > 0.0 => f64::NAN,
-        31 => f64::INFINITY,
-        e => (1.0 + fraction) * 2f64.powi(e - 15),
     }
 }
 

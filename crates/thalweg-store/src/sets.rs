@@ -267,7 +267,7 @@ fn read_parquet_rows(mut file: File) -> Result<Columns, String> {
             .map(|(name, field)| match field {
                 Field::Double(v) => Ok(*v),
                 Field::Float(v) => Ok(f64::from(*v)),
-                Field::Float16(v) => Ok(f64::from(v.to_f32())),
+                Field::Float16(v) => Ok(v.to_f64()),
                 Field::Byte(v) => Ok(f64::from(*v)),
                 Field::Short(v) => Ok(f64::from(*v)),
                 Field::Int(v) => Ok(f64::from(*v)),

@@ -1,5 +1,6 @@
 //! Numbers in text: csv files as spreadsheets, NumPy, pandas and instruments write them.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read;
 
@@ -29,35 +30,19 @@ pub(super) fn read_csv(file: File) -> Result<Columns, String> {
     parse(text.trim_start_matches('\u{feff}'))
 }
 
-/// What separates the numbers of a line.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Separator {
-    Byte(u8),
-    Blanks,
-}
-
 fn parse(text: &str) -> Result<Columns, String> {
     let mut lines = text.lines().map(str::trim);
     let first = lines.find(|line| !line.is_empty() && !line.starts_with('#'));
     let first = first.ok_or("has no row")?;
-    let separator = match first {
-        line if line.contains(';') => Separator::Byte(b';'),
-        line if line.contains('\t') => Separator::Byte(b'\t'),
-        line if line.contains(',') => Separator::Byte(b','),
-        _ => Separator::Blanks,
-    };
-    let delimiter = match separator {
-        Separator::Byte(byte) => byte,
-        // Runs of blanks are one tab, below.
-        Separator::Blanks => b'\t',
-    };
-    let joined;
-    let text = match separator {
-        Separator::Byte(_) => text,
-        Separator::Blanks => {
-            let line = |line: &str| line.split_whitespace().collect::<Vec<_>>().join("\t");
-            joined = text.lines().map(line).collect::<Vec<_>>().join("\n");
-            &joined
+    let mut separators = [b';', b'\t', b','].into_iter();
+    let found = separators.find(|c| first.as_bytes().contains(c));
+    // Where nothing else separates, blanks do: a run of them is one tab.
+    let tabbed = |line: &str| line.split_whitespace().collect::<Vec<_>>().join("\t");
+    let (delimiter, text) = match found {
+        Some(byte) => (byte, Cow::from(text)),
+        None => {
+            let lines: Vec<String> = text.lines().map(tabbed).collect();
+            (b'\t', Cow::from(lines.join("\n")))
         }
     };
     let mut reader = csv::ReaderBuilder::new()

@@ -137,7 +137,7 @@ fn on_lines(
 ) -> Option<OnLines> {
     let mut trial = canvas.blank();
     let (x, y, _) = marked_frame(&mut trial, 0.0, HEIGHT, axes, labels, x_ticks);
-    let lines: Vec<Line> = placed.iter().map(|p| p.0.clone()).collect();
+    let lines: Vec<&Line> = placed.iter().map(|p| p.0).collect();
     let Names { on_lines, legend } = split_names(&lines);
     let drawn: Vec<Drawn> = (placed.iter().zip(on_lines))
         .map(|((_, points, _), name)| Drawn {
@@ -161,11 +161,11 @@ struct Names {
 
 /// A dashed line that follows a solid one of its colour is the same setting otherwise looked at:
 /// the setting stands on the solid line, and the legend says once what solid and dashed are.
-fn split_names(lines: &[Line]) -> Names {
+fn split_names(lines: &[&Line]) -> Names {
     let mut on_lines: Vec<Option<String>> = lines.iter().map(|l| Some(l.name.clone())).collect();
     let mut kinds: Vec<(String, Mark)> = Vec::new();
     for at in 1..lines.len() {
-        let (solid, dashed) = (&lines[at - 1], &lines[at]);
+        let (solid, dashed) = (lines[at - 1], lines[at]);
         if solid.dashed || !dashed.dashed || solid.hue != dashed.hue {
             continue;
         }

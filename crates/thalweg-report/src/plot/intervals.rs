@@ -3,7 +3,8 @@
 use thalweg::analysis::summary::Reaches;
 
 use super::overview::{colour, name};
-use crate::axis::{AXIS, Axis, GRID, TARGET, place};
+use super::series::{beside, row_names, ticks_below};
+use crate::axis::{AXIS, Axis, TARGET, place};
 use crate::page::IntervalRow;
 use crate::svg::{Canvas, escape, shorten, text_width};
 use crate::words::numbers::percent;
@@ -22,13 +23,8 @@ pub(super) fn draw(
         return None;
     }
     let width = canvas.width;
-    let most = (width / 19.0) as usize;
-    let labels: Vec<String> = rows.iter().map(|r| shorten(&r.label, most)).collect();
-    let left = 14.0
-        + labels
-            .iter()
-            .map(|l| 1.06 * text_width(l))
-            .fold(40.0, f64::max);
+    let labels = row_names(canvas, rows.iter().map(|r| r.label.as_str()));
+    let left = beside(labels.iter());
     let x = Axis::share().across(left, width - 80.0);
     let target = place(false, target).map(|t| t.clamp(0.0, 1.0));
     let top = 26.0;
@@ -40,16 +36,7 @@ pub(super) fn draw(
             " fill-opacity=\"0.07\" rx=\"3\"",
         );
     }
-    for tick in x.ticks() {
-        let at = x.at(tick.place);
-        canvas.line((at, top), (at, bottom), GRID);
-        canvas.text(
-            (at, bottom + 20.0),
-            "middle",
-            "",
-            &tick.label.unwrap_or_default(),
-        );
-    }
+    ticks_below(canvas, &x, (top, bottom));
     canvas.line((left, bottom), (x.ends().1, bottom), AXIS);
     if let Some(target) = target {
         canvas.line((x.at(target), top - 6.0), (x.at(target), bottom), TARGET);

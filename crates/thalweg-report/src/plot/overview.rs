@@ -2,7 +2,8 @@
 
 use thalweg::analysis::summary::Reaches;
 
-use crate::axis::{AXIS, Axis, GRID, TARGET, place};
+use super::series::{beside, ticks_below};
+use crate::axis::{AXIS, Axis, TARGET, place};
 use crate::page::{OverviewDot, OverviewRow};
 use crate::svg::{Canvas, TEXT, escape, shorten, text_width};
 
@@ -46,18 +47,12 @@ pub(super) fn draw(
     let axis = Axis::over(true, places)?;
     let most = (canvas.width / 22.0) as usize;
     let labels: Vec<Vec<String>> = rows.iter().map(|r| wrap(&r.label, most)).collect();
-    let widest = labels.iter().flatten().map(|l| 1.06 * text_width(l));
-    let left = 14.0 + widest.fold(40.0, f64::max);
+    let left = beside(labels.iter().flatten());
     let x = axis.across(left, canvas.width - 24.0 - BEYOND);
     let beyond = canvas.width - 24.0;
     let top = 30.0;
     let bottom = top + ROW * rows.len() as f64;
-    for tick in x.ticks() {
-        let at = x.at(tick.place);
-        let Some(label) = tick.label else { continue };
-        canvas.line((at, top), (at, bottom), GRID);
-        canvas.text((at, bottom + 20.0), "middle", "", &label);
-    }
+    ticks_below(canvas, &x, (top, bottom));
     canvas.line((left, bottom), (beyond + 8.0, bottom), AXIS);
     if let Some(at) = base.and_then(|t| place(true, t)).map(|p| x.at(p)) {
         canvas.line((at, top - 8.0), (at, bottom), TARGET);

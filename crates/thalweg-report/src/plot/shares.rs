@@ -1,9 +1,10 @@
 //! Draws bars of counts that add up, one row each.
 
+use super::series::{beside, row_names};
 use crate::axis::Axis;
 use crate::page::{Hue, ShareRow};
 use crate::plot::CAUSES;
-use crate::svg::{Canvas, Mark, Style, escape, shorten, text_width};
+use crate::svg::{Canvas, Mark, Style, escape, shorten};
 
 /// Draws the rows, and how high that is; nothing if all counts are zero.
 pub(super) fn draw(
@@ -18,10 +19,8 @@ pub(super) fn draw(
         return None;
     }
     let width = canvas.width;
-    let most = (width / 19.0) as usize;
-    let labels: Vec<String> = rows.iter().map(|r| shorten(&r.label, most)).collect();
-    let widest = labels.iter().map(|l| 1.06 * text_width(l));
-    let left = 14.0 + widest.fold(40.0, f64::max);
+    let labels = row_names(canvas, rows.iter().map(|r| r.label.as_str()));
+    let left = beside(labels.iter());
     let x = Axis::share().across(left, width - 50.0);
     let entries: Vec<(String, Style)> = (names.iter().enumerate())
         .map(|(at, name)| {

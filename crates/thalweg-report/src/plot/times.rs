@@ -1,8 +1,9 @@
 //! Draws numbers of steps, one row each, with the intervals of their medians.
 
-use crate::axis::{AXIS, Axis, GRID, place};
+use super::series::{beside, row_names, ticks_below};
+use crate::axis::{AXIS, Axis, place};
 use crate::page::{Hue, TimeRow};
-use crate::svg::{Canvas, Mark, Style, escape, shorten, text_width};
+use crate::svg::{Canvas, Mark, Style, escape, shorten};
 use crate::words::numbers::number;
 
 /// Height of a row.
@@ -15,18 +16,11 @@ pub(super) fn draw(canvas: &mut Canvas, rows: &[TimeRow], x_label: &str) -> Opti
     let axis = Axis::over(true, all.filter_map(|v| place(true, v)))?;
     rows.iter().find(|r| place(true, r.median).is_some())?;
     let width = canvas.width;
-    let most = (width / 19.0) as usize;
-    let labels: Vec<String> = rows.iter().map(|r| shorten(&r.label, most)).collect();
-    let widest = labels.iter().map(|l| 1.06 * text_width(l));
-    let left = 14.0 + widest.fold(40.0, f64::max);
+    let labels = row_names(canvas, rows.iter().map(|r| r.label.as_str()));
+    let left = beside(labels.iter());
     let x = axis.across(left, width - 70.0);
     let (top, bottom) = (6.0, 6.0 + ROW * rows.len() as f64);
-    for tick in x.ticks() {
-        let at = x.at(tick.place);
-        let Some(label) = tick.label else { continue };
-        canvas.line((at, top), (at, bottom), GRID);
-        canvas.text((at, bottom + 20.0), "middle", "", &label);
-    }
+    ticks_below(canvas, &x, (top, bottom));
     canvas.line((left, bottom), (x.ends().1, bottom), AXIS);
     let style = Style {
         hue: Hue::Distinct(0),

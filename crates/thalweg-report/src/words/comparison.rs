@@ -7,7 +7,7 @@ use thalweg::analysis::summary::{Reaches, Summary};
 use thalweg::stats::Interval;
 
 use super::numbers::{
-    capital, count, does, factor, few, in_steps, interval, list, many, number, percent,
+    agree, capital, count, does, factor, few, in_steps, interval, list, many, number, percent,
 };
 use super::setting::{self, member};
 
@@ -23,10 +23,6 @@ pub fn names(run: &Analysis, compared: &Compared) -> Vec<String> {
 fn quoted(run: &Analysis, compared: &Compared, places: &[usize]) -> Vec<String> {
     let name = |&i: &usize| setting::quoted(&member(run, compared, &compared.members[i]));
     places.iter().map(name).collect()
-}
-
-fn verb<'a>(n: usize, one: &'a str, more: &'a str) -> &'a str {
-    if n == 1 { one } else { more }
 }
 
 /// What a comparison shows, a sentence each.
@@ -128,18 +124,22 @@ fn reached(run: &Analysis, compared: &Compared) -> String {
         (0, 0) => format!(
             "Whether any of the {n} reaches {share} is undecided at this number of replicates."
         ),
-        (0, k) => format!("{} {} {share}.", some(&missed), verb(k, "misses", "miss")),
+        (0, k) => format!(
+            "{} {} {share}.",
+            some(&missed),
+            agree(k as u64, "misses", "miss")
+        ),
         (k, 0) => format!(
             "{} {} {share} with the whole interval, and none misses it.",
             some(&reached),
-            verb(k, "reaches", "reach")
+            agree(k as u64, "reaches", "reach")
         ),
         (k, l) => format!(
             "{} {} {share} with the whole interval; {} {}.",
             some(&reached),
-            verb(k, "reaches", "reach"),
+            agree(k as u64, "reaches", "reach"),
             some(&missed),
-            verb(l, "does not", "do not")
+            agree(l as u64, "does not", "do not")
         ),
     };
     if !open.is_empty() && open.len() < n {
@@ -301,7 +301,7 @@ pub fn lost(run: &Analysis, all: &[&Compared]) -> Vec<String> {
         "{} in {} {} tried beside the base cell",
         many(others.len(), "other setting", "other settings"),
         many(all.len(), "comparison", "comparisons"),
-        verb(others.len(), "was", "were"),
+        agree(others.len() as u64, "was", "were"),
     );
     let mut text = if here.is_empty() || elsewhere.is_empty() {
         vec![format!("{tried}: {}.", counted(&others))]
@@ -349,7 +349,7 @@ pub fn lost(run: &Analysis, all: &[&Compared]) -> Vec<String> {
             "On the same draws {} significantly less often than {} reference (p < .05, corrected \
              by Holm within each comparison), and none more often.",
             many(w, "of them succeeds", "of them succeed"),
-            verb(w, "its", "their")
+            agree(w as u64, "its", "their")
         ),
         (w, _) => format!(
             "On the same draws {} significantly less often than the reference (p < .05, corrected \

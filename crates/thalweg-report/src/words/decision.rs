@@ -89,28 +89,44 @@ pub fn success(c: &Candidate) -> String {
     )
 }
 
-/// What a candidate is: what differs among the candidates, as it is in this one.
+/// What candidates are: what differs among them, as it is in each.
+pub fn names(choice: &Choice) -> Vec<String> {
+    let keys = varying(choice);
+    choice.candidates.iter().map(|c| named(&keys, c)).collect()
+}
+
+/// The same of one candidate.
 pub fn name(choice: &Choice, c: &Candidate) -> String {
-    let Some(this) = &c.setting else {
-        return c.label.clone();
+    named(&varying(choice), c)
+}
+
+/// The keys that differ among the candidates.
+fn varying(choice: &Choice) -> Vec<Key> {
+    let mut all = choice
+        .candidates
+        .iter()
+        .filter_map(|c| c.setting.as_deref());
+    let Some(first) = all.next() else {
+        return Vec::new();
     };
-    let all = || {
-        choice
-            .candidates
-            .iter()
-            .filter_map(|c| c.setting.as_deref())
+    let others: Vec<&Setting> = all.collect();
+    let differs = |key: &Key| {
+        let value = key.value(first);
+        !matches!(key, Key::Replicates) && others.iter().any(|other| key.value(other) != value)
     };
-    let differs = |key: &&Key| {
-        let value = key.value(this);
-        !matches!(key, Key::Replicates) && all().any(|other| key.value(other) != value)
-    };
-    let named: Vec<String> = (Key::ALL.iter().filter(differs))
-        .map(|key| key.value(this))
-        .collect();
-    if named.is_empty() {
-        return c.label.clone();
+    Key::ALL.into_iter().filter(differs).collect()
+}
+
+fn named(keys: &[Key], c: &Candidate) -> String {
+    match &c.setting {
+        Some(this) if !keys.is_empty() => values(keys, this),
+        Some(_) | None => c.label.clone(),
     }
-    named.join(", ")
+}
+
+fn values(keys: &[Key], of: &Setting) -> String {
+    let all: Vec<String> = keys.iter().map(|key| key.value(of)).collect();
+    all.join(", ")
 }
 
 /// Where a choice was made: its condition, `d = 15`; empty without one.
@@ -122,10 +138,7 @@ pub fn place(choice: &Choice) -> String {
         .map(|key| Key::of(key))
         .collect::<Option<Vec<Key>>>();
     match (here, keys) {
-        (Some(here), Some(keys)) if !keys.is_empty() => {
-            let all: Vec<String> = keys.iter().map(|key| key.value(here)).collect();
-            all.join(", ")
-        }
+        (Some(here), Some(keys)) if !keys.is_empty() => values(&keys, here),
         _ => choice.condition.clone(),
     }
 }
@@ -181,9 +194,8 @@ fn one(base: &Setting, choice: &Choice) -> Option<(String, String, String)> {
     } else {
         format!("{}, else as the base cell", list(&apart))
     };
-    let at: Vec<String> = conditions.iter().map(|key| key.value(here)).collect();
     Some((
-        at.join(", "),
+        values(&conditions, here),
         format!(
             "Cheapest of {}",
             many(choice.candidates.len(), "setting", "settings")

@@ -1,5 +1,7 @@
 //! A comparison of the study: its cells side by side, on the same draws.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use super::LEVEL;
@@ -202,16 +204,10 @@ pub(super) fn compared(
     }
     let base = (members.iter().position(|m| m.cell == reference)).unwrap_or(0);
     let keys: Vec<String> = free.iter().map(|&k| comparison.keys[k].clone()).collect();
-    let within = within(&keys, &members);
-    let against: Vec<(usize, usize)> = (members.iter())
-        .map(|m| {
-            let place = if within.is_empty() {
-                base
-            } else {
-                first_like(m, &members, &within)
-            };
-            (place, members[place].cell)
-        })
+    let (within, against) =
+        within(&keys, &members).unwrap_or_else(|| (Vec::new(), vec![base; members.len()]));
+    let against: Vec<(usize, usize)> = (against.into_iter())
+        .map(|place| (place, members[place].cell))
         .collect();
     for ((at, member), (place, cell)) in members.iter_mut().enumerate().zip(against) {
         let crossed = |cell: usize| cells[cell].split.is_some();
@@ -253,12 +249,12 @@ pub(super) fn compared(
                 let key = &comparison.keys[free[0]];
                 crossing(&at, key, plan, (records, cells), asked)
             }),
-        keys: keys.clone(),
+        within: within.iter().map(|&k| keys[k].clone()).collect(),
+        keys,
         held,
         members,
         reference,
         base,
-        within: within.iter().map(|&k| keys[k].clone()).collect(),
         numbers,
         better,
         worse,
@@ -266,29 +262,23 @@ pub(super) fn compared(
     }
 }
 
-/// Places of the keys of the data where others vary beside them; none if each of their values is
-/// there but once.
-fn within(keys: &[String], members: &[Member]) -> Vec<usize> {
+/// Places of the keys of the data where others vary beside them, and for each member the place of
+/// the first with the same values of these; none if each of their values is there but once.
+fn within(keys: &[String], members: &[Member]) -> Option<(Vec<usize>, Vec<usize>)> {
     let of_data = |k: &usize| keys[*k].starts_with("data.") && keys[*k] != NEAREST;
     let (data, others): (Vec<usize>, Vec<usize>) = (0..keys.len()).partition(of_data);
-    let shared = || {
-        let own = (0..members.len()).filter(|&i| !members[i].values.is_empty());
-        own.into_iter()
-            .any(|i| first_like(&members[i], members, &data) != i)
-    };
-    if data.is_empty() || others.is_empty() || !shared() {
-        return Vec::new();
+    if data.is_empty() || others.is_empty() {
+        return None;
     }
-    data
-}
-
-/// The place of the first member with the same values of these keys as this one.
-fn first_like(this: &Member, members: &[Member], keys: &[usize]) -> usize {
-    let of = |m: &Member| -> Vec<Option<String>> {
-        keys.iter().map(|&k| m.values.get(k).cloned()).collect()
-    };
-    let wanted = of(this);
-    members.iter().position(|m| of(m) == wanted).unwrap_or(0)
+    // A reference that is no member of its own has no values, and so is the first of its kind.
+    let mut first: HashMap<Vec<Option<&String>>, usize> = HashMap::new();
+    let places = members.iter().enumerate().map(|(at, m)| {
+        let values = data.iter().map(|&k| m.values.get(k)).collect();
+        *first.entry(values).or_insert(at)
+    });
+    let places: Vec<usize> = places.collect();
+    let shared = places.iter().enumerate().any(|(at, place)| at != *place);
+    shared.then_some((data, places))
 }
 
 /// Whether a comparison of several cells holds some key at a single value.
