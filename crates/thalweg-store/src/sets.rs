@@ -115,6 +115,7 @@ pub fn read_set(path: &Path) -> Result<Set, Error> {
                 return Err(format!("has x of shape {:?} and {points} targets", x.shape));
             }
             Ok(Set {
+                points,
                 x: x.values,
                 y: y.values,
             })
@@ -216,12 +217,14 @@ fn set_of_columns(columns: Columns) -> Result<Set, String> {
 /// The set whose inputs and target stand at these places of each row.
 fn set_of_rows<'a>(rows: impl Iterator<Item = &'a [f64]>, x: &[usize], y: usize) -> Set {
     let mut set = Set {
+        points: 0,
         x: Vec::new(),
         y: Vec::new(),
     };
     for row in rows {
         set.x.extend(x.iter().map(|&j| row[j]));
         set.y.push(row[y]);
+        set.points += 1;
     }
     set
 }

@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .collect();
     let x = angles.iter().flat_map(|a| [a.cos(), a.sin()]).collect();
     let y = angles.iter().map(|a| (2.0 * a).sin()).collect();
-    let inputs = Inputs::default().with_data("circle", Set { x, y })?;
+    let inputs = Inputs::default().with_data("circle", Set { points: 10, x, y })?;
 
     let threads = std::thread::available_parallelism()?.get();
     let laws = ["pytorch", "kaiming_normal"];

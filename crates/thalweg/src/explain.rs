@@ -150,7 +150,11 @@ pub fn explain(
         ..job.clone()
     };
     let trained_last = trained.last.clone();
-    let set = Set { x: job.x, y: job.y };
+    let set = Set {
+        points: problem.points,
+        x: job.x,
+        y: job.y,
+    };
     let wanted = [
         Observable::Ntk,
         Observable::Hessian,
@@ -274,7 +278,7 @@ fn try_changes(
 }
 
 fn slowest(problem: &Problem, weights: &[f64], set: &Set, last: &Observation) -> Option<Mode> {
-    let n = set.y.len();
+    let n = set.points;
     let kernel = observe::kernel(problem, &Tangent::new(problem, weights, &set.x));
     let e = eigen(&kernel, n);
     if !observe::has_slowest(&e) {

@@ -19,7 +19,7 @@ use crate::study::{Mistake, Setting, Study};
 /// use thalweg::data::{Data, Set};
 /// use thalweg::{Inputs, Plan, Setting, Study};
 ///
-/// let set = Set { x: vec![0.0, 0.5, 1.0], y: vec![1.0, 0.0, 1.0] };
+/// let set = Set { points: 3, x: vec![0.0, 0.5, 1.0], y: vec![1.0, 0.0, 1.0] };
 /// let inputs = Inputs::default().with_data("mine", set)?;
 /// let study = Study::of(Setting {
 ///     data: Data { file: Some("mine".into()), ..Data::default() },
@@ -117,18 +117,24 @@ impl Inputs {
     ///
     /// # Errors
     ///
-    /// A [`Mistake`] if it has no row or no column, x is not [N, d] for the N numbers of y, or a
-    /// number is not finite.
+    /// A [`Mistake`] if it has no point, x is not [N, d], y not [N, k], or a number is not
+    /// finite.
     pub fn with_data(mut self, name: impl Into<String>, set: Set) -> Result<Inputs, Mistake> {
         let name = name.into();
-        let (x, y) = (set.x.len(), set.y.len());
-        if y == 0 || x == 0 || x % y != 0 {
-            let message = format!("{x} numbers are no inputs of {y} training points");
-            return wrong(&name, &message, "x is [N, d] row by row, y is [N]");
+        for (numbers, what) in [(set.x.len(), "inputs"), (set.y.len(), "targets")] {
+            let n = set.points;
+            if numbers == 0 || n == 0 || numbers % n != 0 {
+                let message = format!("{numbers} numbers are no {what} of {n} training points");
+                return wrong(
+                    &name,
+                    &message,
+                    "x is [N, d] row by row, y is [N] or [N, k]",
+                );
+            }
         }
-        let d = x / y;
-        let bad = |(row, y): (&[f64], &f64)| !y.is_finite() || row.iter().any(|v| !v.is_finite());
-        if let Some(row) = set.x.chunks_exact(d).zip(&set.y).position(bad) {
+        let bad = |(x, y): (&[f64], &[f64])| x.iter().chain(y).any(|v| !v.is_finite());
+        let rows = set.x.chunks_exact(set.dim());
+        if let Some(row) = rows.zip(set.y.chunks_exact(set.outputs())).position(bad) {
             let message = format!("training point {} is not finite", row + 1);
             return wrong(&name, &message, "all of x and y are finite numbers");
         }

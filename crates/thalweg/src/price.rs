@@ -193,6 +193,7 @@ fn start(cell: &Cell, replicate: u64) -> Start {
     Start {
         rate: start.rate,
         set: crate::data::Set {
+            points: cell.setting.data.points,
             x: start.x,
             y: start.y,
         },

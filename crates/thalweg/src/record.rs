@@ -287,9 +287,9 @@ pub struct Kept {
     pub weights: Vec<f64>,
     /// Inputs [N, d].
     pub x: Vec<f64>,
-    /// Targets `[N]`.
+    /// Targets [N, k].
     pub y: Vec<f64>,
-    /// Outputs of the network with these weights `[N]`.
+    /// Outputs of the network with these weights [N, k].
     pub outputs: Vec<f64>,
 }
 

@@ -75,6 +75,7 @@ fn around(cell: &Cell, kept: &Kept) -> Fitted {
             .collect()
     };
     let set = Set {
+        points: cell.setting.data.points,
         x: kept.x.clone(),
         y: kept.y.clone(),
     };

@@ -17,6 +17,7 @@ mod tests {
     #[test]
     fn the_nearest_pair_has_rank_one() {
         let set = Set {
+            points: 3,
             x: vec![0.0, 0.0, 3.0, 4.0, 3.0, 4.5],
             y: vec![0.0; 3],
         };
@@ -26,6 +27,7 @@ mod tests {
         assert_eq!(rank(&set, 1, 2), 1);
         assert_eq!(rank(&set, 0, 2), 3);
         let one = Set {
+            points: 1,
             x: vec![1.0, 2.0],
             y: vec![0.0],
         };

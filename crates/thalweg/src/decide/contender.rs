@@ -149,6 +149,7 @@ fn predicted_steps(cell: &Cell) -> Option<Vec<f64>> {
                 weights: start.weights,
             };
             let set = Set {
+                points: problem.points,
                 x: start.x,
                 y: start.y,
             };
@@ -186,6 +187,7 @@ pub(super) fn diagnose_failure(
         ..row(trained)
     };
     let set = Set {
+        points: problem.points,
         x: again.x,
         y: again.y,
     };

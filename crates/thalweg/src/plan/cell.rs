@@ -191,8 +191,8 @@ pub(super) fn resolve(mut setting: Setting, inputs: &Inputs) -> Result<(Setting,
     let mut files = Files::default();
     if let Some(name) = &setting.data.file {
         let set = inputs.data(name)?;
-        setting.data.points = set.y.len();
-        setting.data.dim = set.x.len() / set.y.len();
+        setting.data.points = set.points;
+        setting.data.dim = set.dim();
         setting.data.draw = Draw::Once;
         files.set = Some(set);
         setting.check_size()?;

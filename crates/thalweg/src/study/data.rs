@@ -158,10 +158,24 @@ const HIGHEST: u32 = 100_000;
 /// A training set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Set {
+    /// N.
+    pub points: usize,
     /// Inputs [N, d], row-major.
     pub x: Vec<f64>,
-    /// Targets `[N]`.
+    /// Targets [N, k], row-major; k is the number of outputs.
     pub y: Vec<f64>,
+}
+
+impl Set {
+    /// d.
+    pub fn dim(&self) -> usize {
+        self.x.len() / self.points.max(1)
+    }
+
+    /// k.
+    pub fn outputs(&self) -> usize {
+        self.y.len() / self.points.max(1)
+    }
 }
 
 impl Data {
@@ -280,7 +294,8 @@ impl Data {
             Some(set) => set.y.clone(),
             None => self.targets_of(seed, index, &x),
         };
-        Set { x, y }
+        let points = file.map_or(self.points, |set| set.points);
+        Set { points, x, y }
     }
 
     /// The targets `[N]` of training set `index`, whose inputs are `x` [N, d].

@@ -47,14 +47,12 @@ pub struct Pair {
 impl Set {
     /// ‖xᵢ − xⱼ‖.
     pub fn distance(&self, i: usize, j: usize) -> f64 {
-        let dim = self.x.len() / self.y.len().max(1);
-        between(&self.x, dim, i, j)
+        between(&self.x, self.dim(), i, j)
     }
 
     /// All pairs of inputs, each once.
     pub fn pairs(&self) -> impl Iterator<Item = Pair> {
-        let n = self.y.len();
-        all_pairs(&self.x, self.x.len() / n.max(1), n)
+        all_pairs(&self.x, self.dim(), self.points)
     }
 
     /// The two nearest inputs; of several, the first; none with fewer than two.
@@ -216,7 +214,7 @@ impl Data {
     /// The inputs of training set `index`, [N, dim]; `file` holds those of [`Data::file`].
     pub(super) fn inputs_of(&self, seed: u64, index: u64, file: Option<&Set>) -> Vec<f64> {
         let (mut x, dim) = match file {
-            Some(set) => (set.x.clone(), set.x.len() / set.y.len().max(1)),
+            Some(set) => (set.x.clone(), set.dim()),
             None => (self.drawn(seed, index, ANEW).0, self.dim),
         };
         match self.nearest {
@@ -319,7 +317,7 @@ mod tests {
     }
 
     fn row(set: &Set, i: usize) -> &[f64] {
-        let d = set.x.len() / set.y.len();
+        let d = set.dim();
         &set.x[i * d..(i + 1) * d]
     }
 
@@ -422,6 +420,7 @@ mod tests {
     #[test]
     fn a_pair_of_a_file_is_moved_and_its_targets_stay() {
         let file = Set {
+            points: 3,
             x: vec![0.0, 0.0, 3.0, 4.0, 3.0, 4.0],
             y: vec![1.0, 2.0, 3.0],
         };

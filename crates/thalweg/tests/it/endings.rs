@@ -21,6 +21,7 @@ fn plain(replicates: u64, net: &str, descent: &str) -> Cell {
     let mut random = stream(5, 0, Purpose::Data, 0);
     let mut normals = |n: usize| (0..n).map(|_| random.normal()).collect::<Vec<f64>>();
     let set = Set {
+        points: 20,
         x: normals(100),
         y: normals(20),
     };
@@ -357,6 +358,7 @@ fn a_null_space_has_no_slowest_mode() {
 fn rounding_makes_no_negative_eigenvalue() {
     for (size, rate) in [(1.0, 1e-2), (100.0, 1e-4)] {
         let set = Set {
+            points: 50,
             x: (0..50).map(|i| f64::from(i) / 24.5 - 1.0).collect(),
             y: (0..50).map(|i| size * f64::from(i * i) / 2500.0).collect(),
         };

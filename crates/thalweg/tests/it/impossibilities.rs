@@ -86,6 +86,7 @@ fn equal_inputs_with_different_targets_leave_their_spread() {
     let mut y = normals(1, 8);
     x.copy_within(0..3, 12);
     let pair = Set {
+        points: y.len(),
         x: x.clone(),
         y: y.clone(),
     };
@@ -108,6 +109,7 @@ fn equal_inputs_with_different_targets_leave_their_spread() {
         .sum();
     let exact = three + 0.5 * (y[3] - y[7]) * (y[3] - y[7]);
     let set = Set {
+        points: y.len(),
         x: x.clone(),
         y: y.clone(),
     };
@@ -119,7 +121,22 @@ fn equal_inputs_with_different_targets_leave_their_spread() {
 
     // With equal targets it is possible, and nobody is told otherwise.
     (y[4], y[6], y[7]) = (y[0], y[0], y[3]);
-    assert_eq!(impossible(&own(Set { x, y }, net, DESCENT), 0, None), None);
+    assert_eq!(
+        impossible(
+            &own(
+                Set {
+                    points: y.len(),
+                    x,
+                    y
+                },
+                net,
+                DESCENT
+            ),
+            0,
+            None
+        ),
+        None
+    );
 }
 
 /// Opposite points, the origin and points on one ray, for every activation without biases: the
@@ -171,6 +188,7 @@ fn symmetries_of_networks_without_biases_leave_what_the_algebra_says() {
         ("sigmoid", "[24]", constant, Symmetry::EvenPartConstant),
     ] {
         let set = Set {
+            points: y.len(),
             x: x.clone(),
             y: y.clone(),
         };
@@ -189,7 +207,15 @@ fn symmetries_of_networks_without_biases_leave_what_the_algebra_says() {
     }
     // Two layers of ReLU have no linear odd part.
     let net = "hidden = [12, 12]\nactivation = \"relu\"\nbias = false";
-    let deep = own(Set { x, y }, net, DESCENT);
+    let deep = own(
+        Set {
+            points: y.len(),
+            x,
+            y,
+        },
+        net,
+        DESCENT,
+    );
     let known = impossible(&deep, 0, None).and_then(|why| why.floor());
     assert!(known.is_none_or(|floor| floor < 1e-12), "{known:?}");
 }
@@ -209,7 +235,18 @@ fn points_on_a_ray_and_the_origin_bind_homogeneous_networks() {
     let yy: f64 = y[..3].iter().map(|y| y * y).sum();
     let exact = yy - xy * xy / xx + y[3] * y[3];
     let net = "hidden = [16, 16]\nactivation = \"relu\"\nbias = false\ninit = \"kaiming_normal\"";
-    let why = floor(own(Set { x, y }, net, DESCENT), exact);
+    let why = floor(
+        own(
+            Set {
+                points: y.len(),
+                x,
+                y,
+            },
+            net,
+            DESCENT,
+        ),
+        exact,
+    );
     assert!(
         matches!(
             why,

@@ -853,6 +853,7 @@ fn a_plan_in_text_names_its_data_by_their_hash() {
             values: values.to_vec(),
         };
         let set = Set {
+            points: 2,
             x: vec![1.0, 2.0, 3.0, 4.0],
             y: vec![5.0, y],
         };
@@ -881,6 +882,7 @@ fn a_plan_in_text_names_its_data_by_their_hash() {
 #[test]
 fn what_is_handed_over_is_checked_as_what_is_written() {
     let set = |n: usize, d: usize| Set {
+        points: n,
         x: vec![0.5; n * d],
         y: vec![1.0; n],
     };
@@ -915,7 +917,11 @@ fn what_is_handed_over_is_checked_as_what_is_written() {
         (vec![1.0, f64::NAN], vec![1.0, 2.0], "training point 2"),
         (vec![1.0, 2.0], vec![f64::INFINITY, 2.0], "training point 1"),
     ] {
-        let set = Set { x, y };
+        let set = Set {
+            points: y.len(),
+            x,
+            y,
+        };
         let mistake = Inputs::default().with_data("mine", set).expect_err(words);
         assert!(mistake.to_string().contains(words), "{mistake}");
         assert!(mistake.to_string().starts_with("mine: "), "{mistake}");

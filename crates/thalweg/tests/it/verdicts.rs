@@ -350,6 +350,7 @@ fn the_whole_hessian_is_the_derivative_of_the_gradient() {
         );
         // With targets that are met only the Gauss–Newton part is left.
         let met = Set {
+            points: set.points,
             x: set.x.clone(),
             y: at.outputs.clone(),
         };
