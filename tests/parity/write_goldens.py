@@ -5,7 +5,7 @@
 
 One file a case, goldens/NAME.safetensors, everything in float64:
 
-    data.x [N, d], data.y [N]
+    data.x [N, d], data.y [N], or [N, k] of several outputs
     initial.0.weight [out, in], initial.0.bias [out], initial.2.weight …   state_dict before step 0
     final.0.weight …                                                        and after step 999
     losses [1001]      full-batch loss before each step, and after the last at index 1000
@@ -63,6 +63,11 @@ LOSSES = {
     "half_sum": lambda r: (r**2).sum() / 2,
     "half_mean": lambda r: (r**2).mean() / 2,
 }
+# Of the outputs and targets 0 and 1.
+CLASS_LOSSES = {
+    "logistic": nn.BCEWithLogitsLoss(reduction="sum"),
+    "mean_logistic": nn.BCEWithLogitsLoss(),
+}
 
 OPTIMISERS = {
     "gd": lambda p, rate, **_: torch.optim.SGD(p, lr=rate),
@@ -74,7 +79,7 @@ OPTIMISERS = {
 
 ADAM = {"adam": {"betas": [0.9, 0.999], "eps": 1e-8}}
 
-# name, points, dim, hidden, activation, bias, method, loss, rate
+# name, points, dim, hidden, activation, bias, method, loss, rate, and outputs and their function
 CASES = [
     ("linear", 20, 5, [], "identity", True, "gd", "sum", 5e-4),
     ("identity", 20, 10, [8, 8], "identity", True, "gd", "mean", 0.01),
@@ -94,6 +99,15 @@ CASES = [
     ("adam", 20, 5, [16, 16], "tanh", True, ADAM, "sum", 1e-3),
     ("sgd", 20, 5, [16, 16], "tanh", True, {"sgd": {"batch": 5}}, "sum", 2e-3),
     ("sgd_short_batch", 20, 3, [8], "tanh", True, {"sgd": {"batch": 6}}, "mean", 0.02),
+    ("outputs", 20, 5, [8, 6], "tanh", True, "gd", "mean", 0.05, 3),
+    ("outputs_linear", 20, 5, [], "identity", True, "gd", "sum", 5e-4, 5),
+    ("outputs_relu", 20, 15, [20], "relu", True, "gd", "sum", 1e-4, 9),
+    ("outputs_adam", 20, 5, [16, 16], "tanh", True, ADAM, "mean", 1e-3, 2),
+    ("outputs_sgd", 20, 3, [8], "tanh", True, {"sgd": {"batch": 6}}, "mean", 0.02, 3),
+    ("output_sigmoid", 20, 3, [8], "tanh", True, "gd", "sum", 0.02, 1, "sigmoid"),
+    ("output_tanh", 20, 3, [8], "sigmoid", True, "gd", "half_sum", 0.02, 2, "tanh"),
+    ("logistic", 20, 3, [8], "tanh", True, "gd", "logistic", 0.02),
+    ("logistic_outputs", 20, 3, [8, 4], "relu", True, "gd", "mean_logistic", 0.1, 3),
 ]
 
 
@@ -117,39 +131,48 @@ def mini_batches(n, size):
     return batches[:STEPS]
 
 
-def model(dim, hidden, activation, bias):
-    sizes, layers = [dim, *hidden, 1], []
+def model(dim, hidden, activation, bias, outputs, output):
+    sizes, layers = [dim, *hidden, outputs], []
     for fan_in, fan_out in zip(sizes, sizes[1:]):
         layers += [nn.Linear(fan_in, fan_out, bias=bias), ACTIVATIONS[activation]()]
-    return nn.Sequential(*layers[:-1])
+    return nn.Sequential(*layers[:-1], ACTIVATIONS[output]())
 
 
 def train(net, x, y, method, loss, rate, batches):
     """The losses [STEPS + 1]; `net` is trained in place."""
     kind, options = next(iter(method.items())) if isinstance(method, dict) else (method, {})
     optimiser = OPTIMISERS[kind](net.parameters(), rate, **options)
-    loss, losses = LOSSES[loss], []
+    of_classes, losses = CLASS_LOSSES.get(loss), []
+
+    def value(rows):
+        f = net(x[rows])
+        return of_classes(f, y[rows]) if of_classes else LOSSES[loss](f - y[rows])
+
     for step in range(STEPS):
         with torch.no_grad():
-            losses.append(loss(net(x)[:, 0] - y).item())
+            losses.append(value(slice(None)).item())
         rows = batches[step] if batches else slice(None)
         optimiser.zero_grad()
-        loss(net(x[rows])[:, 0] - y[rows]).backward()
+        value(rows).backward()
         optimiser.step()
     with torch.no_grad():
-        losses.append(loss(net(x)[:, 0] - y).item())
+        losses.append(value(slice(None)).item())
     return np.array(losses)
 
 
-def write(seed, name, points, dim, hidden, activation, bias, method, loss, rate):
+def write(
+    seed, name, points, dim, hidden, activation, bias, method, loss, rate, outputs=1, output="identity"
+):
     torch.manual_seed(seed)
-    x, y = torch.randn(points, dim), torch.randn(points)
-    net = model(dim, hidden, activation, bias)
+    x, y = torch.randn(points, dim), torch.randn(points, outputs)
+    if loss in CLASS_LOSSES:
+        y = (y > 0).double()
+    net = model(dim, hidden, activation, bias, outputs, output)
     initial = {key: value.clone() for key, value in net.state_dict().items()}
     batch = method["sgd"]["batch"] if "sgd" in method else None
     batches = mini_batches(points, batch) if batch else None
 
-    again = model(dim, hidden, activation, bias)
+    again = model(dim, hidden, activation, bias, outputs, output)
     again.load_state_dict(initial)
     losses = train(net, x, y, method, loss, rate, batches)
     moved = train(again, x * (1 + 1e-15), y, method, loss, rate, batches)
@@ -159,12 +182,15 @@ def write(seed, name, points, dim, hidden, activation, bias, method, loss, rate)
     assert method != "gd" or rises == 0, (name, rises)
     assert sensitivity < 1e-11, (name, sensitivity)
 
-    tensors = {"data.x": x, "data.y": y, "losses": torch.from_numpy(losses)}
+    tensors = {"data.x": x, "data.y": y[:, 0] if outputs == 1 else y, "losses": torch.from_numpy(losses)}
     tensors |= {f"initial.{key}": value for key, value in initial.items()}
     tensors |= {f"final.{key}": value for key, value in net.state_dict().items()}
     tensors = {key: np.ascontiguousarray(value.numpy()) for key, value in tensors.items()}
     metadata = {
-        "net": json.dumps({"hidden": hidden, "activation": activation, "bias": bias}),
+        "net": json.dumps(
+            {"hidden": hidden, "activation": activation, "bias": bias}
+            | ({} if output == "identity" else {"output": output})
+        ),
         "descent": json.dumps(
             {"method": method, "loss": loss, "rate": rate, "steps": STEPS, "precision": "f64"}
         ),

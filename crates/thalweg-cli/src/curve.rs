@@ -23,10 +23,12 @@ pub(crate) fn curve(of: &Replicate, width: usize) -> Vec<String> {
         return Vec::new();
     };
     let ends = |low: f64, p: &(f64, f64)| low.min(p.1);
-    let low = points.iter().fold(of.loss_below.ln(), ends);
+    // Without a loss that is asked for the curve fills the height.
+    let goal = of.success.by_loss().map(f64::ln);
+    let low = points.iter().fold(goal.unwrap_or(f64::INFINITY), ends);
     let high = points
         .iter()
-        .fold(of.loss_below.ln(), |high, p| high.max(p.1));
+        .fold(goal.unwrap_or(f64::NEG_INFINITY), |high, p| high.max(p.1));
     let margin = 10;
     let columns = width.saturating_sub(margin + 1).min(72);
     if columns < 10 || last.0 <= first.0 || high <= low {
@@ -39,12 +41,15 @@ pub(crate) fn curve(of: &Replicate, width: usize) -> Vec<String> {
         (points[at].1 - low) / (high - low) * ROWS as f64
     };
     let heights: Vec<f64> = (0..columns).map(height).collect();
-    let asked = ((of.loss_below.ln() - low) / (high - low) * ROWS as f64).min(ROWS as f64 - 0.5);
+    let asked = goal.map(|goal| {
+        let height = (goal - low) / (high - low) * ROWS as f64;
+        height.min(ROWS as f64 - 0.5) as usize
+    });
     let label = |row: usize| {
         if row == ROWS - 1 {
             number(high.exp())
-        } else if row == asked as usize {
-            number(of.loss_below)
+        } else if let (true, Some(below)) = (asked == Some(row), of.success.by_loss()) {
+            number(below)
         } else if row == 0 {
             number(low.exp())
         } else {
@@ -57,7 +62,7 @@ pub(crate) fn curve(of: &Replicate, width: usize) -> Vec<String> {
             let eighths = ((h - row as f64) * 8.0).round();
             if eighths >= 1.0 {
                 EIGHTHS[(eighths as usize).min(8) - 1]
-            } else if row == asked as usize {
+            } else if asked == Some(row) {
                 '·'
             } else {
                 ' '

@@ -8,6 +8,7 @@ use thalweg::analysis::replicate::{Replicate, printed_every};
 use thalweg::lab::Event;
 use thalweg::plan::Cell;
 use thalweg::record::Record;
+use thalweg_report::words::goal;
 use thalweg_report::words::numbers::count;
 
 /// The replicates that were told of while they were trained, by cell and number, and whether they
@@ -41,7 +42,13 @@ impl History {
         if step > 0 && step.is_multiple_of(printed_every(cell.setting.descent.steps)) {
             lines.push(at(cell, replicate, step, loss));
         }
-        if !*below && loss < cell.setting.success.loss_below {
+        if !*below
+            && cell
+                .setting
+                .success
+                .by_loss()
+                .is_some_and(|below| loss < below)
+        {
             *below = true;
             lines.push(yeah(cell, replicate, step));
         }
@@ -76,8 +83,9 @@ impl History {
             }
             if row.first_below.is_none() {
                 let text = format!(
-                    "never below {:e}; best loss {:.6e}",
-                    cell.setting.success.loss_below, row.best_loss
+                    "never {}; best loss {:.6e}",
+                    goal::state(&cell.setting.success),
+                    row.best_loss
                 );
                 lines.push(line(cell, row.replicate, &text));
             }
@@ -107,9 +115,9 @@ fn at(cell: &Cell, replicate: u64, step: u64, loss: f64) -> String {
 
 fn yeah(cell: &Cell, replicate: u64, step: u64) -> String {
     let text = format!(
-        "step {:>9}  below {:e} for the first time: yeah!",
+        "step {:>9}  {} for the first time: yeah!",
         count(step),
-        cell.setting.success.loss_below
+        goal::state(&cell.setting.success)
     );
     line(cell, replicate, &text)
 }

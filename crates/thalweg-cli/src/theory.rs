@@ -20,6 +20,7 @@ use thalweg::theory::ntk::{Kernels, Wide};
 use thalweg::theory::phase::{LayerPhase, PhaseMap, Window};
 use thalweg::theory::spectrum::Spectrum;
 use thalweg_report::phase::{layer_name, phase_svg};
+use thalweg_report::words::goal;
 use thalweg_report::words::numbers::{interval, number};
 use thalweg_report::words::setting;
 use thalweg_report::words::theory::first_layer;
@@ -38,7 +39,7 @@ pub(crate) fn theory(what: Theory) -> Result<ExitCode> {
 
 fn wide(cell: &Cell, dim: usize) -> Result<Wide, Error> {
     let rates = cell.setting.descent.layer_rates.as_deref();
-    Wide::new(&cell.setting.net, dim, rates)
+    Wide::new(&cell.setting.net, dim, cell.outputs(), rates)
 }
 
 fn mistaken(message: String, hint: &str) -> Error {
@@ -154,8 +155,8 @@ fn kernel(args: &Kernel) -> Result<()> {
 /// has no linear theory.
 fn largest_rate(cell: &Cell, points: usize, largest: f64) -> f64 {
     let descent = &cell.setting.descent;
-    let rule = Rule::of(descent.method).unwrap_or(Rule::Descent);
-    rule.largest_stable_rate(descent.loss.factor(points), largest)
+    let rule = Rule::of(descent.method, descent.loss).unwrap_or(Rule::Descent);
+    rule.largest_stable_rate(descent.loss.factor(points * cell.outputs()), largest)
 }
 
 fn matrix(values: &[f64], columns: usize) -> Value {
@@ -368,11 +369,11 @@ fn steps(args: &Steps) -> Result<()> {
     let (_, first) = &cells[0];
     say(
         &format!(
-            "{}; {} random training sets of {} points, loss below {:e}.",
+            "{}; {} random training sets of {} points, {}.",
             describe(first, &wide(first, first.dim())?),
             args.sets,
             first.setting.data.points,
-            first.setting.success.loss_below
+            goal::asked(&first.setting.success)
         ),
         0,
     )?;

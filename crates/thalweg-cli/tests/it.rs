@@ -498,8 +498,8 @@ fn an_unknown_key_is_pointed_at() {
     let work = Work::new("title = \"t\"\n[net]\nhiden = [4]\n");
     let seen = work.thalweg(&["run", "study.toml", "--out", "out"]).bad(2);
     insta::assert_snapshot!(seen.err, @"
-    error: unknown field `hiden`, expected one of `hidden`, `activation`, `bias`, \
-    `parameterization`, `init`, `bias_init`, `gains`
+    error: unknown field `hiden`, expected one of `hidden`, `activation`, \
+    `output`, `bias`, `parameterization`, `init`, `bias_init`, `gains`
      --> study.toml:3:1
       |
     3 | hiden = [4]

@@ -12,7 +12,9 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as NoSuchWord, StrDeserializer};
 use thalweg_engine::seed::{Purpose, stream};
-use thalweg_engine::{Engine, Job, Loss, Method, Problem, Queue, Tensor, Trained, cpu::Cpu};
+use thalweg_engine::{
+    Criterion, Engine, Job, Loss, Method, Output, Problem, Queue, Tensor, Trained, cpu::Cpu,
+};
 
 const POINTS: usize = 20;
 const DIM: usize = 15;
@@ -112,6 +114,7 @@ fn problem(
         multipliers: vec![1.0; tensors.len()],
         tensors,
         activation: Deserialize::deserialize(word(activation))?,
+        output: Output::Identity,
         bias: true,
         points: POINTS,
         method: Method::Gd,
@@ -119,7 +122,7 @@ fn problem(
         loss: Loss::Sum,
         steps,
         run_all: true,
-        loss_below: 0.0,
+        success: Criterion::Loss { below: 0.0 },
         precision: Deserialize::deserialize(word(precision))?,
         grid: Arc::from([0, steps]),
     })

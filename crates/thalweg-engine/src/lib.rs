@@ -13,7 +13,8 @@
 //!
 //! use thalweg_engine::cpu::Cpu;
 //! use thalweg_engine::{
-//!     Activation, Engine, Job, Loss, Method, Outcome, Precision, Problem, Queue, Tensor, Trained,
+//!     Activation, Criterion, Engine, Job, Loss, Method, Outcome, Output, Precision, Problem,
+//!     Queue, Tensor, Trained,
 //! };
 //!
 //! #[derive(Default)]
@@ -49,6 +50,7 @@
 //!     rate_factors: vec![1.0],
 //!     multipliers: vec![1.0],
 //!     activation: Activation::Identity,
+//!     output: Output::Identity,
 //!     bias: false,
 //!     points: 2,
 //!     method: Method::Gd,
@@ -56,7 +58,7 @@
 //!     loss: Loss::Sum,
 //!     steps: 1000,
 //!     run_all: false,
-//!     loss_below: 1e-8,
+//!     success: Criterion::Loss { below: 1e-8 },
 //!     precision: Precision::F64,
 //!     grid: [0, 1, 10, 100, 1000].into(),
 //! };
@@ -100,7 +102,7 @@ pub mod threads;
 
 pub use activation::Activation;
 pub use layout::Tensor;
-pub use method::{Loss, Method, Milestone, Precision};
+pub use method::{Criterion, Loss, Method, Milestone, Output, Precision, class_sign};
 pub use outcome::Outcome;
 
 use std::sync::Arc;
@@ -111,7 +113,7 @@ use std::sync::Arc;
 /// moves by m times what the update rule says for the gradient m · ∂L/∂W.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
-    /// Units of every layer: `[d, hidden…, 1]`.
+    /// Units of every layer: `[d, hidden…, k]` for k outputs.
     pub sizes: Vec<usize>,
     /// The layout of the flat parameters.
     pub tensors: Vec<Tensor>,
@@ -121,6 +123,8 @@ pub struct Problem {
     pub multipliers: Vec<f64>,
     /// φ of the hidden layers.
     pub activation: Activation,
+    /// h of the output layer.
+    pub output: Output,
     /// Whether layers have biases.
     pub bias: bool,
     /// N.
@@ -135,8 +139,8 @@ pub struct Problem {
     pub steps: u64,
     /// Go on below the threshold.
     pub run_all: bool,
-    /// ε.
-    pub loss_below: f64,
+    /// When a replicate has succeeded.
+    pub success: Criterion,
     /// The arithmetic.
     pub precision: Precision,
     /// The steps at which every replicate's loss is recorded: increasing, from 0 to `steps`.
@@ -144,6 +148,21 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// k.
+    pub fn outputs(&self) -> usize {
+        self.sizes.last().copied().unwrap_or(1)
+    }
+
+    /// N k.
+    pub fn targets(&self) -> usize {
+        self.points * self.outputs()
+    }
+
+    /// s of the loss.
+    pub fn loss_factor(&self) -> f64 {
+        self.loss.factor(self.targets())
+    }
+
     /// Whether its parts fit each other: what every engine asks before it trains.
     ///
     /// # Errors
@@ -151,8 +170,8 @@ impl Problem {
     /// [`Error::Refused`], with the first part that does not fit.
     pub fn check(&self) -> Result<(), Error> {
         let refused = |why: &str| Err(Error::Refused(why.into()));
-        if self.sizes.len() < 2 || self.sizes.contains(&0) || self.sizes.last() != Some(&1) {
-            return refused("`sizes` are not inputs, hidden layers and one output");
+        if self.sizes.len() < 2 || self.sizes.contains(&0) {
+            return refused("`sizes` are not inputs, hidden layers and outputs");
         }
         if self.points == 0 {
             return refused("there are no points");
@@ -191,6 +210,12 @@ impl Problem {
         if !self.schedule.is_sorted_by(|a, b| a.step < b.step) {
             return refused("the steps of `schedule` do not increase");
         }
+        if !self.loss.is_squared() && self.output != Output::Identity {
+            return refused("the logistic loss has its own function of the output");
+        }
+        if !self.loss.is_squared() && matches!(self.success, Criterion::Error { .. }) {
+            return refused("a logistic loss brings no output near its target");
+        }
         if matches!(self.method, Method::Sgd { batch: 0 }) {
             return refused("mini-batches are empty");
         }
@@ -211,7 +236,7 @@ pub struct Job {
     pub tag: u64,
     /// Inputs [N, d].
     pub x: Vec<f64>,
-    /// Targets `[N]`.
+    /// Targets [N, k].
     pub y: Vec<f64>,
     /// Effective weights, flat.
     pub weights: Vec<f64>,
@@ -251,8 +276,11 @@ pub struct Trained {
     pub rate: f64,
     /// How it ended.
     pub outcome: Outcome,
-    /// The first step whose loss was below ε.
+    /// The first step at which it had succeeded.
     pub first_below: Option<u64>,
+    /// What success is judged by, at the end, where it is not the loss: the largest error, or how
+    /// many points were wrong.
+    pub judged: Option<f64>,
     /// The smallest loss.
     pub best_loss: f64,
     /// Losses on [`Problem::grid`], up to the end.
@@ -270,7 +298,7 @@ pub struct Trained {
 }
 
 impl Trained {
-    /// Whether it got below ε.
+    /// Whether it succeeded.
     pub fn reached(&self) -> bool {
         matches!(self.outcome, Outcome::Below { .. })
     }

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::Activation;
+
 /// The update rule, as PyTorch's optimiser of the same name; g is the gradient, η the rate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -74,23 +76,41 @@ pub struct Milestone {
     pub factor: f64,
 }
 
-/// The loss L = s Σ r², r = f(x) − y.
+/// The loss, over all points and all outputs: L = s Σ r² with r = f(x) − y, or of classes
+/// L = s Σ ln(1 + e^{−yf(x)}) with y = ±1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Loss {
-    /// s = 1: PyTorch's `MSELoss(reduction='sum')`.
+    /// Σ r²: PyTorch's `MSELoss(reduction='sum')`.
     Sum,
-    /// s = 1/N: PyTorch's `MSELoss()`.
+    /// Σ r² over the number of targets, N times the outputs: PyTorch's `MSELoss()`.
     Mean,
-    /// s = 1/2.
+    /// ½ Σ r².
     HalfSum,
-    /// s = 1/(2N).
+    /// ½ Σ r² over the number of targets.
     HalfMean,
+    /// Σ ln(1 + e^{−yf}) for targets ±1; targets 0 and 1 stand for −1 and 1. PyTorch's
+    /// `SoftMarginLoss(reduction='sum')`, and for 0 and 1 `BCEWithLogitsLoss(reduction='sum')`.
+    Logistic,
+    /// The same over the number of targets: PyTorch's `BCEWithLogitsLoss()`.
+    MeanLogistic,
+}
+
+/// The sign of a class, ±1, for targets of −1 and 1 or of 0 and 1.
+pub fn class_sign(y: f64) -> f64 {
+    if y > 0.5 { 1.0 } else { -1.0 }
 }
 
 impl Loss {
     /// Every one of them.
-    pub const ALL: [Loss; 4] = [Loss::Sum, Loss::Mean, Loss::HalfSum, Loss::HalfMean];
+    pub const ALL: [Loss; 6] = [
+        Loss::Sum,
+        Loss::Mean,
+        Loss::HalfSum,
+        Loss::HalfMean,
+        Loss::Logistic,
+        Loss::MeanLogistic,
+    ];
 
     /// The name in study files.
     pub fn name(self) -> &'static str {
@@ -99,15 +119,17 @@ impl Loss {
             Loss::Mean => "mean",
             Loss::HalfSum => "half_sum",
             Loss::HalfMean => "half_mean",
+            Loss::Logistic => "logistic",
+            Loss::MeanLogistic => "mean_logistic",
         }
     }
 
-    /// s, for N points.
-    pub fn factor(self, points: usize) -> f64 {
-        let n = points as f64;
+    /// s, for so many targets: N times the number of outputs.
+    pub fn factor(self, targets: usize) -> f64 {
+        let n = targets as f64;
         match self {
-            Loss::Sum => 1.0,
-            Loss::Mean => 1.0 / n,
+            Loss::Sum | Loss::Logistic => 1.0,
+            Loss::Mean | Loss::MeanLogistic => 1.0 / n,
             Loss::HalfSum => 0.5,
             Loss::HalfMean => 0.5 / n,
         }
@@ -116,8 +138,85 @@ impl Loss {
     /// Whether it averages over the points (of a batch).
     pub fn averages(self) -> bool {
         match self {
-            Loss::Mean | Loss::HalfMean => true,
-            Loss::Sum | Loss::HalfSum => false,
+            Loss::Mean | Loss::HalfMean | Loss::MeanLogistic => true,
+            Loss::Sum | Loss::HalfSum | Loss::Logistic => false,
+        }
+    }
+
+    /// Whether it is a sum of squared residuals.
+    pub fn is_squared(self) -> bool {
+        match self {
+            Loss::Sum | Loss::Mean | Loss::HalfSum | Loss::HalfMean => true,
+            Loss::Logistic | Loss::MeanLogistic => false,
+        }
+    }
+}
+
+/// What the output layer makes of its sums z: f = h(z).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Output {
+    /// f = z.
+    #[default]
+    Identity,
+    /// f = 1/(1 + e^{−z}).
+    Sigmoid,
+    /// f = tanh z.
+    Tanh,
+}
+
+impl Output {
+    /// Every one of them.
+    pub const ALL: [Output; 3] = [Output::Identity, Output::Sigmoid, Output::Tanh];
+
+    /// The name in study files.
+    pub fn name(self) -> &'static str {
+        self.activation().name()
+    }
+
+    /// h, as the function that hidden layers know.
+    pub fn activation(self) -> Activation {
+        match self {
+            Output::Identity => Activation::Identity,
+            Output::Sigmoid => Activation::Sigmoid,
+            Output::Tanh => Activation::Tanh,
+        }
+    }
+}
+
+/// When a replicate has succeeded.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Criterion {
+    /// The loss is below.
+    Loss {
+        /// ε.
+        below: f64,
+    },
+    /// Every |f − y| is below.
+    Error {
+        /// The error.
+        below: f64,
+    },
+    /// At least this share of the points has every output on the side of its target.
+    Accuracy {
+        /// The share, in (0, 1].
+        least: f64,
+        /// Between the two sides, of outputs and targets.
+        boundary: f64,
+    },
+}
+
+impl Criterion {
+    /// What it is judged by is below this: the loss, the largest error, or the number of points
+    /// of `points` that are wrong.
+    pub fn below(self, points: usize) -> f64 {
+        match self {
+            Criterion::Loss { below } | Criterion::Error { below } => below,
+            // A share such as 0.9 of ten points allows one that is wrong, whatever its last bit.
+            Criterion::Accuracy { least, .. } => {
+                let wrong = (1.0 - least) * points as f64;
+                libm::floor(wrong + 1e-9) + 0.5
+            }
         }
     }
 }
@@ -148,7 +247,6 @@ impl Precision {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Activation;
 
     /// The words that a study may use for a choice, by its schema.
     fn words<T: JsonSchema>() -> usize {
@@ -168,6 +266,7 @@ mod tests {
         assert_eq!(Method::ALL.len(), words::<Method>());
         assert_eq!(Loss::ALL.len(), words::<Loss>());
         assert_eq!(Precision::ALL.len(), words::<Precision>());
+        assert_eq!(Output::ALL.len(), words::<Output>());
         for (i, a) in Activation::ALL.iter().enumerate() {
             assert!(Activation::ALL[..i].iter().all(|b| a != b), "{a:?}");
         }

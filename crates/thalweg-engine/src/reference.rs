@@ -10,10 +10,11 @@
 
 use crate::Method;
 use crate::Outcome;
-use crate::activation::value_and_slope;
+use crate::activation::{Activation, value_and_slope};
+use crate::class_sign;
 use crate::seed::{Purpose, stream};
 use crate::threads::on_threads;
-use crate::{DIVERGED, Engine, Error, Job, Problem, Queue, Snapshot, Trained};
+use crate::{Criterion, DIVERGED, Engine, Error, Job, Problem, Queue, Snapshot, Trained};
 
 /// See the [module](self).
 #[derive(Debug, Clone, Copy)]
@@ -48,10 +49,12 @@ impl Engine for Reference {
     }
 }
 
-/// Outputs f `[N]` for flat effective weights and inputs x [N, d].
+/// Outputs f [N, k] for flat effective weights and inputs x [N, d].
 pub fn outputs(problem: &Problem, weights: &[f64], x: &[f64]) -> Vec<f64> {
+    let h = |z: f64| value_and_slope(problem.output.activation(), z).0;
     x.chunks_exact(problem.sizes[0])
-        .map(|row| forward(problem, weights, row).output)
+        .flat_map(|row| forward(problem, weights, row).output)
+        .map(h)
         .collect()
 }
 
@@ -60,7 +63,8 @@ struct Pass {
     a: Vec<Vec<f64>>,
     /// φ' of every hidden layer.
     slope: Vec<Vec<f64>>,
-    output: f64,
+    /// What goes into the function of the output layer.
+    output: Vec<f64>,
 }
 
 fn forward(problem: &Problem, weights: &[f64], row: &[f64]) -> Pass {
@@ -69,7 +73,7 @@ fn forward(problem: &Problem, weights: &[f64], row: &[f64]) -> Pass {
     let mut pass = Pass {
         a: vec![row.to_vec()],
         slope: Vec::new(),
-        output: 0.0,
+        output: Vec::new(),
     };
     for l in 0..layers {
         let w = &weights[problem.tensors[per_layer * l].range()];
@@ -87,7 +91,7 @@ fn forward(problem: &Problem, weights: &[f64], row: &[f64]) -> Pass {
             })
             .collect();
         if l + 1 == layers {
-            pass.output = z[0];
+            pass.output = z;
         } else {
             let (a, slope) = z
                 .iter()
@@ -100,18 +104,60 @@ fn forward(problem: &Problem, weights: &[f64], row: &[f64]) -> Pass {
     pass
 }
 
+/// The loss over s of an output z beside its target, and its derivative.
+fn loss_and_slope(problem: &Problem, z: f64, y: f64) -> (f64, f64) {
+    if problem.loss.is_squared() {
+        let (f, slope) = value_and_slope(problem.output.activation(), z);
+        let r = f - y;
+        (r * r, 2.0 * r * slope)
+    } else {
+        let sign = class_sign(y);
+        let (value, slope) = value_and_slope(Activation::Softplus, -sign * z);
+        (value, -sign * slope)
+    }
+}
+
+/// What success is judged by, of outputs f and targets y [N, k]: their `loss`, the largest error,
+/// or how many points are wrong.
+pub fn judged(problem: &Problem, f: &[f64], y: &[f64], loss: f64) -> f64 {
+    let sides = |y: f64, boundary: f64| {
+        if problem.loss.is_squared() {
+            y - boundary
+        } else {
+            class_sign(y)
+        }
+    };
+    match problem.success {
+        Criterion::Loss { .. } => loss,
+        Criterion::Error { .. } => {
+            let errors = f.iter().zip(y).map(|(f, y)| (f - y).abs());
+            errors.fold(0.0, f64::max)
+        }
+        Criterion::Accuracy { boundary, .. } => {
+            let k = problem.outputs();
+            let right = |f: f64, y: f64| (f - boundary) * sides(y, boundary) > 0.0;
+            let points = f.chunks_exact(k).zip(y.chunks_exact(k));
+            let wrong = points.filter(|(f, y)| !f.iter().zip(*y).all(|(f, y)| right(*f, *y)));
+            wrong.count() as f64
+        }
+    }
+}
+
 /// The gradient of the loss, each point's term weighted; and the unweighted loss.
 fn gradient(problem: &Problem, weights: &[f64], job: &Job, of_point: &[f64]) -> (f64, Vec<f64>) {
     let per_layer = if problem.bias { 2 } else { 1 };
-    let s = problem.loss.factor(problem.points);
-    let d = problem.sizes[0];
+    let s = problem.loss_factor();
+    let (d, k) = (problem.sizes[0], problem.outputs());
     let mut loss = 0.0;
     let mut g = vec![0.0; weights.len()];
     for n in 0..problem.points {
         let pass = forward(problem, weights, &job.x[n * d..(n + 1) * d]);
-        let r = pass.output - job.y[n];
-        loss += s * r * r;
-        let mut delta = vec![2.0 * s * r * of_point[n]];
+        let mut delta = Vec::with_capacity(k);
+        for (z, y) in pass.output.iter().zip(&job.y[n * k..]) {
+            let (term, slope) = loss_and_slope(problem, *z, *y);
+            loss += s * term;
+            delta.push(s * slope * of_point[n]);
+        }
         for l in (0..problem.sizes.len() - 1).rev() {
             let tensor = &problem.tensors[per_layer * l];
             let fan_in = problem.sizes[l];
@@ -141,6 +187,7 @@ fn gradient(problem: &Problem, weights: &[f64], job: &Job, of_point: &[f64]) -> 
 /// Trains one replicate; nothing if the run was stopped.
 fn train_one(problem: &Problem, job: Job, queue: &dyn Queue) -> Option<Trained> {
     let n = problem.points;
+    let below = problem.success.below(n);
     let mut w = job.weights.clone();
     let (mut first, mut second) = (vec![0.0; w.len()], vec![0.0; w.len()]);
     let mut trained = Trained {
@@ -149,6 +196,7 @@ fn train_one(problem: &Problem, job: Job, queue: &dyn Queue) -> Option<Trained> 
         rate: job.rate,
         outcome: Outcome::Spent,
         first_below: None,
+        judged: None,
         best_loss: f64::INFINITY,
         losses: Vec::new(),
         all_losses: Vec::new(),
@@ -213,11 +261,19 @@ fn train_one(problem: &Problem, job: Job, queue: &dyn Queue) -> Option<Trained> 
                 trained.best = Some(here());
             }
         }
-        if loss < problem.loss_below && trained.first_below.is_none() {
+        trained.judged = match problem.success {
+            Criterion::Loss { .. } => None,
+            Criterion::Error { .. } | Criterion::Accuracy { .. } => {
+                let f = outputs(problem, &w, &job.x);
+                Some(judged(problem, &f, &job.y, loss))
+            }
+        };
+        let succeeded = trained.judged.unwrap_or(loss) < below;
+        let diverged = !(loss <= limit);
+        let reached = !diverged && succeeded;
+        if reached && trained.first_below.is_none() {
             trained.first_below = Some(t);
         }
-        let diverged = !(loss <= limit);
-        let reached = loss < problem.loss_below;
         if diverged || (reached && !problem.run_all) || t == problem.steps {
             trained.outcome = match trained.first_below {
                 _ if diverged => Outcome::Diverged { step: t },
@@ -269,9 +325,8 @@ fn train_one(problem: &Problem, job: Job, queue: &dyn Queue) -> Option<Trained> 
             && same
             && loss.to_bits() == loss_before.to_bits()
         {
-            let reached = loss < problem.loss_below;
             trained.outcome = match trained.first_below {
-                Some(step) if reached => Outcome::Below { step },
+                Some(step) if succeeded => Outcome::Below { step },
                 _ => Outcome::Fixed { step: t },
             };
             trained.last = Snapshot {

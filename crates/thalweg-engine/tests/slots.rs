@@ -7,8 +7,8 @@ use thalweg_engine::cpu::Cpu;
 use thalweg_engine::reference::Reference;
 use thalweg_engine::seed::{Purpose, stream};
 use thalweg_engine::{
-    Activation, Engine, Error, Job, Loss, Method, Milestone, Outcome, Precision, Problem, Queue,
-    Tensor, Trained,
+    Activation, Criterion, Engine, Error, Job, Loss, Method, Milestone, Outcome, Output, Precision,
+    Problem, Queue, Tensor, Trained,
 };
 
 /// Hands out jobs in order, and says that so many remain, whatever there are: an engine lays out
@@ -67,9 +67,14 @@ fn bits(trained: &Trained) -> (String, u64, Vec<u64>) {
     )
 }
 
-/// A problem of these hidden layers.
+/// A problem of these hidden layers and one output.
 fn problem(hidden: &[usize], dim: usize, points: usize) -> Problem {
-    let sizes = [&[dim], hidden, &[1]].concat();
+    with_outputs(hidden, dim, points, 1)
+}
+
+/// A problem of these hidden layers and so many outputs.
+fn with_outputs(hidden: &[usize], dim: usize, points: usize, outputs: usize) -> Problem {
+    let sizes = [&[dim], hidden, &[outputs]].concat();
     let mut tensors = Vec::new();
     let mut start = 0;
     for (layer, pair) in sizes.windows(2).enumerate() {
@@ -91,6 +96,7 @@ fn problem(hidden: &[usize], dim: usize, points: usize) -> Problem {
         sizes,
         tensors,
         activation: Activation::Relu,
+        output: Output::Identity,
         bias: true,
         points,
         method: Method::Gd,
@@ -98,7 +104,7 @@ fn problem(hidden: &[usize], dim: usize, points: usize) -> Problem {
         loss: Loss::Sum,
         steps: 60,
         run_all: false,
-        loss_below: 1e-20,
+        success: Criterion::Loss { below: 1e-20 },
         precision: Precision::F32,
         grid: vec![0, 1, 2, 5, 10, 30, 60].into(),
     }
@@ -114,7 +120,7 @@ fn job(problem: &Problem, replicate: u64, rate: f64, size: f64) -> Job {
         replicate,
         tag: 0,
         x: normals(problem.points * problem.sizes[0], 1.0),
-        y: normals(problem.points, 1.0),
+        y: normals(problem.targets(), 1.0),
         weights: normals(parameters, size),
         rate,
         seed: 3,
@@ -123,6 +129,32 @@ fn job(problem: &Problem, replicate: u64, rate: f64, size: f64) -> Job {
         keep_losses: true,
         watch: vec![0, 3, 4, 29, 60],
     }
+}
+
+/// Outputs, losses and criteria of success that go together.
+fn ends() -> impl Strategy<Value = (Output, Loss, Criterion)> {
+    let success = [
+        Criterion::Loss { below: 1e-20 },
+        Criterion::Error { below: 0.1 },
+        Criterion::Accuracy {
+            least: 0.7,
+            boundary: 0.0,
+        },
+    ];
+    let all = (
+        prop::sample::select(&Output::ALL[..]),
+        prop::sample::select(&Loss::ALL[..]),
+        prop::sample::select(success.to_vec()),
+    );
+    all.prop_map(|(output, loss, success)| match loss.is_squared() {
+        true => (output, loss, success),
+        false => match success {
+            Criterion::Error { .. } => (Output::Identity, loss, Criterion::Loss { below: 1e-3 }),
+            Criterion::Loss { .. } | Criterion::Accuracy { .. } => {
+                (Output::Identity, loss, success)
+            }
+        },
+    })
 }
 
 /// Gradient descent as often as all others together: only it can stand still.
@@ -164,13 +196,18 @@ proptest! {
         rates in (prop::sample::select(&RATES[..]), prop::sample::select(&RATES[..])),
         sizes in (prop::sample::select(&SIZES[..]), prop::sample::select(&SIZES[..])),
         changes in schedules(),
+        outputs in prop::sample::select(&[1usize, 1, 1, 2, 3, 4, 9, 17][..]),
+        (output, loss, success) in ends(),
     ) {
         let problem = Problem {
             activation,
+            output,
+            loss,
+            success,
             method,
             schedule: changes.into(),
             precision,
-            ..problem(&hidden, dim, points)
+            ..with_outputs(&hidden, dim, points, outputs)
         };
         let first = job(&problem, 0, rates.0, sizes.0);
         let second = job(&problem, 1000, rates.1, sizes.1);
@@ -187,6 +224,133 @@ proptest! {
             let after = train_last(engine, &problem, &jobs, remaining);
             prop_assert_eq!(bits(&after), bits(&alone), "{}, {} lanes", engine.name(), remaining);
         }
+    }
+}
+
+/// The logistic loss of two steps by hand, with its derivative from differences: ln(1 + e^{−yz}).
+#[test]
+fn the_logistic_loss_is_that_of_its_formula() {
+    let problem = Problem {
+        loss: Loss::Logistic,
+        precision: Precision::F64,
+        steps: 1,
+        grid: vec![0, 1].into(),
+        ..problem(&[], 1, 2)
+    };
+    let loss = |w: &[f64]| -> f64 {
+        let term = |x: f64, y: f64| libm::log1p(libm::exp(-y * (w[0] * x + w[1])));
+        term(0.5, 1.0) + term(-2.0, -1.0)
+    };
+    let (w, rate, h) = ([0.3, -0.1], 0.25, 1e-6);
+    let slope = |i: usize| {
+        let moved = |by: f64| {
+            let mut w = w;
+            w[i] += by;
+            loss(&w)
+        };
+        (moved(h) - moved(-h)) / (2.0 * h)
+    };
+    let stepped = [w[0] - rate * slope(0), w[1] - rate * slope(1)];
+    let cpu = Cpu::detect();
+    let lanes = cpu.lanes(Precision::F64) as u64;
+    for (engine, remaining) in [(&Reference as &dyn Engine, 1), (&cpu, 1), (&cpu, lanes)] {
+        // Classes of 0 and 1 are those of −1 and 1.
+        for y in [vec![1.0, -1.0], vec![1.0, 0.0]] {
+            let of = Job {
+                x: vec![0.5, -2.0],
+                y,
+                weights: w.to_vec(),
+                rate,
+                ..job(&problem, 0, rate, 1.0)
+            };
+            let trained = train_last(engine, &problem, &[of], remaining);
+            for (ours, right) in trained.losses.iter().zip([loss(&w), loss(&stepped)]) {
+                assert!(
+                    (ours - right).abs() < 1e-9,
+                    "{} {ours} {right}",
+                    engine.name()
+                );
+            }
+        }
+    }
+}
+
+/// The fast engine and the reference agree on several outputs, on functions of the output, on each
+/// loss and on what success is judged by.
+#[test]
+fn every_end_is_that_of_the_reference() {
+    let cpu = Cpu::detect();
+    let lanes = cpu.lanes(Precision::F64) as u64;
+    let criteria = [
+        Criterion::Loss { below: 1e-20 },
+        Criterion::Error { below: 1e-9 },
+        Criterion::Accuracy {
+            least: 1.0,
+            boundary: 0.0,
+        },
+    ];
+    for loss in Loss::ALL {
+        for output in Output::ALL {
+            for (outputs, success) in [1, 2, 3, 5, 9].into_iter().zip(criteria.iter().cycle()) {
+                for hidden in [&[][..], &[6], &[6, 3]] {
+                    let problem = Problem {
+                        activation: Activation::Tanh,
+                        output,
+                        loss,
+                        success: *success,
+                        precision: Precision::F64,
+                        run_all: true,
+                        ..with_outputs(hidden, 3, 5, outputs)
+                    };
+                    if problem.check().is_err() {
+                        continue;
+                    }
+                    let jobs = [job(&problem, 0, 0.01, 0.5)];
+                    let right = train_last(&Reference, &problem, &jobs, 1);
+                    for remaining in [1, lanes] {
+                        let ours = train_last(&cpu, &problem, &jobs, remaining);
+                        let at = format!("{loss:?} {output:?} {outputs} {hidden:?} {remaining}");
+                        assert_eq!(ours.outcome, right.outcome, "{at}");
+                        assert_eq!(ours.judged.is_some(), right.judged.is_some(), "{at}");
+                        let ours = ours.losses.iter().chain(&ours.judged);
+                        for (a, b) in ours.zip(right.losses.iter().chain(&right.judged)) {
+                            assert!((a - b).abs() <= 1e-12 * b.abs().max(1e-3), "{at}: {a} {b}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Several outputs share their hidden layers and nothing else: on frozen features each learns as it
+/// would alone.
+#[test]
+fn outputs_on_frozen_features_do_not_know_of_each_other() {
+    let cpu = Cpu::detect();
+    let mut all = with_outputs(&[5], 3, 4, 3);
+    all.rate_factors = vec![0.0, 0.0, 1.0, 1.0];
+    all.precision = Precision::F64;
+    let together = job(&all, 0, 0.02, 0.5);
+    let trained = train_last(&cpu, &all, std::slice::from_ref(&together), 1);
+    let mut sum = vec![0.0; trained.losses.len()];
+    for output in 0..3 {
+        let mut alone = problem(&[5], 3, 4);
+        alone.rate_factors.clone_from(&all.rate_factors);
+        alone.precision = Precision::F64;
+        let mut weights = together.weights[..20].to_vec();
+        weights.extend(&together.weights[20 + 5 * output..][..5]);
+        weights.push(together.weights[35 + output]);
+        let job = Job {
+            y: together.y.iter().skip(output).step_by(3).copied().collect(),
+            weights,
+            ..together.clone()
+        };
+        let trained = train_last(&cpu, &alone, &[job], 1);
+        (sum.iter_mut().zip(&trained.losses)).for_each(|(sum, loss)| *sum += loss);
+    }
+    for (whole, parts) in trained.losses.iter().zip(&sum) {
+        assert!((whole - parts).abs() < 1e-12 * whole, "{whole} {parts}");
     }
 }
 
@@ -288,7 +452,7 @@ fn an_engine_refuses_a_problem_that_does_not_fit() {
     let good = problem(&[3, 2], 4, 5);
     assert_eq!(good.check(), Ok(()));
     type Change = fn(&mut Problem);
-    let changes: [Change; 10] = [
+    let changes: [Change; 12] = [
         |p| p.sizes.truncate(1),
         |p| p.sizes[1] = 0,
         |p| p.sizes[3] = 2,
@@ -298,6 +462,8 @@ fn an_engine_refuses_a_problem_that_does_not_fit() {
         |p| p.tensors[1].start += 1,
         |p| p.grid = vec![0, 3, 3].into(),
         |p| p.method = Method::Sgd { batch: 0 },
+        |p| (p.loss, p.output) = (Loss::Logistic, Output::Sigmoid),
+        |p| (p.loss, p.success) = (Loss::Logistic, Criterion::Error { below: 0.1 }),
         |p| {
             p.schedule = [Milestone {
                 step: 3,

@@ -10,7 +10,7 @@ use super::slug;
 use super::tables::{members, outcomes, paired, summary};
 use super::words::comparison::{self, names};
 use super::words::numbers::{count, number};
-use super::words::{cell, setting};
+use super::words::{cell, goal, setting};
 
 /// Members with different numbers from which on steps are drawn against the number.
 const DRAWN: usize = 4;
@@ -120,7 +120,7 @@ fn times(run: &Analysis, compared: &Compared) -> Option<Figure> {
     Some(Figure {
         name: format!("{}-times", slug(&compared.name)),
         caption: format!(
-            "{}: steps until half of the runs are below the loss, with the 95 % interval of that; \
+            "{}: steps until half of the runs are there, with the 95 % interval of that; \
              the ring, until 90 % are. All of them get there.",
             compared.name
         ),
@@ -165,7 +165,10 @@ fn success(run: &Analysis, compared: &Compared) -> Figure {
         plot: Plot::Intervals {
             rows,
             target: run.cells[compared.reference].setting.success.share,
-            x_label: "share of replicates below the loss".into(),
+            x_label: format!(
+                "share of replicates {}",
+                goal::there(&run.cells[compared.reference].setting.success)
+            ),
         },
     }
 }

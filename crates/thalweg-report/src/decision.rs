@@ -56,7 +56,7 @@ pub fn front_figure(choice: &Choice) -> Figure {
         ),
         plot: Plot::Front {
             points: points.collect(),
-            share: choice.share,
+            share: choice.success.share,
             x_label: format!(
                 "{} of a training, median over training sets",
                 unit(choice.cost)
@@ -93,7 +93,7 @@ fn evidence(choice: &Choice) -> Vec<Block> {
                     base: choice.winner.and_then(|w| choice.candidates.get(w)) == Some(c),
                 })
                 .collect(),
-            target: choice.share,
+            target: choice.success.share,
             x_label: "share that reaches the loss".into(),
         },
     }));

@@ -7,7 +7,7 @@ use thalweg::analysis::replicate::{LossCurve, Replicate};
 use thalweg::analysis::summary::Summary;
 use thalweg::stats::Interval;
 
-use super::words::{replicate, setting};
+use super::words::{goal, replicate, setting};
 
 /// A cell as the page shows it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -24,8 +24,10 @@ pub struct CellView {
     pub setting: String,
     /// The most steps.
     pub budget: u64,
-    /// The loss to get below.
-    pub loss_below: f64,
+    /// The loss to get below; none where success is judged by something else.
+    pub loss_below: Option<f64>,
+    /// How runs are that succeed.
+    pub there: String,
     /// Replicates.
     pub replicates: u64,
     /// Successes.
@@ -114,7 +116,8 @@ fn view(run: &Analysis, s: &Summary) -> CellView {
         comparisons: comparisons.map(|c| c.name.clone()).collect(),
         setting: setting::setting(&s.setting),
         budget: s.budget(),
-        loss_below: s.setting.success.loss_below,
+        loss_below: s.setting.success.by_loss(),
+        there: goal::there(&s.setting.success),
         replicates: s.replicates,
         successes: s.successes,
         success: s.success,

@@ -253,20 +253,21 @@ pub fn overview(run: &Analysis) -> Vec<OverviewRow> {
         success: format!("{}/{}", s.successes, s.replicates),
         interval: interval(s.success),
         steps: steps(s.steps.median.step, s.budget()),
-        loss: sparkline(&s.loss.median, s.setting.success.loss_below),
+        loss: sparkline(&s.loss.median, s.setting.success.by_loss()),
         failures: cell::failures(s),
     };
     run.cells.iter().map(row).collect()
 }
 
 /// Median losses over (logarithmic) steps in a dozen bars, from the loss to reach up to the initial
-/// one; a cross where one is not finite.
-pub fn sparkline(losses: &[f64], loss_below: f64) -> String {
+/// one (from the smallest where none is to be reached); a cross where one is not finite.
+pub fn sparkline(losses: &[f64], loss_below: Option<f64>) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let Some(first) = losses.first().filter(|l| l.is_finite()) else {
         return String::new();
     };
-    let (low, high) = (loss_below.log10(), first.log10());
+    let smallest = losses.iter().copied().fold(*first, f64::min);
+    let (low, high) = (loss_below.unwrap_or(smallest).log10(), first.log10());
     let width = losses.len().min(12);
     let bar = |i: usize| {
         let loss = losses[i * (losses.len() - 1) / (width - 1).max(1)];

@@ -8,7 +8,7 @@ use super::page::{Block, Figure, FitPoint, OverviewDot, OverviewRow, Plot};
 use super::slug;
 use super::story::pick;
 use super::words::numbers::{capital, count, number, percent};
-use super::words::setting;
+use super::words::{goal, setting};
 
 /// What every other choice on the same data costs; none without comparisons of it.
 pub(super) fn overview(run: &Analysis) -> Option<Figure> {
@@ -94,16 +94,20 @@ fn costs(
         name,
         caption: format!(
             "What {what}: a row for each comparison, a dot for each setting at the steps after \
-             which half of its runs are below the loss; a triangle where half are not there \
-             within the budget. Colour: whether at least {} of the runs get below, by the whole \
+             which half of its runs are {}; a triangle where half are not there \
+             within the budget. Colour: whether at least {} of the runs get there, by the whole \
              95 % interval. The line is the base cell.",
+            goal::there(&reference.setting.success),
             percent(reference.setting.success.share)
         ),
         plot: Plot::Overview {
             rows,
             base: reference.steps.median.step.map(|t| t as f64),
             base_label,
-            x_label: "steps until half of the runs are below the loss (log)".into(),
+            x_label: format!(
+                "steps until half of the runs are {} (log)",
+                goal::there(&reference.setting.success)
+            ),
         },
     })
 }

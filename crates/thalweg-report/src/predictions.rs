@@ -150,7 +150,7 @@ fn calibration(run: &Analysis) -> Option<Figure> {
     // One point is no calibration.
     (groups.iter().any(|group| group.points.len() > 1)).then(|| Figure {
         name: "calibration".into(),
-        caption: "Calibration: the share of replicates that theory expects below the loss within \
+        caption: "Calibration: the share of replicates that theory expects there within \
                   the budget (by the networks' own initial kernels, and by those of infinitely \
                   wide networks on the same data) against the share observed, a point for each \
                   cell; on the line the prediction is right."

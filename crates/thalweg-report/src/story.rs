@@ -216,7 +216,8 @@ fn leading(run: &Analysis, all: &[&Compared]) -> Vec<Block> {
 /// Observed quantiles of the loss, each up to where it first gets below the threshold, beside the
 /// median of the initial kernels' predictions.
 fn losses(s: &Summary, hue: Hue, observed: String, predicted: String) -> Vec<Line> {
-    let below = s.setting.success.loss_below;
+    // Without a loss that is asked for the course goes on to the end.
+    let below = s.setting.success.by_loss().unwrap_or(0.0);
     // A run that ended keeps its last loss, which is no course of it.
     let end = |values: &[f64]| {
         let crossing = values.iter().position(|loss| *loss < below);
@@ -255,7 +256,7 @@ fn curves(base: &Summary, lines: Vec<Line>) -> Plot {
         y_label: "loss".into(),
         log_x: true,
         log_y: true,
-        reference_y: Some(base.setting.success.loss_below),
+        reference_y: base.setting.success.by_loss(),
         x_ticks: Vec::new(),
     }
 }
@@ -393,7 +394,7 @@ pub(super) fn picture(run: &Analysis) -> Figure {
     let dashed = lines.iter().any(|l| l.dashed);
     let ends = lines.iter().flat_map(|l| &l.points).map(|p| p.1);
     // What is far below the threshold is of no interest, and would flatten the rest.
-    let floor = base.setting.success.loss_below * 1e-3;
+    let floor = base.setting.success.by_loss().unwrap_or(0.0) * 1e-3;
     if ends.filter(|y| *y > 0.0).fold(f64::INFINITY, f64::min) < floor {
         for line in &mut lines {
             let below = line.points.iter().position(|p| p.1 < floor);

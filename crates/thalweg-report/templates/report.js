@@ -506,7 +506,7 @@ if (explorer && report.cells.length) {
     facts.replaceChildren(
       make("p", {}, cell.setting),
       make("dl", {},
-        fact("below the loss", `${cell.successes} of ${cell.replicates} (${percent(cell.success.low)} to ${percent(cell.success.high)})`),
+        fact(cell.there, `${cell.successes} of ${cell.replicates} (${percent(cell.success.low)} to ${percent(cell.success.high)})`),
         fact("steps: 50, 80, 90 %", steps.join(", ")),
         fact("predicted median", cell.predicted_median == null ? "–" : number(cell.predicted_median)),
         fact("verdicts", cell.causes.map(([name, n]) => `${name} ${n}`).join(", ") || "–")));

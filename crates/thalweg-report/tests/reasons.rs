@@ -72,6 +72,7 @@ fn record(Does(reach, step, lambda): Does, cell: &Cell) -> Record {
             initial_loss: 4.0,
             best_loss: 1e-9,
             final_loss: 1e-9,
+            judged: None,
         }
     };
     let look = |r: u64, step: u64| Observation {
@@ -179,7 +180,7 @@ fn crowding_is_called_a_cause_only_where_interventions_show_it() {
             "Why: the points crowd",
             "the tangent kernel tells near points apart as well",
             "Intervention at d = 15: the nearest two points are moved to 0.2 apart",
-            "30 of 100 instead of 100 of 100 get below (p < .001)",
+            "30 of 100 instead of 100 of 100 get there (p < .001)",
             "near points alone do harm. On a logarithmic scale that is 66.7 % of the change of \
              λmin",
             "Intervention at d = 2: points are drawn again until no two are nearer than 0.6",

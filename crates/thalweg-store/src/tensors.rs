@@ -46,7 +46,11 @@ pub fn write_weights(folder: &Path, cell: &Cell, kept: &Kept) -> Result<PathBuf,
     let data = folder
         .join("weights")
         .join(format!("{stem}.data.safetensors"));
-    let n = kept.y.len();
+    let (n, k) = (problem.points, problem.outputs());
+    let of_outputs = match k {
+        1 => vec![n],
+        _ => vec![n, k],
+    };
     let array = |name: &str, shape: Vec<usize>, values: &[f64]| Array {
         name: name.into(),
         shape,
@@ -54,8 +58,8 @@ pub fn write_weights(folder: &Path, cell: &Cell, kept: &Kept) -> Result<PathBuf,
     };
     let tensors = vec![
         array("x", vec![n, kept.x.len() / n.max(1)], &kept.x),
-        array("y", vec![n], &kept.y),
-        array("outputs", vec![n], &kept.outputs),
+        array("y", of_outputs.clone(), &kept.y),
+        array("outputs", of_outputs, &kept.outputs),
     ];
     write(&data, &encode_tensors(&data, tensors, precision, &[])?)?;
     Ok(path)

@@ -68,11 +68,17 @@ pub enum NoTheory {
     /// Signal propagation in a network without hidden layers.
     #[error("a network without hidden layers has no phase")]
     NoHiddenLayer,
+    /// Outputs that go through a function: the limit is a Gaussian process before it alone.
+    #[error("outputs behind a sigmoid or tanh have no Gaussian limit here")]
+    NonlinearOutput,
     /// Inputs whose kernel is beyond the range of f64.
     #[error("a kernel of these inputs is not a finite number: they or the weights are too large")]
     TooLarge,
-    /// An update rule whose steps are not linear in the residual: Adam, mini-batches.
-    #[error("Adam and mini-batches have no linear theory of their steps")]
+    /// Success that is not judged by the loss, of which alone theory knows the steps.
+    #[error("theory knows the steps to a loss, not to a largest error or an accuracy")]
+    NotByLoss,
+    /// Steps that are not linear in the residual: Adam, mini-batches, the logistic loss.
+    #[error("Adam, mini-batches and the logistic loss have no linear theory of their steps")]
     NoLinearRule,
 }
 
@@ -87,7 +93,12 @@ impl NoTheory {
                 "scale the inputs: their squares, times the variances of the layers, have to stay \
                  below 1e308"
             }
-            NoTheory::NoLinearRule => "`--set descent.method=gd` says what plain descent would do",
+            NoTheory::NotByLoss => "ask for a loss, as `success.loss_below = 1e-8`",
+            NoTheory::NonlinearOutput => "`--set net.output=identity` asks before the function",
+            NoTheory::NoLinearRule => {
+                "`--set descent.method=gd --set descent.loss=sum` says what plain descent on \
+                 squares would do"
+            }
         }
     }
 }

@@ -191,9 +191,7 @@ pub fn explain(
     let slowest = slowest(&problem, &weights, &set, last);
     let curvature = (!diverged && weights.len() <= EXACT).then(|| {
         let at = Tangent::new(&problem, &weights, &set.x);
-        let r: Vec<f64> = (at.outputs.iter().zip(&set.y))
-            .map(|(f, y)| f - y)
-            .collect();
+        let r = observe::pull(&problem, &at.outputs, &set.y);
         observe::curvature(&problem, &weights, &at, &r)
     });
     let replicate_told = Replicate::without_curve(cell, &row, &looks);
@@ -278,9 +276,9 @@ fn try_changes(
 }
 
 fn slowest(problem: &Problem, weights: &[f64], set: &Set, last: &Observation) -> Option<Mode> {
-    let n = set.points;
+    let (n, k) = (set.points, set.outputs());
     let kernel = observe::kernel(problem, &Tangent::new(problem, weights, &set.x));
-    let e = eigen(&kernel, n);
+    let e = eigen(&kernel, n * k);
     if !observe::has_slowest(&e) {
         return None;
     }
@@ -290,10 +288,14 @@ fn slowest(problem: &Problem, weights: &[f64], set: &Set, last: &Observation) ->
         })
     };
     let mut heavy: Vec<ModePoint> = (0..n)
-        .map(|i| ModePoint {
-            point: i,
-            weight: e.vectors[i] * e.vectors[i],
-            target: set.y[i],
+        .map(|i| {
+            let entries = &e.vectors[i * k..(i + 1) * k];
+            let heaviest = (0..k).max_by(|a, b| entries[*a].abs().total_cmp(&entries[*b].abs()));
+            ModePoint {
+                point: i,
+                weight: entries.iter().map(|v| v * v).sum(),
+                target: set.y[i * k + heaviest.unwrap_or(0)],
+            }
         })
         .collect();
     heavy.sort_by(|a, b| b.weight.total_cmp(&a.weight));

@@ -249,7 +249,7 @@ fn of_cell(
         cell: cell.number,
         label: cell.describe(),
         replicates,
-        parameters: crate::net::parameters(&cell.setting.net, cell.dim()),
+        parameters: cell.parameters(),
         rate,
         at_most: replicates as f64 * budget / rate + looks,
         expected: some.then(|| replicates as f64 * mean / rate),

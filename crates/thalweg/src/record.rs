@@ -23,6 +23,10 @@ pub struct Row {
     pub best_loss: f64,
     /// The loss at the end.
     pub final_loss: f64,
+    /// What success is judged by at the end where it is not the loss: the largest error, or how
+    /// many points are wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged: Option<f64>,
 }
 
 impl Row {
@@ -104,9 +108,9 @@ impl Tally {
 pub struct Without {
     /// The point left out.
     pub point: usize,
-    /// Eigenvalues of Θ without its row and column [N − 1], increasing.
+    /// Eigenvalues of Θ without its rows and columns [(N − 1) k], increasing.
     pub eigenvalues: Vec<f64>,
-    /// The other residuals in that eigenbasis [N − 1].
+    /// The other residuals in that eigenbasis [(N − 1) k].
     pub coefficients: Vec<f64>,
 }
 
@@ -119,13 +123,13 @@ pub struct Observation {
     pub step: u64,
     /// The loss there, in double precision.
     pub loss: f64,
-    /// Eigenvalues of Θ = J Jᵀ `[N]`, increasing; each tensor weighted with its rate factor.
+    /// Eigenvalues of Θ = J Jᵀ [N k], increasing; each tensor weighted with its rate factor.
     pub eigenvalues: Option<Vec<f64>>,
     /// An upper bound on the smallest of them by two points: ½ min Θᵢᵢ + Θⱼⱼ − 2 Θᵢⱼ.
     pub two_point_bound: Option<f64>,
-    /// The residual r = f − y in the eigenbasis of Θ `[N]`.
+    /// The residual r = f − y in the eigenbasis of Θ [N k].
     pub coefficients: Option<Vec<f64>>,
-    /// The residual of the start in the eigenbasis of this Θ `[N]`.
+    /// The residual of the start in the eigenbasis of this Θ [N k].
     pub start_coefficients: Option<Vec<f64>>,
     /// ‖Θ − Θ₀‖/‖Θ₀‖ (Frobenius).
     pub kernel_moved: Option<f64>,

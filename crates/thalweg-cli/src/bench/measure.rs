@@ -12,7 +12,7 @@ use serde::Serialize;
 use thalweg::descent::Precision;
 use thalweg::engine::cpu::Cpu;
 use thalweg::engine::reference::Reference;
-use thalweg::engine::{Engine, Job, Problem, Queue, Trained};
+use thalweg::engine::{Criterion, Engine, Job, Problem, Queue, Trained};
 use thalweg::error::Error;
 use thalweg::inputs::Inputs;
 use thalweg::lab;
@@ -195,7 +195,7 @@ impl Lap {
         );
         let (mut problem, jobs) = cell(&text, replicates)?;
         problem.run_all = true;
-        problem.loss_below = 0.0;
+        problem.success = Criterion::Loss { below: 0.0 };
         let budget = |problem: &mut Problem, steps: f64| {
             problem.steps = steps.max(2.0) as u64;
             problem.grid = vec![0, problem.steps].into();

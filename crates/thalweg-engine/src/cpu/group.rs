@@ -9,13 +9,13 @@ use fearless_simd::Simd;
 use super::kernel::Kernel;
 use super::lane::{Lane, Real};
 use super::layer::{Backward, Forward, Stepped};
+use super::loss::{gather, target, worth};
 use super::output::{Outputs, outputs};
 use super::rule::UpdateRule;
 use super::slope::Slope;
 use super::tiles::{Row, WIDTH, panels, stride};
 use crate::Method;
-use crate::Tensor;
-use crate::{Job, Problem};
+use crate::{Activation, Criterion, Job, Output, Problem, Tensor};
 
 /// The numbers of a group of replicates. Matrices are in panels (see [`super::tiles`]), the lane
 /// innermost.
@@ -25,7 +25,7 @@ pub(super) struct Group<S: Simd, V: Lane<S>> {
     /// Effective weights.
     w: Vec<V>,
     rule: UpdateRule<V>,
-    /// [N, d] and `[N]`.
+    /// [N, d], and [N, k] row by row.
     x: Vec<Row<V>>,
     y: Vec<V>,
     /// Activations of each hidden layer [N, h], on the way back replaced by ∂L/∂z over 2 s; φ'
@@ -35,7 +35,7 @@ pub(super) struct Group<S: Simd, V: Lane<S>> {
     slope_from: Slope,
     /// The next ∂L/∂z over 2 s, while the activations of its layer are still wanted.
     grad_input: Vec<Row<V>>,
-    /// Residuals `[N]`.
+    /// ∂L/∂z of the outputs over 2 s: `[N]` of one output, [N, k] in panels of several.
     r: Vec<V>,
     /// Weight of each point in the mini-batch `[N]`.
     in_batch: Vec<V>,
@@ -173,12 +173,15 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Group<S, V> {
             w: vec![zero; parameters],
             rule: UpdateRule::new(simd, problem, real),
             x: matrix(problem.sizes[0]),
-            y: vec![zero; n],
+            y: vec![zero; problem.targets()],
             a: layers(true),
             slope: layers(slope_from == Slope::Kept),
             slope_from,
             grad_input: matrix(widest),
-            r: vec![zero; n],
+            r: match problem.outputs() {
+                1 => vec![zero; n],
+                k => matrix(k).into_flattened(),
+            },
             in_batch: vec![zero; n],
         }
     }
@@ -200,7 +203,7 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Group<S, V> {
             x[to].as_mut_slice()[lane] = Real::of(job.x[from]);
         }
         for (y, &value) in self.y.iter_mut().zip(&job.y) {
-            y.as_mut_slice()[lane] = Real::of(value);
+            y.as_mut_slice()[lane] = Real::of(target(problem.loss, value));
         }
         self.rule.begin(problem, job.rate, lane..lane + 1);
     }
@@ -225,13 +228,18 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Group<S, V> {
     }
 
     #[inline(always)]
-    fn forward(&mut self, problem: &Problem) -> V {
+    fn forward(&mut self, problem: &Problem) -> (V, V) {
         let simd = self.simd;
         let n = problem.points;
         let last = problem.sizes.len() - 2;
-        for l in 0..last {
+        for l in 0..products(problem) {
             let (weights, bias) = layer(&mut self.w, &self.spans, problem.bias, l);
             let (before, after) = self.a.split_at_mut(l);
+            let hidden = after.first_mut();
+            let activation = match hidden {
+                Some(_) => problem.activation,
+                None => Activation::Identity,
+            };
             let forward = Forward::<S, V> {
                 simd,
                 points: n,
@@ -240,22 +248,22 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Group<S, V> {
                 input: if l == 0 { &self.x } else { &before[l - 1] },
                 weights,
                 bias,
-                activation: problem.activation,
-                slope: &mut self.slope[l],
-                z: &mut after[0],
+                activation,
+                slope: self.slope.get_mut(l).map_or(&mut [], Vec::as_mut_slice),
+                z: match hidden {
+                    Some(hidden) => hidden,
+                    None => self.r.as_chunks_mut().0,
+                },
             };
             forward.run();
         }
-        let input = self.a.last().unwrap_or(&self.x);
-        let (weights, bias) = layer(&mut self.w, &self.spans, problem.bias, last);
-        let r = &mut self.r;
-        outputs(simd, input, problem.sizes[last], weights, bias, r);
-        let mut sum = V::of(simd, 0.0);
-        for (r, y) in self.r.iter_mut().zip(&self.y) {
-            *r -= *y;
-            sum = r.mul_add_precise(*r, sum);
+        if problem.outputs() == 1 {
+            let input = self.a.last().unwrap_or(&self.x);
+            let (weights, bias) = layer(&mut self.w, &self.spans, problem.bias, last);
+            let r = &mut self.r;
+            outputs(simd, input, problem.sizes[last], weights, bias, r);
         }
-        sum * V::of(simd, problem.loss.factor(n))
+        self.judge(problem)
     }
 
     #[inline(always)]
@@ -268,8 +276,11 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Group<S, V> {
                 return repeated & !self.rule.descend(&mut self.w, spans);
             }
             Method::Sgd { .. } => {
-                for (r, weight) in self.r.iter_mut().zip(&self.in_batch) {
-                    *r *= *weight;
+                let (n, k) = (problem.points, problem.outputs());
+                for (point, weight) in self.in_batch.iter().enumerate() {
+                    for output in 0..k {
+                        self.r[place(n, k, point, output)] *= *weight;
+                    }
                 }
                 self.backward::<true>(problem);
             }
@@ -283,7 +294,65 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Group<S, V> {
     }
 }
 
+/// The layers that are products in tiles: all, but for a single output.
+#[inline(always)]
+fn products(problem: &Problem) -> usize {
+    problem.sizes.len() - 1 - usize::from(problem.outputs() == 1)
+}
+
+/// Where an output of a point stands in [`Group::r`].
+#[inline(always)]
+fn place(n: usize, k: usize, point: usize, output: usize) -> usize {
+    match k {
+        1 => point,
+        _ => ((output / WIDTH) * stride(n) + point) * WIDTH + output % WIDTH,
+    }
+}
+
 impl<S: Simd, V: Lane<S>> Group<S, V> {
+    /// Replaces the outputs by ∂L/∂z over 2 s; the loss, and what success is judged by.
+    #[inline(always)]
+    fn judge(&mut self, problem: &Problem) -> (V, V) {
+        let simd = self.simd;
+        let zero = V::of(simd, 0.0);
+        let s = V::of(simd, problem.loss_factor());
+        let plain = problem.outputs() == 1 && problem.output == Output::Identity;
+        if let (true, true, Criterion::Loss { .. }) =
+            (plain, problem.loss.is_squared(), problem.success)
+        {
+            let mut sum = zero;
+            for (r, y) in self.r.iter_mut().zip(&self.y) {
+                *r -= *y;
+                sum = r.mul_add_precise(*r, sum);
+            }
+            return (sum * s, sum * s);
+        }
+        let (n, k) = (problem.points, problem.outputs());
+        let (y, r) = (&self.y, &mut self.r);
+        // A function of its own, as activations are.
+        simd.vectorize(
+            #[inline(always)]
+            || {
+                let (mut sum, mut judged) = (zero, zero);
+                for (point, y) in y.chunks_exact(k).enumerate() {
+                    let mut miss = zero;
+                    for (output, y) in y.iter().enumerate() {
+                        let r = &mut r[place(n, k, point, output)];
+                        let worth = worth(simd, problem, *r, *y);
+                        *r = worth.delta;
+                        sum = worth.term[0].mul_add_precise(worth.term[1], sum);
+                        miss = miss.max_precise(worth.miss);
+                    }
+                    judged = gather(problem.success, judged, miss);
+                }
+                match problem.success {
+                    Criterion::Loss { .. } => (sum * s, sum * s),
+                    Criterion::Error { .. } | Criterion::Accuracy { .. } => (sum * s, judged),
+                }
+            },
+        )
+    }
+
     /// Backward pass. If `STEP`, gradient descent steps each weight as soon as its gradient is
     /// known; else the gradient over 2 s is left with the rule.
     #[inline(always)]
@@ -292,25 +361,30 @@ impl<S: Simd, V: Lane<S>> Group<S, V> {
         let last = problem.sizes.len() - 2;
         let (spans, bias) = (&self.spans, problem.bias);
         let no_slope = Vec::new();
-        let output = Outputs::<S, V> {
-            simd,
-            fan_in: problem.sizes[last],
-            r: &self.r,
-            hidden: last > 0,
-            input: self.a.last_mut().unwrap_or(&mut self.x),
-            slope_from: self.slope_from,
-            slope: self.slope.last().unwrap_or(&no_slope),
-            stepped: stepped(&mut self.w, &mut self.rule, spans, bias, last),
-        };
-        output.run::<STEP>();
-        for l in (0..last).rev() {
+        if problem.outputs() == 1 {
+            let output = Outputs::<S, V> {
+                simd,
+                fan_in: problem.sizes[last],
+                r: &self.r,
+                hidden: last > 0,
+                input: self.a.last_mut().unwrap_or(&mut self.x),
+                slope_from: self.slope_from,
+                slope: self.slope.last().unwrap_or(&no_slope),
+                stepped: stepped(&mut self.w, &mut self.rule, spans, bias, last),
+            };
+            output.run::<STEP>();
+        }
+        for l in (0..products(problem)).rev() {
             let (before, after) = self.a.split_at_mut(l);
             let backward = Backward::<S, V> {
                 simd,
                 points: problem.points,
                 fan_in: problem.sizes[l],
                 fan_out: problem.sizes[l + 1],
-                delta: &after[0],
+                delta: match after.first() {
+                    Some(hidden) => hidden,
+                    None => self.r.as_chunks().0,
+                },
                 input: if l == 0 { &self.x } else { &before[l - 1] },
                 slope_from: self.slope_from,
                 slope: if l == 0 { &[] } else { &self.slope[l - 1] },

@@ -9,7 +9,7 @@ use super::lane::{Lane, Real};
 use crate::Method;
 use crate::Outcome;
 use crate::seed::{Purpose, stream};
-use crate::{DIVERGED, Job, Problem, Queue, Snapshot, Trained};
+use crate::{Criterion, DIVERGED, Job, Problem, Queue, Snapshot, Trained};
 
 /// The networks in training: the arithmetic of a step. Slots are lanes of the loss.
 pub(super) trait Kernel<S: Simd, V: Lane<S>> {
@@ -23,8 +23,9 @@ pub(super) trait Kernel<S: Simd, V: Lane<S>> {
     fn weights(&self, problem: &Problem, lane: usize, to: &mut Vec<f64>);
     /// The weight of a point in a slot's mini-batch.
     fn put_in_batch(&mut self, lane: usize, point: usize, weight: f64);
-    /// Activations and residuals of the present weights; the loss.
-    fn forward(&mut self, problem: &Problem) -> V;
+    /// Activations of the present weights and ∂L/∂z of the outputs; the loss, and what success is
+    /// judged by.
+    fn forward(&mut self, problem: &Problem) -> (V, V);
     /// Gradient and step. Of the slots in `repeated`, those in which no bit of a weight changed.
     fn step(&mut self, problem: &Problem, repeated: u64) -> u64;
 }
@@ -33,6 +34,8 @@ pub(super) trait Kernel<S: Simd, V: Lane<S>> {
 struct Lanes<V, K> {
     kernel: K,
     loss: V,
+    /// What success is judged by.
+    judged: V,
     before: V,
     best: V,
     limit: V,
@@ -69,7 +72,7 @@ pub(super) fn run<S: Simd, V: Lane<S>, K: Kernel<S, V>>(
     // The lanes that are taken, and those that want to be looked at after every step.
     let (mut active, mut always) = lanes.fill(problem, queue, &mut slots, clock);
     let mut due = next_due(&slots, problem);
-    let threshold = V::of(simd, problem.loss_below);
+    let threshold = V::of(simd, problem.success.below(problem.points));
     let mut made = 0;
     loop {
         if active == 0 {
@@ -83,8 +86,8 @@ pub(super) fn run<S: Simd, V: Lane<S>, K: Kernel<S, V>>(
         if let Method::Sgd { batch } = problem.method {
             lanes.draw_batches(problem, &mut slots, clock, batch);
         }
-        lanes.loss = lanes.kernel.forward(problem);
-        let reached = lanes.loss.simd_lt(threshold).to_bitmask();
+        (lanes.loss, lanes.judged) = lanes.kernel.forward(problem);
+        let reached = lanes.judged.simd_lt(threshold).to_bitmask();
         let diverged = !lanes.loss.simd_le(lanes.limit).to_bitmask();
         let better = lanes.loss.simd_lt(lanes.best);
         let improved = better.to_bitmask();
@@ -216,6 +219,7 @@ impl<V, K> Lanes<V, K> {
         Lanes {
             kernel: K::new(simd, problem),
             loss: zero,
+            judged: zero,
             before: zero,
             best: zero,
             limit: zero,
@@ -266,6 +270,7 @@ impl<V, K> Lanes<V, K> {
             rate: job.rate,
             outcome: Outcome::Spent,
             first_below: None,
+            judged: None,
             best_loss: f64::INFINITY,
             losses: Vec::new(),
             all_losses: Vec::new(),
@@ -342,12 +347,11 @@ impl<V, K> Lanes<V, K> {
             let best = self.snapshot(problem, lane, step, room.unwrap_or_default());
             slot.trained.best = Some(best);
         }
-        // The comparison is made in the arithmetic of the run.
-        let reached = real::<S, V>(loss) < real::<S, V>(problem.loss_below);
+        let diverged = diverged || !loss.is_finite();
+        let reached = !diverged && self.succeeded(problem, lane);
         if reached && slot.trained.first_below.is_none() {
             slot.trained.first_below = Some(step);
         }
-        let diverged = diverged || !loss.is_finite();
         let over = diverged || (reached && !problem.run_all) || step == problem.steps;
         if over {
             self.close(problem, slot, lane, clock, false);
@@ -356,6 +360,16 @@ impl<V, K> Lanes<V, K> {
             }
         }
         over
+    }
+
+    /// Whether a lane has what is asked for. The comparison is made in the arithmetic of the run.
+    fn succeeded<S: Simd>(&self, problem: &Problem, lane: usize) -> bool
+    where
+        V: Lane<S>,
+        K: Kernel<S, V>,
+    {
+        let below = problem.success.below(problem.points);
+        self.judged.as_slice()[lane] < real::<S, V>(below)
     }
 
     /// Fills in how the replicate of a lane ended.
@@ -373,7 +387,13 @@ impl<V, K> Lanes<V, K> {
         let step = clock - slot.started_at;
         slot.trained.last = self.snapshot(problem, lane, step, Vec::new());
         slot.trained.best_loss = self.best.as_slice()[lane].to_f64();
-        let reached = real::<S, V>(slot.trained.last.loss) < real::<S, V>(problem.loss_below);
+        slot.trained.judged = match problem.success {
+            Criterion::Loss { .. } => None,
+            Criterion::Error { .. } | Criterion::Accuracy { .. } => {
+                Some(self.judged.as_slice()[lane].to_f64())
+            }
+        };
+        let reached = self.succeeded(problem, lane);
         slot.trained.outcome = match slot.trained.first_below {
             Some(first) if reached => Outcome::Below { step: first },
             _ if fixed => Outcome::Fixed { step },

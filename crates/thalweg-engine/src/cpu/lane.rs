@@ -25,8 +25,6 @@ pub(crate) trait Real: SimdFloatElement + 'static {
     fn to_f64(self) -> f64;
     /// `self * b + c`, rounded once.
     fn fused(self, b: Self, c: Self) -> Self;
-    /// `self - b`.
-    fn minus(self, b: Self) -> Self;
 
     /// Bits of the stored mantissa.
     const MANTISSA: u32;
@@ -83,11 +81,6 @@ impl Real for f32 {
     #[inline(always)]
     fn fused(self, b: Self, c: Self) -> Self {
         self.mul_add(b, c)
-    }
-
-    #[inline(always)]
-    fn minus(self, b: Self) -> Self {
-        self - b
     }
 
     const MANTISSA: u32 = 23;
@@ -175,11 +168,6 @@ impl Real for f64 {
     #[inline(always)]
     fn fused(self, b: Self, c: Self) -> Self {
         self.mul_add(b, c)
-    }
-
-    #[inline(always)]
-    fn minus(self, b: Self) -> Self {
-        self - b
     }
 
     const MANTISSA: u32 = 52;

@@ -8,6 +8,7 @@ mod kernel;
 mod lane;
 mod layer;
 mod limit;
+mod loss;
 mod output;
 mod rule;
 mod single;

@@ -69,7 +69,7 @@ impl<V: Copy> UpdateRule<V> {
     where
         V: Lane<S>,
     {
-        let s = problem.loss.factor(problem.points);
+        let s = problem.loss_factor();
         for (i, step_size) in self.step_size.iter_mut().enumerate() {
             let (m, factor) = (problem.multipliers[i], problem.rate_factors[i]);
             let value = match problem.method {
@@ -141,7 +141,7 @@ impl<V: Copy> UpdateRule<V> {
                 }
             }
             Method::Adam { betas, eps } => {
-                let s = problem.loss.factor(problem.points);
+                let s = problem.loss_factor();
                 let one = of(1.0);
                 self.decay[0] *= of(betas[0]);
                 self.decay[1] *= of(betas[1]);

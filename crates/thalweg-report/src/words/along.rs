@@ -72,7 +72,7 @@ fn against(run: &Analysis, along: &Along, told: &Told) -> String {
         (_, None) => "there are too few pairs to compare steps".into(),
     };
     format!(
-        "{} instead of {}: {lead}. {} of {} get below ({}, interval {}{difference}); {slower}.",
+        "{} instead of {}: {lead}. {} of {} get there ({}, interval {}{difference}); {slower}.",
         capital(&at(run, along, told.number)),
         to(run, along, along.base),
         count(s.successes),

@@ -10,7 +10,7 @@ use super::numbers::{
     agree, capital, count, in_steps, interval, number, paired, percent, range, steps,
 };
 use super::setting::{self, at, member};
-use super::{cell, theory};
+use super::{cell, goal, theory};
 
 /// Published numbers up to which each is told.
 const CLAIMS: usize = 4;
@@ -18,20 +18,15 @@ const CLAIMS: usize = 4;
 /// What the study asks, in a sentence.
 pub fn question(run: &Analysis) -> String {
     let base = run.base();
-    let (loss, budget) = (
-        number(base.setting.success.loss_below),
-        count(base.budget()),
-    );
+    let (bring, budget) = (goal::bring(&base.setting.success), count(base.budget()));
     match &run.answer {
         Answer::Claims => "Are the numbers that others published found again?".into(),
         Answer::Comparison(lines) => format!(
-            "{}: how often, and when, does training bring the loss below {loss} within {budget} \
-             steps?",
+            "{}: how often, and when, does training {bring} within {budget} steps?",
             run.comparisons[lines.comparison].name
         ),
         Answer::Share(_) => format!(
-            "Does training bring the loss below {loss} on at least {} of {}, within {budget} \
-             steps?",
+            "Does training {bring} on at least {} of {}, within {budget} steps?",
             percent(base.setting.success.share),
             drawn(base, 2)
         ),
@@ -99,7 +94,10 @@ fn comparison(run: &Analysis, lines: &Lines) -> Vec<String> {
             name(place),
             steps(cell(place).steps.median.step, cell(place).budget())
         ),
-        None => "Nowhere do half of the runs get below the loss.".into(),
+        None => format!(
+            "Nowhere do half of the runs {}.",
+            goal::arrive_there(&run.base().setting.success, ["get", "end"])
+        ),
     }];
     for &place in &lines.places {
         let s = cell(place);
@@ -191,15 +189,19 @@ fn verdict(s: &Summary, inside: bool) -> String {
     } else {
         format!("{} of {} ", count(s.successes), count(s.replicates))
     };
-    let ends = match (s.replicates, s.successes) {
-        (1, 0) => "the loss does not get",
-        (1, _) => "the loss gets",
-        _ => "the loss gets",
+    let success = &s.setting.success;
+    let ends = match (s.replicates, s.successes, success.by_loss()) {
+        (1, 0, Some(_)) => format!(
+            "the loss does not {}",
+            goal::arrive(success, ["get", "end"])
+        ),
+        (1, 0, None) => format!("training does not {}", goal::bring(success)),
+        (_, _, Some(_)) => format!("the loss {}", goal::arrive(success, ["gets", "ends"])),
+        (_, _, None) => format!("training {}", goal::arrive(success, ["gets", "ends"])),
     };
     format!(
-        "{lead}. On {of}{only}{} {ends} below {} ({} {}; {} asked for), median {}.",
+        "{lead}. On {of}{only}{} {ends} ({} {}; {} asked for), median {}.",
         drawn(s, s.replicates),
-        number(s.setting.success.loss_below),
         cell::interval_name(s.interval_kind),
         interval(s.success),
         percent(s.setting.success.share),

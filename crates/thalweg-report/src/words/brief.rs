@@ -8,6 +8,7 @@ use thalweg::analysis::summary::{Reaches, Summary};
 use thalweg::descent::Stop;
 
 use super::along;
+use super::goal;
 use super::numbers::{count, does, interval, list, many, number, p_value, percent, times};
 use super::setting::{self, at, member, noun};
 use crate::Part;
@@ -58,13 +59,13 @@ fn said(s: &Summary, place: Option<String>, whole: bool) -> Said {
         None => format!("{}{}.", verdict[..1].to_uppercase(), &verdict[1..]),
     };
     let get = match s.setting.descent.stop {
-        Stop::Below => "get below",
-        Stop::Never => "end below",
+        Stop::Below => "get",
+        Stop::Never => "end",
     };
     let success = &s.setting.success;
     let (get, asked) = if whole {
         (
-            format!(" {get} {}", number(success.loss_below)),
+            format!(" {}", goal::arrive(success, [get, "end"])),
             format!("; {} asked", percent(success.share)),
         )
     } else {
@@ -98,16 +99,18 @@ pub fn verdict(reaches: Reaches) -> &'static str {
 /// What a single run did, and what is known of its like; none if the base cell has more replicates.
 pub fn single(run: &Analysis) -> Option<String> {
     let (of, base) = (run.single?, run.base());
-    let below = number(base.setting.success.loss_below);
+    let success = &base.setting.success;
+    let got = goal::arrive(success, ["got", "was"]);
     let budget = count(base.budget());
     let own = match (of.first_below, of.reached) {
-        (Some(step), true) => format!("This run got below {below} at step {}.", count(step)),
+        (Some(step), true) => format!("This run {got} at step {}.", count(step)),
         (Some(step), false) => format!(
-            "This run got below {below} at step {} and was above it again at the end.",
+            "This run {got} at step {} and was not any more at the end.",
             count(step)
         ),
         (None, _) => format!(
-            "This run did not get below {below} within {budget} steps; its loss ended at {}.",
+            "This run did not {} within {budget} steps; its loss ended at {}.",
+            goal::arrive(success, ["get", "end"]),
             number(base.final_loss)
         ),
     };

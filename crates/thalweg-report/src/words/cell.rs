@@ -12,7 +12,7 @@ use super::numbers::{
     agree, count, does, factor, interval, list, many, number, p_value, percent, ratio_interval,
     size, steps,
 };
-use super::setting;
+use super::{goal, setting};
 
 /// Whether the share is reached, missed, or undecided at this many replicates.
 pub fn verdict(s: &Summary) -> String {
@@ -22,9 +22,13 @@ pub fn verdict(s: &Summary) -> String {
         Reaches::Undecided => "Undecided at this number of replicates",
     };
     let get = match s.setting.descent.stop {
-        Stop::Below => agree(s.replicates, "gets below the loss", "get below the loss"),
-        Stop::Never => agree(s.replicates, "ends below the loss", "end below the loss"),
+        Stop::Below => [
+            agree(s.replicates, "gets", "get"),
+            agree(s.replicates, "ends", "end"),
+        ],
+        Stop::Never => [agree(s.replicates, "ends", "end"); 2],
     };
+    let get = goal::arrive_there(&s.setting.success, get);
     format!(
         "{lead}: {} of {} {get} ({}, {} {}); the study asks for {}.",
         count(s.successes),
@@ -38,11 +42,16 @@ pub fn verdict(s: &Summary) -> String {
 
 /// How a cell of one replicate ended.
 pub fn one_run(s: &Summary) -> String {
-    let loss = number(s.setting.success.loss_below);
+    let success = &s.setting.success;
     match s.steps.median.step {
-        Some(step) => format!("This run gets below {loss} at step {}.", count(step)),
+        Some(step) => format!(
+            "This run {} at step {}.",
+            goal::arrive(success, ["gets", "is"]),
+            count(step)
+        ),
         None => format!(
-            "This run does not get below {loss} within {} steps; its loss ends at {}.",
+            "This run does not {} within {} steps; its loss ends at {}.",
+            goal::arrive(success, ["get", "end"]),
             count(s.budget()),
             size(s.final_loss)
         ),
@@ -262,13 +271,13 @@ pub fn standing(run: &Analysis) -> Vec<String> {
     all.push(match (standing.rank, standing.reliable.first()) {
         (Some(0), _) => format!(
             "The base cell is the cheapest of the reliable ones: {} multiply-adds bring 80 % of \
-             the replicates below the loss.",
+             the replicates there.",
             cost(base)
         ),
         (Some(rank), Some(&cheapest)) => {
             let cheapest = &run.cells[cheapest];
             format!(
-                "By the multiply-adds that bring 80 % of the replicates below the loss, the base \
+                "By the multiply-adds that bring 80 % of the replicates there, the base \
                  cell is number {} of the {reliable} reliable settings ({}); the cheapest is {} \
                  with {}, {} of the base cell's.",
                 rank + 1,
@@ -335,7 +344,7 @@ pub fn split(name: &str, split: &Split) -> String {
         String::new()
     } else {
         format!(
-            " {} of {} pairs did not reach the loss and count with the budget.",
+            " {} of {} pairs did not get there and count with the budget.",
             count(split.cut),
             count(split.sets * split.weights)
         )

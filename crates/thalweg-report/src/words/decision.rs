@@ -4,6 +4,7 @@ use thalweg::data::Draw;
 use thalweg::decide::{Candidate, Certificate, Choice, Decision, Draws, Fate};
 use thalweg::study::{Cost, Setting};
 
+use super::goal;
 use super::key::Key;
 use super::numbers::{count, factor, interval, list, many, number, percent};
 use super::setting::{apart, setting};
@@ -20,9 +21,18 @@ pub fn unit(cost: Cost) -> &'static str {
 /// A certificate in lines, the decision first.
 pub fn certificate(c: &Certificate) -> Vec<String> {
     let (share, level) = (percent(c.share), percent(c.level));
+    let success = c.study.setting.success;
     let decision = match c.decision {
-        Decision::Yes => format!("yes: at least {share} of {} reach the loss", drawn(c)),
-        Decision::No => format!("no: less than {share} of {} reach the loss", drawn(c)),
+        Decision::Yes => format!(
+            "yes: at least {share} of {} {}",
+            drawn(c),
+            goal::arrive_there(&success, ["get", "end"])
+        ),
+        Decision::No => format!(
+            "no: less than {share} of {} {}",
+            drawn(c),
+            goal::arrive_there(&success, ["get", "end"])
+        ),
         Decision::Undecided => format!(
             "undecided after {}: the share may lie on either side of {share}",
             many(c.at_most as usize, "replicate", "replicates")
@@ -34,8 +44,8 @@ pub fn certificate(c: &Certificate) -> Vec<String> {
         format!("study           {}", c.study.title),
         format!("setting         {}", setting(&c.study.setting)),
         format!(
-            "below {:<10}{} of {}, {}",
-            format!("{:e}", c.loss_below),
+            "{:<16}{} of {}, {}",
+            goal::asked(&success).trim_start_matches("loss "),
             count(c.successes),
             count(c.replicates),
             percent(c.successes as f64 / c.replicates.max(1) as f64)
@@ -201,9 +211,9 @@ fn one(base: &Setting, choice: &Choice) -> Option<(String, String, String)> {
             many(choice.candidates.len(), "setting", "settings")
         ),
         format!(
-            "{what}; certified to bring {} or more of fresh training sets below {} ({} of {}).",
-            percent(choice.share),
-            number(choice.loss_below),
+            "{what}; certified: on {} or more of fresh training sets runs {} ({} of {}).",
+            percent(choice.success.share),
+            goal::arrive(&choice.success, ["get", "end"]),
             count(certificate.successes),
             count(certificate.replicates),
         ),
@@ -218,12 +228,12 @@ pub fn certified(choice: &Choice) -> String {
         format!(" at {}", place(choice))
     };
     let candidates = count(choice.candidates.len() as u64);
-    let share = percent(choice.share);
+    let share = percent(choice.success.share);
     let Some(best) = choice.winner.and_then(|w| choice.candidates.get(w)) else {
         return format!(
             "`thalweg choose` found none of {candidates} candidates{at} that could be certified to \
-             bring the loss below {} on {share} of the draws.",
-            number(choice.loss_below)
+             {} on {share} of the draws.",
+            goal::bring(&choice.success)
         );
     };
     let certificate = choice.attempts.last().map_or(String::new(), |attempt| {

@@ -6,7 +6,7 @@ use thalweg::net::{BiasInit, Parameterization};
 use thalweg::study::{Replicates, Setting};
 
 use super::numbers::{count, many, number, percent};
-use super::setting;
+use super::{goal, setting};
 
 /// A key of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Key {
     Dim,
     /// `data.points`.
     Points,
+    /// `data.outputs`.
+    Outputs,
     /// `data.inputs`.
     Inputs,
     /// `data.nearest`.
@@ -27,6 +29,8 @@ pub enum Key {
     File,
     /// `net.activation`.
     Activation,
+    /// `net.output`.
+    Output,
     /// `net.hidden`.
     Hidden,
     /// `net.init`.
@@ -57,6 +61,10 @@ pub enum Key {
     Stop,
     /// `success.loss_below`.
     LossBelow,
+    /// `success.error_below`.
+    ErrorBelow,
+    /// `success.accuracy`.
+    Accuracy,
     /// `success.share`.
     Share,
     /// `replicates`.
@@ -65,15 +73,17 @@ pub enum Key {
 
 impl Key {
     /// Every one of them, in the order in which they are named.
-    pub const ALL: [Key; 25] = [
+    pub const ALL: [Key; 29] = [
         Key::Dim,
         Key::Points,
+        Key::Outputs,
         Key::Inputs,
         Key::Nearest,
         Key::Targets,
         Key::Draw,
         Key::File,
         Key::Activation,
+        Key::Output,
         Key::Hidden,
         Key::Init,
         Key::BiasInit,
@@ -89,6 +99,8 @@ impl Key {
         Key::Precision,
         Key::Stop,
         Key::LossBelow,
+        Key::ErrorBelow,
+        Key::Accuracy,
         Key::Share,
         Key::Replicates,
     ];
@@ -132,6 +144,12 @@ impl Key {
                 "dimension",
             ],
             Key::Points => ["data.points", "the number of points", "points N", "points"],
+            Key::Outputs => [
+                "data.outputs",
+                "the number of outputs",
+                "outputs k",
+                "outputs",
+            ],
             Key::Inputs => ["data.inputs", "the law of the inputs", "inputs", "inputs"],
             Key::Nearest => [
                 "data.nearest",
@@ -152,6 +170,12 @@ impl Key {
                 "the activation",
                 "activation",
                 "activation",
+            ],
+            Key::Output => [
+                "net.output",
+                "the function of the output",
+                "output",
+                "output",
             ],
             Key::Hidden => [
                 "net.hidden",
@@ -223,6 +247,18 @@ impl Key {
                 "loss",
                 "loss asked for",
             ],
+            Key::ErrorBelow => [
+                "success.error_below",
+                "the error asked for",
+                "error",
+                "error asked for",
+            ],
+            Key::Accuracy => [
+                "success.accuracy",
+                "the accuracy asked for",
+                "accuracy",
+                "accuracy asked for",
+            ],
             Key::Share => [
                 "success.share",
                 "the share asked for",
@@ -243,6 +279,7 @@ impl Key {
         match self {
             Key::Dim => format!("d = {}", of.data.dim),
             Key::Points => format!("N = {}", of.data.points),
+            Key::Outputs => many(of.data.outputs, "output", "outputs"),
             Key::Inputs => format!("{} inputs", setting::inputs(&of.data.inputs)),
             Key::Nearest => match of.data.nearest {
                 Nearest::AsDrawn => "points as drawn".into(),
@@ -260,6 +297,7 @@ impl Key {
                 None => "random data".into(),
             },
             Key::Activation => setting::unit(of.net.activation).into(),
+            Key::Output => setting::output(of.net.output).into(),
             Key::Hidden => setting::layers(&of.net.hidden, ""),
             Key::Init => setting::init(&of.net.init),
             Key::BiasInit => match of.net.bias_init {
@@ -288,6 +326,8 @@ impl Key {
                 Loss::Mean => "loss Σ r²/N".into(),
                 Loss::HalfSum => "loss ½ Σ r²".into(),
                 Loss::HalfMean => "loss ½ Σ r²/N".into(),
+                Loss::Logistic => "logistic loss".into(),
+                Loss::MeanLogistic => "mean logistic loss".into(),
             },
             Key::Rate => setting::rate(of.descent.rate),
             Key::Schedule => setting::schedule_alone(&of.descent.schedule),
@@ -307,7 +347,7 @@ impl Key {
                 Stop::Below => "stopped when below".into(),
                 Stop::Never => "all steps made".into(),
             },
-            Key::LossBelow => format!("loss below {}", number(of.success.loss_below)),
+            Key::LossBelow | Key::ErrorBelow | Key::Accuracy => goal::asked(&of.success),
             Key::Share => format!("{} asked for", percent(of.success.share)),
             Key::Replicates => match of.replicates {
                 Replicates::Fixed(n) => many(n as usize, "replicate", "replicates"),

@@ -9,6 +9,7 @@ pub mod comparison;
 pub mod decision;
 pub mod families;
 pub mod followed;
+pub mod goal;
 pub mod impossible;
 pub mod key;
 pub mod numbers;

@@ -6,10 +6,13 @@ use thalweg::analysis::replicate::Replicate;
 use thalweg::explain::{Explanation, Mode, Tried};
 use thalweg::observe::Curvature;
 use thalweg::record::Outcome;
+use thalweg::study::{Criterion, Success};
 use thalweg::theory::linear::Steps;
 
 use super::followed::trajectory;
+use super::goal;
 use super::impossible::impossible;
+
 use super::numbers::{count, factor, list, many, number, percent, size};
 
 /// From this share of the edge on a run counts as being there.
@@ -138,13 +141,37 @@ fn tried(t: &Tried) -> String {
         )
     };
     match t.outcome {
-        Outcome::Below { step } => format!("{what}, it gets below after {} steps.", count(step)),
+        Outcome::Below { step } => format!("{what}, it gets there after {} steps.", count(step)),
         Outcome::Spent | Outcome::Fixed { .. } => format!(
-            "{what}, it does not get below within {} steps: the loss is then {}.",
+            "{what}, it does not get there within {} steps: the loss is then {}.",
             count(t.steps),
             size(t.loss)
         ),
         Outcome::Diverged { step } => format!("{what}, it diverges after {} steps.", count(step)),
+    }
+}
+
+/// That a run got to what was asked for.
+fn arrived(of: &Success) -> &'static str {
+    match of.by_loss() {
+        Some(_) => "It reached the loss",
+        None => "It reached what was asked for",
+    }
+}
+
+/// What a run ended with: its loss, and what it is judged by if that is something else.
+fn reached_with(r: &Replicate) -> String {
+    let loss = size(r.final_loss);
+    match (r.success.criterion(0.0), r.judged) {
+        (Criterion::Error { .. }, Some(error)) => {
+            format!("largest error {}, loss {loss},", size(error))
+        }
+        (Criterion::Accuracy { .. }, Some(wrong)) => format!(
+            "{} of {} right, loss {loss},",
+            count((r.points as f64 - wrong) as u64),
+            many(r.points, "point", "points")
+        ),
+        (Criterion::Loss { .. } | Criterion::Error { .. } | Criterion::Accuracy { .. }, _) => loss,
     }
 }
 
@@ -156,23 +183,25 @@ pub fn evidence(r: &Replicate) -> String {
             first_below,
             best_loss,
         } => format!(
-            "It reached the loss and left it again: first below {:e} at step {}, {} at best, \
-             {loss} at the end.",
-            r.loss_below,
+            "{} and left it again: first {} at step {}, {} at best, {loss} at the end.",
+            arrived(&r.success),
+            goal::state(&r.success),
             count(*first_below),
             size(*best_loss)
         ),
         Cause::Reached => format!(
-            "It reached the loss: {loss} at step {}, first below {:e} at step {}.",
+            "{}: {} at step {}, first {} at step {}.",
+            arrived(&r.success),
+            reached_with(r),
             count(r.steps),
-            r.loss_below,
+            goal::state(&r.success),
             count(r.first_below.unwrap_or(r.steps))
         ),
         Cause::Catapulted {
             over_limit_start,
             over_limit_end,
         } => format!(
-            "It was catapulted and reached the loss at step {}: the rate was {} times the largest \
+            "It was catapulted and got there at step {}: the rate was {} times the largest \
              stable rate of the kernel at the start, and is {} times that at the end, because the \
              kernel shrank.",
             count(r.steps),

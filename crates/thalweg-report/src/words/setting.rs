@@ -5,7 +5,7 @@ use thalweg::analysis::along::Along;
 use thalweg::analysis::comparison::{Compared, Member};
 use thalweg::data::{Data, Draw, InputLaw, Nearest, Targets};
 use thalweg::descent::{Method, Rate, Schedule};
-use thalweg::net::{Activation, Init, Net, Parameterization};
+use thalweg::net::{Activation, Init, Net, Output, Parameterization};
 use thalweg::study::Setting;
 
 use super::key::Key;
@@ -145,14 +145,33 @@ pub fn quoted(name: &str) -> String {
 pub fn setting(setting: &Setting) -> String {
     let descent = &setting.descent;
     format!(
-        "{}, {} at {}{}, at most {} steps, on {}.",
+        "{}{}, {}{} at {}{}, at most {} steps, on {}.",
         net(&setting.net),
+        ends(setting),
         method(descent.method),
+        if descent.loss.is_squared() {
+            ""
+        } else {
+            " on the logistic loss"
+        },
         rate(descent.rate),
         schedule(&descent.schedule),
         count(descent.steps),
         data(&setting.data)
     )
+}
+
+/// What is to be said of the outputs; nothing of a single linear one.
+fn ends(setting: &Setting) -> String {
+    let several = match setting.data.outputs {
+        1 => String::new(),
+        k => format!(", {} outputs", super::numbers::word(k as u64)),
+    };
+    let function = match setting.net.output {
+        Output::Identity => String::new(),
+        other => format!(", {}", output(other)),
+    };
+    several + &function
 }
 
 fn net(net: &Net) -> String {
@@ -252,6 +271,16 @@ pub(super) fn init(init: &Init) -> String {
         Init::KaimingNormal => "Kaiming-normal weights".into(),
         Init::LecunNormal => "LeCun-normal weights".into(),
         Init::Orthogonal => "orthogonal weights".into(),
+    }
+}
+
+/// The update rule.
+/// What the output layer makes of its sums.
+pub(super) fn output(output: Output) -> &'static str {
+    match output {
+        Output::Identity => "linear output",
+        Output::Sigmoid => "sigmoid output",
+        Output::Tanh => "tanh output",
     }
 }
 

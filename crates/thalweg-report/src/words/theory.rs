@@ -123,8 +123,8 @@ pub fn bounds(run: &Analysis) -> Vec<String> {
         "Capacity: {} for {}, {} a point. {}",
         many(base.parameters, "parameter", "parameters"),
         many(points as usize, "point", "points"),
-        number(of.parameters_a_point),
-        if of.parameters_a_point < 1.0 {
+        number(of.parameters_a_target),
+        if of.parameters_a_target < 1.0 {
             "Fewer than one: no choice of them fits every target."
         } else {
             "Counting does not forbid a fit."

@@ -71,7 +71,7 @@ pub fn intervention(run: &Analysis, found: &Intervention) -> String {
     };
     format!(
         "Intervention at {place}: {done} (median of the nearest pair {}) and nothing else is \
-         changed. {} get below ({}), the median takes {} steps{smallest}: {}.{parts}",
+         changed. {} get there ({}), the median takes {} steps{smallest}: {}.{parts}",
         instead(nearest[1].clone(), nearest[0].clone()),
         instead(
             format!("{} of {}", count(this.successes), count(this.replicates)),
@@ -340,14 +340,14 @@ fn scheduled(run: &Analysis, along: &Along, found: &Scheduled) -> String {
             " The one run looked at that bounces at the edge of stability at the end of the \
              constant rate {} with it.",
             if found.finished == 1 {
-                "gets below"
+                "gets there"
             } else {
-                "does not get below"
+                "does not get there"
             }
         ),
         all => format!(
             " Of the {} runs looked at that bounce at the edge of stability at the end of the \
-             constant rate, {} get below with it.",
+             constant rate, {} get there with it.",
             count(all),
             count(found.finished)
         ),

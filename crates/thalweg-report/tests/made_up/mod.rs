@@ -13,6 +13,7 @@ pub(crate) fn row(replicate: u64, hit: Option<u64>) -> Row {
         rate: 0.01,
         initial_loss: 4.0,
         best_loss: last,
+        judged: None,
         final_loss: last,
     }
 }

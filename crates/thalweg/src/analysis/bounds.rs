@@ -20,8 +20,9 @@ const POINTS: usize = 100;
 /// Theorems about a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Bounds {
-    /// Parameters for each training point; below 1 no network of its size fits every target.
-    pub parameters_a_point: f64,
+    /// Parameters for each target, of which a point has one for each output; below 1 no network of
+    /// its size fits every target.
+    pub parameters_a_target: f64,
     /// Units of its narrowest hidden layer; none without one.
     pub width: Option<usize>,
     /// The width that is asked for (Du et al. 2019), and λ₀, from which it comes; medians over
@@ -71,9 +72,9 @@ pub(super) fn bounds(
     parameters: usize,
 ) -> Bounds {
     let setting = &cell.setting;
-    let points = setting.data.points;
+    let targets = setting.data.targets_in_all();
     Bounds {
-        parameters_a_point: parameters as f64 / points as f64,
+        parameters_a_target: parameters as f64 / targets as f64,
         width: setting.net.hidden.iter().copied().min(),
         asked: asked(cell, judged.len()),
         path: path(cell, record, looks),
@@ -83,7 +84,9 @@ pub(super) fn bounds(
 
 fn asked(cell: &Cell, sets: usize) -> Option<Asked> {
     let points = cell.setting.data.points;
-    if points > POINTS || sets == 0 {
+    // The theorem is of one linear output and squares.
+    let plain = cell.outputs() == 1 && cell.is_regression();
+    if points > POINTS || sets == 0 || !plain {
         return None;
     }
     let of = |r: usize| relu_gram_smallest(&cell.set(r as u64).x, cell.dim());
@@ -127,19 +130,21 @@ fn path(cell: &Cell, record: &Record, looks: &[(&Observation, &Observation)]) ->
     let problem = cell.problem();
     let of = |(first, last): &(&Observation, &Observation)| {
         let row = record.rows.get(first.replicate as usize)?;
-        if !row.reached() || last.step == first.step {
+        if !row.reached() || !cell.is_regression() || last.step == first.step {
             return None;
         }
         let (values, c) = (first.eigenvalues.as_ref()?, first.coefficients.as_ref()?);
         let (moved, start) = (last.weights_moved.as_ref()?, cell.weights(row.replicate));
-        let square: f64 = (tensors(&cell.setting.net, cell.dim()).iter().enumerate())
-            .filter(|(at, tensor)| !tensor.is_bias && problem.rate_factors[*at] > 0.0)
-            .filter_map(|(at, tensor)| {
-                let far = moved.get(tensor.layer)? * norm(&start[tensor.range()]);
-                let scale = problem.rate_factors[at] * problem.multipliers[at].powi(2);
-                Some(far * far / scale)
-            })
-            .sum();
+        let square: f64 = (tensors(&cell.setting.net, cell.dim(), cell.outputs())
+            .iter()
+            .enumerate())
+        .filter(|(at, tensor)| !tensor.is_bias && problem.rate_factors[*at] > 0.0)
+        .filter_map(|(at, tensor)| {
+            let far = moved.get(tensor.layer)? * norm(&start[tensor.range()]);
+            let scale = problem.rate_factors[at] * problem.multipliers[at].powi(2);
+            Some(far * far / scale)
+        })
+        .sum();
         let smallest = values.first().copied()?;
         Some([
             square.sqrt(),

@@ -29,7 +29,8 @@ fn chain(cell: &Cell) -> Option<Chain> {
         && s.descent.layer_rates.is_none()
         && s.descent.schedule == Schedule::Constant
         && s.descent.method == Method::Gd
-        && (s.data.points, s.data.dim) == (1, 1);
+        && (s.data.points, s.data.dim, s.data.outputs) == (1, 1, 1)
+        && cell.is_regression();
     if !plain {
         return None;
     }
@@ -151,7 +152,7 @@ pub(super) fn findings(cell: &Cell, record: &Record, summary: &Summary) -> Vec<F
     let small = chain.stiffness() <= SMALL;
     let s = cell.setting.descent.loss.factor(1);
     let x = cell.set(0).x[0];
-    let below = chain.target - (cell.setting.success.loss_below / (s * x * x)).sqrt();
+    let below = chain.target - (cell.loss_at_most() / (s * x * x)).sqrt();
     if let (Some(hit), Some(flow)) = (summary.steps.median.step, chain.flow_steps(below)) {
         let name = (
             Question::ChainSteps,

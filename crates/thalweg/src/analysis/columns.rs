@@ -169,6 +169,7 @@ fn outcomes(lines: &[Line<'_>]) -> Columns {
         ("initial_loss", float(lines, |l| Some(l.row.initial_loss))),
         ("best_loss", float(lines, |l| Some(l.row.best_loss))),
         ("final_loss", float(lines, |l| Some(l.row.final_loss))),
+        ("judged", float(lines, |l| l.row.judged)),
         // Infinite where theory says never, or that the rate is unstable.
         (
             "predicted_steps",

@@ -323,10 +323,11 @@ fn unstable(cell: &Cell, summary: &Summary, looked: &Looked) -> Option<Finding> 
     if descent.method != Method::Gd || !looked.over_limit_start.is_finite() {
         return None;
     }
-    let points = cell.setting.data.points;
+    let points = cell.setting.data.points as f64;
     let multipliers = cell.problem().multipliers;
     let plain = multipliers.last().is_some_and(|m| (m - 1.0).abs() <= 0.0);
-    let bias = cell.setting.net.bias && descent.layer_rates.is_none() && plain;
+    let plain = plain && cell.is_regression() && descent.layer_rates.is_none();
+    let bias = cell.setting.net.bias && plain;
     let zero = Interval {
         low: 0.0,
         high: 0.0,
@@ -338,7 +339,7 @@ fn unstable(cell: &Cell, summary: &Summary, looked: &Looked) -> Option<Finding> 
     // At no rate that the schedule comes to.
     let changes = descent.schedule.milestones(descent.steps);
     let lowest = changes.iter().map(|m| m.factor).fold(1.0, f64::min);
-    if bias && lowest * summary.rate * descent.loss.factor(points) * points as f64 >= 1.0 {
+    if bias && lowest * summary.rate * cell.loss_factor() * points >= 1.0 {
         return Some(Finding {
             question: Question::OutputBias,
             name: "no convergence: the output bias alone makes λmax(Θ) ≥ N, so η ≥ 1/(s N) is \
@@ -378,7 +379,7 @@ fn linear_network(cell: &Cell, record: &Record) -> Option<Finding> {
         .filter(|row| !matches!(row.outcome, Outcome::Diverged { .. }))
         .take(FLOORS)
         .filter_map(|row| Some((linear_floor(cell, row.replicate)?, row.final_loss)))
-        .filter(|(floor, _)| *floor > cell.setting.success.loss_below)
+        .filter(|(floor, _)| *floor > cell.loss_at_most())
         .map(|(floor, loss)| loss / floor)
         .collect();
     let smallest = ratios.iter().copied().fold(f64::INFINITY, f64::min);

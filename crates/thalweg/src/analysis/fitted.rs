@@ -39,12 +39,13 @@ pub struct Fitted {
     pub nearest: Option<Pair>,
 }
 
-/// What the first kept replicate of a cell has fitted; none without one, and above two dimensions.
+/// What the first kept replicate of a cell has fitted; none without one, above two dimensions, and
+/// of several outputs.
 pub(super) fn fitted(cell: &Cell, record: &Record) -> Option<Fitted> {
     let kept = record.kept.iter().find(|kept| kept.replicate == 0)?;
     let finite = kept.weights.iter().all(|w| w.is_finite());
     match cell.dim() {
-        1 | 2 if finite && !kept.y.is_empty() => Some(around(cell, kept)),
+        1 | 2 if finite && cell.outputs() == 1 => Some(around(cell, kept)),
         _ => None,
     }
 }
@@ -97,7 +98,7 @@ fn around(cell: &Cell, kept: &Kept) -> Fitted {
 /// then biases.
 fn output(cell: &Cell, weights: &[f64], x: &[f64]) -> f64 {
     let net = &cell.setting.net;
-    let sizes = net::sizes(net, cell.dim());
+    let sizes = net::sizes(net, cell.dim(), cell.outputs());
     let (mut at, mut values) = (0, x.to_vec());
     for (l, pair) in sizes.windows(2).enumerate() {
         let (fan_in, fan_out) = (pair[0], pair[1]);
@@ -110,7 +111,7 @@ fn output(cell: &Cell, weights: &[f64], x: &[f64]) -> f64 {
             sum + biases.get(j).copied().unwrap_or(0.0)
         });
         values = if l + 2 == sizes.len() {
-            sums.collect()
+            sums.map(|z| value(net.output.activation(), z)).collect()
         } else {
             sums.map(|z| value(net.activation, z)).collect()
         };

@@ -48,7 +48,8 @@ pub struct Look {
 
 /// The first few replicates of a cell that were followed.
 pub(super) fn followed(cell: &Cell, record: &Record) -> Vec<Followed> {
-    let s = cell.setting.descent.loss.factor(cell.setting.data.points);
+    let s = cell.loss_factor();
+    let squared = cell.setting.descent.loss.is_squared();
     let look = |rate: f64, look: &Observation| {
         let ends = look.eigenvalues.as_deref();
         let end = |end: Option<&f64>| end.copied().unwrap_or(f64::NAN);
@@ -60,7 +61,9 @@ pub(super) fn followed(cell: &Cell, record: &Record) -> Vec<Followed> {
             smallest: end(ends.and_then(|e| e.first())),
             largest: end(ends.and_then(|e| e.last())),
             kernel_moved: look.kernel_moved.unwrap_or(f64::NAN),
-            polyak_lojasiewicz: look.rayleigh().map_or(f64::NAN, |pull| 2.0 * s * pull),
+            polyak_lojasiewicz: (look.rayleigh())
+                .filter(|_| squared)
+                .map_or(f64::NAN, |pull| 2.0 * s * pull),
             path_length: look.path_length.unwrap_or(f64::NAN),
         }
     };

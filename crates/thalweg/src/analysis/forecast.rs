@@ -47,8 +47,8 @@ pub fn linear<'a>(cell: &Cell, rate: f64, look: &'a Observation) -> Option<Linea
     let here = descent.schedule.factor_at(look.step);
     let later = descent.schedule.milestones(descent.steps);
     Some(Linear {
-        rule: Rule::of(descent.method)?,
-        loss_factor: descent.loss.factor(cell.setting.data.points),
+        rule: Rule::of(descent.method, descent.loss)?,
+        loss_factor: cell.loss_factor(),
         rate: rate * here,
         schedule: (later.into_iter())
             .filter(|change| change.step > look.step)
@@ -70,13 +70,14 @@ fn finite<'a>(cell: &Cell, rate: f64, look: &'a Observation) -> Option<Linear<'a
     })
 }
 
-/// What the kernel at a look predicts; none where there is no kernel, no linear theory, or a number
-/// that is not finite.
+/// What the kernel at a look predicts; none where there is no kernel, no linear theory, a number
+/// that is not finite, or where success is not judged by the loss.
 pub fn predict(cell: &Cell, rate: f64, look: &Observation) -> Option<Prediction> {
+    let below = cell.setting.success.by_loss()?;
     let linear = finite(cell, rate, look)?;
     Some(Prediction {
         largest_stable_rate: linear.largest_stable_rate(),
-        steps: linear.steps_below(cell.setting.success.loss_below),
+        steps: linear.steps_below(below),
     })
 }
 
@@ -105,7 +106,7 @@ pub(super) fn over_limit(cell: &Cell, rate: f64, look: &Observation) -> f64 {
 /// The rate over the largest that is stable at the sharpness of a look ([`Rule::edge`]): 1 is the
 /// edge of stability. None without a sharpness, or for a rule without a linear theory.
 pub fn edge(cell: &Cell, rate: f64, look: &Observation) -> Option<f64> {
-    let rule = Rule::of(cell.setting.descent.method)?;
+    let rule = Rule::of(cell.setting.descent.method, cell.setting.descent.loss)?;
     let rate = rate_at(cell, rate, look.step);
     look.sharpness.map(|sharpness| rule.edge(rate, sharpness))
 }

@@ -101,8 +101,11 @@ impl Impossible {
 /// one with the highest floor, of equals the simplest. `first` is its look at the start, without
 /// which the reasons that depend on the initial weights are not known. None if none is known.
 pub fn impossible(cell: &Cell, replicate: u64, first: Option<&Observation>) -> Option<Impossible> {
+    if !cell.setting.descent.loss.is_squared() {
+        return None;
+    }
     let set = cell.set(replicate);
-    let s = cell.setting.descent.loss.factor(set.y.len());
+    let s = cell.loss_factor();
     let all = [
         linear_floor(cell, replicate).map(|floor| Impossible::Linear { floor }),
         equal_inputs(&set, cell.dim(), s),
@@ -110,9 +113,9 @@ pub fn impossible(cell: &Cell, replicate: u64, first: Option<&Observation>) -> O
         symmetry_floor(cell, replicate)
             .map(|(symmetry, floor)| Impossible::Symmetry { symmetry, floor }),
         fixed_features(cell, s, first),
-        dead_at_start(cell, &set, s, first),
+        dead_at_start(cell, &set, first),
     ];
-    let epsilon = cell.setting.success.loss_below;
+    let epsilon = cell.loss_at_most();
     let mut best: Option<(f64, Impossible)> = None;
     for reason in all.into_iter().flatten() {
         let floor = reason.floor().filter(|floor| *floor > epsilon);
@@ -123,23 +126,25 @@ pub fn impossible(cell: &Cell, replicate: u64, first: Option<&Observation>) -> O
         }
     }
     let parameters = trainable(cell);
-    let few = (parameters < set.y.len()).then_some(Impossible::FewParameters { parameters });
+    let by_loss = cell.setting.success.by_loss().is_some();
+    let few =
+        (by_loss && parameters < set.y.len()).then_some(Impossible::FewParameters { parameters });
     best.map(|(_, reason)| reason).or(few)
 }
 
 /// The number of parameters that training moves: those of frozen layers are none.
 pub fn trainable(cell: &Cell) -> usize {
     let rates = cell.setting.descent.layer_rates.as_ref();
-    tensors(&cell.setting.net, cell.dim())
+    tensors(&cell.setting.net, cell.dim(), cell.outputs())
         .iter()
         .filter(|tensor| rates.is_none_or(|rates| rates[tensor.layer] > 0.0))
         .map(|tensor| tensor.range().len())
         .sum()
 }
 
-/// s ‖y − P y‖², P onto the span of some vectors over the points `[N]`.
-fn distance(columns: &[Vec<f64>], y: &[f64], s: f64) -> f64 {
-    let n = y.len();
+/// s Σ ‖y − P y‖² over the outputs, P onto the span of some vectors over the points `[N]`.
+fn distance(columns: &[Vec<f64>], set: &Set, s: f64) -> f64 {
+    let n = set.points;
     let size = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>().sqrt();
     // Of unit length, so that what is small is not taken for rounding.
     let units: Vec<Vec<f64>> = (columns.iter())
@@ -151,9 +156,31 @@ fn distance(columns: &[Vec<f64>], y: &[f64], s: f64) -> f64 {
         .collect();
     let e = eigen(&gram, n);
     let noise = e.values[n - 1] * n as f64 * f64::EPSILON;
-    let outside = (e.vectors.chunks_exact(n).zip(&e.values)).filter(|(_, l)| !(**l > noise));
-    let lost = outside.map(|(v, _)| v.iter().zip(y).map(|(v, y)| v * y).sum::<f64>());
-    s * lost.map(|c| c * c).sum::<f64>()
+    let outside = || (e.vectors.chunks_exact(n).zip(&e.values)).filter(|(_, l)| !(**l > noise));
+    let lost = each_output(set).map(|y| {
+        let parts = outside().map(|(v, _)| v.iter().zip(&y).map(|(v, y)| v * y).sum::<f64>());
+        parts.map(|c| c * c).sum::<f64>()
+    });
+    s * lost.sum::<f64>()
+}
+
+/// The targets of each output, a vector over the points `[N]`.
+fn each_output(set: &Set) -> impl Iterator<Item = Vec<f64>> {
+    let k = set.outputs().max(1);
+    (0..k).map(move |output| set.y.iter().skip(output).step_by(k).copied().collect())
+}
+
+/// The smallest loss of outputs that are the same for every input: those of the best constants, or
+/// 0 without biases.
+pub(super) fn constant_floor(cell: &Cell, set: &Set) -> f64 {
+    let floor = |y: Vec<f64>| {
+        let mean = y.iter().sum::<f64>() / y.len() as f64;
+        let constant = if cell.setting.net.bias { mean } else { 0.0 };
+        y.iter()
+            .map(|y| (y - constant) * (y - constant))
+            .sum::<f64>()
+    };
+    cell.loss_factor() * each_output(set).map(floor).sum::<f64>()
 }
 
 /// The coordinates of the inputs, a vector over the points each.
@@ -166,20 +193,16 @@ fn coordinates(set: &Set, dim: usize) -> impl Iterator<Item = Vec<f64>> {
 /// activations.
 pub fn linear_floor(cell: &Cell, replicate: u64) -> Option<f64> {
     let net = &cell.setting.net;
-    if !(net.activation == Activation::Identity || net.hidden.is_empty()) {
+    let linear = net.activation == Activation::Identity || net.hidden.is_empty();
+    if !(linear && cell.is_regression()) {
         return None;
     }
     let set = cell.set(replicate);
-    let n = set.y.len();
     let mut columns: Vec<Vec<f64>> = coordinates(&set, cell.dim()).collect();
     if net.bias {
-        columns.push(vec![1.0; n]);
+        columns.push(vec![1.0; set.points]);
     }
-    Some(distance(
-        &columns,
-        &set.y,
-        cell.setting.descent.loss.factor(n),
-    ))
+    Some(distance(&columns, &set, cell.loss_factor()))
 }
 
 /// What is left because equal inputs have different targets: s Σ (y − ȳ)² over each group.
@@ -193,9 +216,11 @@ fn equal_inputs(set: &Set, dim: usize, s: f64) -> Option<Impossible> {
     for group in order.chunk_by(|a, b| rows[*a] == rows[*b]) {
         if group.len() > 1 {
             points += group.len();
-            let y = || group.iter().map(|i| set.y[*i]);
-            let mean = y().sum::<f64>() / group.len() as f64;
-            floor += y().map(|y| (y - mean) * (y - mean)).sum::<f64>();
+            for targets in each_output(set) {
+                let y = || group.iter().map(|i| targets[*i]);
+                let mean = y().sum::<f64>() / group.len() as f64;
+                floor += y().map(|y| (y - mean) * (y - mean)).sum::<f64>();
+            }
         }
     }
     (points > 0).then_some(Impossible::EqualInputs {
@@ -224,12 +249,13 @@ fn homogeneous(activation: Activation) -> bool {
 pub fn ray_floor(cell: &Cell, replicate: u64) -> Option<f64> {
     let net = &cell.setting.net;
     let linear = net.activation == Activation::Identity || net.hidden.is_empty();
-    if net.bias || linear || !homogeneous(net.activation) || cell.dim() != 1 {
+    let other = net.bias || linear || !cell.is_regression();
+    if other || !homogeneous(net.activation) || cell.dim() != 1 {
         return None;
     }
     let set = cell.set(replicate);
-    let side = |positive: bool| {
-        let on = || (set.x.iter().zip(&set.y)).filter(move |(x, _)| (**x > 0.0) == positive);
+    let side = |y: &[f64], positive: bool| {
+        let on = || (set.x.iter().zip(y)).filter(move |(x, _)| (**x > 0.0) == positive);
         let xx: f64 = on().map(|(x, _)| x * x).sum();
         let xy: f64 = on().map(|(x, y)| x * y).sum();
         let yy: f64 = on().map(|(_, y)| y * y).sum();
@@ -239,8 +265,8 @@ pub fn ray_floor(cell: &Cell, replicate: u64) -> Option<f64> {
             yy
         }
     };
-    let s = cell.setting.descent.loss.factor(set.y.len());
-    Some(s * (side(true) + side(false)))
+    let floor = |y: Vec<f64>| side(&y, true) + side(&y, false);
+    Some(cell.loss_factor() * each_output(&set).map(floor).sum::<f64>())
 }
 
 /// What a network without biases of this activation keeps, and whether f(0) = 0; none if nothing is
@@ -326,9 +352,9 @@ fn lines(set: &Set, dim: usize, homogeneous: bool) -> Vec<Vec<(usize, f64)>> {
 /// on inputs and their opposites alone.
 pub fn symmetry_floor(cell: &Cell, replicate: u64) -> Option<(Symmetry, f64)> {
     let net = &cell.setting.net;
-    let (symmetry, zero) = symmetry(net)?;
+    let (symmetry, zero) = symmetry(net).filter(|_| cell.is_regression())?;
     let set = cell.set(replicate);
-    let (n, dim) = (set.y.len(), cell.dim());
+    let (n, dim) = (set.points, cell.dim());
     let mut columns: Vec<Vec<f64>> = Vec::new();
     for line in lines(&set, dim, homogeneous(net.activation)) {
         let mut part = |of: &dyn Fn(f64) -> f64| {
@@ -357,14 +383,14 @@ pub fn symmetry_floor(cell: &Cell, replicate: u64) -> Option<(Symmetry, f64)> {
         Symmetry::OddPartLinear => columns.extend(coordinates(&set, dim)),
         Symmetry::EvenPartConstant => columns.push(vec![1.0; n]),
     }
-    let s = cell.setting.descent.loss.factor(n);
-    Some((symmetry, distance(&columns, &set.y, s)))
+    Some((symmetry, distance(&columns, &set, cell.loss_factor())))
 }
 
 /// What least squares leaves on the features of the frozen layers: the residual of the start
 /// outside the range of Θ, which does not move.
 fn fixed_features(cell: &Cell, s: f64, first: Option<&Observation>) -> Option<Impossible> {
-    let rates = cell.setting.descent.layer_rates.as_ref()?;
+    let rates = cell.setting.descent.layer_rates.as_ref();
+    let rates = rates.filter(|_| cell.is_regression())?;
     let (last, below) = rates.split_last()?;
     if below.is_empty() || below.iter().any(|rate| *rate > 0.0) || !(*last > 0.0) {
         return None;
@@ -385,25 +411,14 @@ pub(super) fn whole_layer(look: &Observation, hidden: &[usize]) -> Option<usize>
 
 /// A whole layer of ReLU that is dead on every point at the start: its outputs are 0 and its
 /// gradient is 0, so that neither it nor what is below moves, under any rule.
-fn dead_at_start(
-    cell: &Cell,
-    set: &Set,
-    s: f64,
-    first: Option<&Observation>,
-) -> Option<Impossible> {
+fn dead_at_start(cell: &Cell, set: &Set, first: Option<&Observation>) -> Option<Impossible> {
     let net = &cell.setting.net;
-    if net.activation != Activation::Relu {
+    if net.activation != Activation::Relu || !cell.is_regression() {
         return None;
     }
     let layer = whole_layer(first?, &net.hidden)?;
-    let constant = if net.bias {
-        set.y.iter().sum::<f64>() / set.y.len() as f64
-    } else {
-        0.0
-    };
-    let floor = set.y.iter().map(|y| (y - constant) * (y - constant));
     Some(Impossible::DeadAtStart {
         layer,
-        floor: s * floor.sum::<f64>(),
+        floor: constant_floor(cell, set),
     })
 }

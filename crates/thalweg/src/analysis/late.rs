@@ -37,7 +37,7 @@ pub(super) fn late_decay(
         return None;
     }
     let slowest = |look: &Observation| {
-        let full = look.rank()? == cell.setting.data.points;
+        let full = look.rank()? == cell.setting.data.targets_in_all();
         let linear = linear(cell, row.rate, look)?;
         let stable = linear.rate < linear.largest_stable_rate();
         (full && stable).then(|| linear.slowest_decay())

@@ -57,7 +57,7 @@ pub(super) fn loss_band(
     for (i, step) in grid.iter().enumerate() {
         let loss = middle(i);
         predicted.push((*step, loss));
-        if loss < 1e-3 * cell.setting.success.loss_below {
+        if loss < 1e-3 * cell.loss_at_most() {
             break;
         }
     }

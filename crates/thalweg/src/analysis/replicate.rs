@@ -9,7 +9,7 @@ use super::points::Pair;
 use super::trajectory::{LeaveOneOut, Trajectory, leave_one_out, trajectory};
 use crate::plan::Cell;
 use crate::record::{Observation, Outcome, Record, Row};
-use crate::study::Losses;
+use crate::study::{Losses, Success};
 use crate::theory::linear::Steps;
 
 /// Most points of a loss curve.
@@ -33,8 +33,8 @@ pub struct Replicate {
     pub replicate: u64,
     /// N.
     pub points: usize,
-    /// ε.
-    pub loss_below: f64,
+    /// What was asked for.
+    pub success: Success,
     /// How it ended.
     pub outcome: Outcome,
     /// Steps made.
@@ -49,6 +49,8 @@ pub struct Replicate {
     pub best_loss: f64,
     /// The loss at the end.
     pub final_loss: f64,
+    /// What success is judged by at the end, where it is not the loss.
+    pub judged: Option<f64>,
     /// Why it ended so.
     pub cause: Cause,
     /// An exact reason why no weights get it below ε; none if it got there, or none is known.
@@ -146,7 +148,7 @@ impl Replicate {
         Replicate {
             curve: curve.map(|curve| {
                 let kept = (&curve.steps[..], &curve.losses[..]);
-                let end = cell.setting.success.loss_below;
+                let end = cell.setting.success.by_loss().unwrap_or(0.0);
                 let linear = first.and_then(|look| linear(cell, row.rate, look));
                 let predicted = linear.map(|l| move |grid: &[u64]| l.losses(grid));
                 thinned(&record.grid, kept, predicted, end)
@@ -177,7 +179,7 @@ impl Replicate {
             cell: cell.number,
             replicate: row.replicate,
             points: cell.setting.data.points,
-            loss_below: cell.setting.success.loss_below,
+            success: cell.setting.success,
             outcome: row.outcome,
             steps: row.steps,
             first_below: row.first_below,
@@ -185,6 +187,7 @@ impl Replicate {
             rate_end: rate_at(cell, row.rate, row.steps),
             best_loss: row.best_loss,
             final_loss: row.final_loss,
+            judged: row.judged,
             impossible: (!cause.reached())
                 .then(|| impossible(cell, row.replicate, first))
                 .flatten(),

@@ -18,7 +18,6 @@ use super::replicate::{self, Replicate};
 use super::restarts::{Restarts, restarts};
 use super::split::{Split, split};
 use crate::data::Draw;
-use crate::net::parameters;
 use crate::plan::Cell;
 use crate::record::{Observation, Record, Row, Tally};
 use crate::stats::{Interval, anytime_bounds, median, wilson, wilson_share};
@@ -239,7 +238,7 @@ pub fn summarize(cell: &Cell, record: &Record, threads: usize) -> Summary {
     let trials = split.as_ref().map(|split| split.trials);
     let (interval_kind, success) = interval_of(cell, successes, replicates, trials);
     let left = (record.rows.iter()).filter(|row| !row.reached() && row.first_below.is_some());
-    let parameters = parameters(&cell.setting.net, cell.dim());
+    let parameters = cell.parameters();
     let of_rows = |f: &dyn Fn(&Row) -> f64| median(&record.rows.iter().map(f).collect::<Vec<_>>());
     let mut summary = Summary {
         cell: cell.number,

@@ -34,7 +34,7 @@ pub fn trajectory(cell: &Cell, row: &Row, looks: &[Observation]) -> Option<Traje
     if all.len() < 4 {
         return None;
     }
-    let s = cell.setting.descent.loss.factor(cell.setting.data.points);
+    let s = cell.loss_factor();
     let pulls = looks.iter().filter_map(Observation::rayleigh);
     Some(Trajectory {
         looks: all.len(),
@@ -74,7 +74,7 @@ pub fn leave_one_out(cell: &Cell, row: &Row, last: &Observation) -> Option<Leave
         coefficients: &rest.coefficients,
         ..whole.clone()
     };
-    let of = |l: &Linear<'_>| match l.steps_below(cell.setting.success.loss_below) {
+    let of = |l: &Linear<'_>| match l.steps_below(cell.loss_at_most()) {
         Steps::At(steps) => Some(steps),
         Steps::After(_) | Steps::Never { .. } | Steps::Unstable => None,
     };

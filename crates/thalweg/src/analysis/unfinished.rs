@@ -2,7 +2,7 @@
 
 use super::cause::{Cause, Critical};
 use super::forecast::{edge, over_limit, predict, rate_at};
-use super::impossible::{impossible, whole_layer};
+use super::impossible::{constant_floor, impossible, whole_layer};
 use crate::descent::Method;
 use crate::net::Activation;
 use crate::plan::Cell;
@@ -57,7 +57,7 @@ struct Run<'a> {
 
 /// The cause of a run that neither got below nor exploded.
 pub(super) fn unfinished(cell: &Cell, row: &Row, first: &Observation, last: &Observation) -> Cause {
-    let s = cell.setting.descent.loss.factor(cell.setting.data.points);
+    let s = cell.loss_factor();
     let kernel = || {
         let top = *last.eigenvalues.as_ref()?.last()?;
         let pull = last.rayleigh()?;
@@ -78,6 +78,9 @@ pub(super) fn unfinished(cell: &Cell, row: &Row, first: &Observation, last: &Obs
         rank,
         floor,
     };
+    if !cell.setting.descent.loss.is_squared() {
+        return run.of_classes();
+    }
     run.dead()
         .or_else(|| run.no_rank())
         .or_else(|| run.lost())
@@ -90,8 +93,17 @@ pub(super) fn unfinished(cell: &Cell, row: &Row, first: &Observation, last: &Obs
 impl Run<'_> {
     /// s of the loss s Σ r².
     fn loss_factor(&self) -> f64 {
-        let setting = &self.cell.setting;
-        setting.descent.loss.factor(setting.data.points)
+        self.cell.loss_factor()
+    }
+
+    /// Of a logistic loss: its gradient is as the others', its modes say nothing of its steps.
+    fn of_classes(&self) -> Cause {
+        let standing = || {
+            let other = || self.saturated().unwrap_or_else(|| self.stationary());
+            self.no_gradient().then(other)
+        };
+        let found = self.lost().or_else(standing);
+        found.unwrap_or_else(|| by_trend(self.row, self.last))
     }
 
     /// A whole layer of ReLU that is dead.
@@ -101,15 +113,11 @@ impl Run<'_> {
             return None;
         }
         let layer = whole_layer(self.last, &net.hidden)?;
-        let y = self.cell.set(self.row.replicate).y;
-        let mean = y.iter().sum::<f64>() / y.len() as f64;
-        let constant = if net.bias { mean } else { 0.0 };
-        let s = self.loss_factor();
-        let floor = s * y
-            .iter()
-            .map(|y| (y - constant) * (y - constant))
-            .sum::<f64>();
-        (floor > self.cell.setting.success.loss_below).then_some(Cause::Dead {
+        if !self.cell.is_regression() {
+            return None;
+        }
+        let floor = constant_floor(self.cell, &self.cell.set(self.row.replicate));
+        (floor > self.cell.loss_at_most()).then_some(Cause::Dead {
             layer,
             at_start: whole_layer(self.first, &net.hidden) == Some(layer),
             floor,
@@ -118,8 +126,8 @@ impl Run<'_> {
 
     /// Part of the residual that no parameter moves holds the loss above the threshold.
     fn no_rank(&self) -> Option<Cause> {
-        let held = !(self.floor < self.cell.setting.success.loss_below);
-        let deficient = held && self.rank < self.cell.setting.data.points;
+        let held = !(self.floor < self.cell.loss_at_most());
+        let deficient = held && self.rank < self.cell.setting.data.targets_in_all();
         let because = impossible(self.cell, self.row.replicate, Some(self.first));
         let known = because.and_then(|why| why.floor());
         if because.is_some() && (deficient || known.is_some()) {
@@ -162,7 +170,7 @@ impl Run<'_> {
 
     /// Whether the gradient is zero to rounding.
     fn no_gradient(&self) -> bool {
-        !(self.pull > self.top * self.cell.setting.data.points as f64 * f64::EPSILON)
+        !(self.pull > self.top * self.cell.setting.data.targets_in_all() as f64 * f64::EPSILON)
     }
 
     /// The gradient vanished, or is so small that no stable rate would have done more.
@@ -206,7 +214,10 @@ impl Run<'_> {
 
     /// Steps in which a deviation along a negative curvature grows e-fold.
     fn grows_in(&self, low: f64) -> Option<f64> {
-        let rule = Rule::of(self.cell.setting.descent.method)?;
+        let rule = Rule::of(
+            self.cell.setting.descent.method,
+            self.cell.setting.descent.loss,
+        )?;
         Some(rule.steps_per_e_fold(self.rate, -low))
     }
 

@@ -272,6 +272,12 @@ pub struct Certificate {
     pub share: f64,
     /// The loss that is to be reached.
     pub loss_below: f64,
+    /// Instead of the loss, the error that is to be reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_below: Option<f64>,
+    /// Instead of the loss, the accuracy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<f64>,
     /// The seed of the draws.
     pub seed: u64,
     /// Which of its replicates they are; none in a certificate of the format before.

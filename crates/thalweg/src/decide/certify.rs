@@ -85,6 +85,8 @@ pub fn certify(
         level: terms.level,
         share: success.share,
         loss_below: success.loss_below,
+        error_below: success.error_below,
+        accuracy: success.accuracy,
         seed: *seed,
         draws: Some(terms.draws),
         at_most: terms.at_most,
@@ -157,9 +159,13 @@ pub fn verify(
     })
     .check()?;
     let cell = cell(c, inputs)?;
-    let (share, loss) = (cell.setting.success.share, cell.setting.success.loss_below);
-    let same = |a: f64, b: f64| a.to_bits() == b.to_bits();
-    if !same(share, c.share) || !same(loss, c.loss_below) || cell.setting.seed != c.seed {
+    let stated = crate::study::Success {
+        loss_below: c.loss_below,
+        error_below: c.error_below,
+        accuracy: c.accuracy,
+        share: c.share,
+    };
+    if cell.setting.success != stated || cell.setting.seed != c.seed {
         return Err(refuted(
             "states a share, loss or seed that is not its study's".into(),
         ));

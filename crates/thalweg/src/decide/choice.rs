@@ -6,8 +6,7 @@ use super::certificate::Certificate;
 use crate::analysis::cause::CauseCount;
 use crate::plan::Cell;
 use crate::stats::Interval;
-use crate::study::Cost;
-use crate::study::Setting;
+use crate::study::{Cost, Setting, Success};
 
 /// What was chosen under one condition, and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,10 +18,9 @@ pub struct Choice {
     pub keys: Vec<String>,
     /// What was to be cheap.
     pub cost: Cost,
-    /// The share of training sets that must reach the loss.
-    pub share: f64,
-    /// The loss.
-    pub loss_below: f64,
+    /// What training was to reach, and on which share of the training sets.
+    #[serde(flatten)]
+    pub success: Success,
     /// Level of the race, and of the certificates together.
     pub level: f64,
     /// Seed of the race.
@@ -44,10 +42,7 @@ pub struct Choice {
 impl Choice {
     /// Whether it answers the question that `cell` asks: with its seed, loss and share.
     pub fn answers(&self, cell: &Cell) -> bool {
-        let success = cell.setting.success;
-        self.seed == cell.setting.seed
-            && self.share.to_bits() == success.share.to_bits()
-            && self.loss_below.to_bits() == success.loss_below.to_bits()
+        self.seed == cell.setting.seed && self.success == cell.setting.success
     }
 }
 

@@ -10,7 +10,6 @@ use crate::data::Set;
 use crate::engine::{Engine, Snapshot, Trained};
 use crate::error::Error;
 use crate::lab::{Control, calibrate, job, row};
-use crate::net::parameters;
 use crate::observe;
 use crate::plan::Cell;
 use crate::record::{Outcome, Row};
@@ -101,7 +100,7 @@ impl<'a> Contender<'a> {
             label: self.label.clone(),
             setting: Some(Box::new(self.cell.setting.clone())),
             cell: self.cell.hash.clone(),
-            parameters: parameters(&self.cell.setting.net, self.cell.dim()),
+            parameters: self.cell.parameters(),
             price: self.price,
             predicted: self.predicted,
             replicates: n,
@@ -124,7 +123,7 @@ fn price_of_step(
 ) -> Result<f64, Error> {
     Ok(match cost {
         Cost::Steps => 1.0,
-        Cost::ParameterSteps => parameters(&cell.setting.net, cell.dim()) as f64,
+        Cost::ParameterSteps => cell.parameters() as f64,
         Cost::Seconds => {
             let clock = control.clock.ok_or_else(|| Error::Study {
                 message: "`cost = \"seconds\"` needs a clock, and there is none here".into(),

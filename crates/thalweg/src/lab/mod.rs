@@ -320,6 +320,7 @@ pub fn row(trained: &Trained) -> Row {
         initial_loss: trained.losses.first().copied().unwrap_or(f64::NAN),
         best_loss: trained.best_loss,
         final_loss: trained.last.loss,
+        judged: trained.judged,
     }
 }
 

@@ -4,11 +4,35 @@ use serde::Serialize;
 
 use super::tangent::{Tangent, layer, times, times_transposed};
 use crate::descent::Precision;
-use crate::engine::{Problem, activation};
+use crate::engine::{Activation, Output, Problem, activation};
 use crate::linalg::{eigen, largest_eigenvalue};
 
-/// H v for the Hessian H of L = s Σ r² in the effective weights, exactly, by differentiating the
-/// backward pass along v (Pearlmutter 1994). `r` are the residuals `[N]`, `v` is flat.
+/// Half the second derivative of the loss over s in an output f, beside its [`pull`]; and that in
+/// the sum z behind f, over 2 s: of squares h'² + r h''.
+///
+/// [`pull`]: super::pull
+fn bends(problem: &Problem, f: f64, r: f64) -> (f64, f64) {
+    if !problem.loss.is_squared() {
+        let (_, sigmoid) = activation::value_and_slope(Activation::Softplus, f);
+        let bend = 0.5 * sigmoid * (1.0 - sigmoid);
+        return (bend, bend);
+    }
+    let (slope, bend) = output_slopes(problem.output, f);
+    (1.0, slope * slope + r * bend)
+}
+
+/// h' and h'' of the output function where it has the value f.
+fn output_slopes(output: Output, f: f64) -> (f64, f64) {
+    match output {
+        Output::Identity => (1.0, 0.0),
+        Output::Sigmoid => (f * (1.0 - f), f * (1.0 - f) * (1.0 - 2.0 * f)),
+        Output::Tanh => (1.0 - f * f, -2.0 * f * (1.0 - f * f)),
+    }
+}
+
+/// H v for the Hessian H of the loss in the effective weights, exactly, by differentiating the
+/// backward pass along v (Pearlmutter 1994). `r` is the [`pull`](super::pull) of the outputs [N,
+/// k], for squares their residuals; `v` is flat.
 pub fn hessian_times(
     problem: &Problem,
     weights: &[f64],
@@ -17,8 +41,8 @@ pub fn hessian_times(
     v: &[f64],
 ) -> Vec<f64> {
     let layers = problem.sizes.len() - 1;
-    let n = r.len();
-    let two_s = 2.0 * problem.loss.factor(n);
+    let n = r.len() / problem.outputs();
+    let two_s = 2.0 * problem.loss_factor();
     // Derivatives along v of pre-activations and activations.
     let (mut dz_all, mut da_all) = (Vec::new(), vec![vec![0.0; at.inputs[0].len()]]);
     for l in 0..layers {
@@ -39,8 +63,13 @@ pub fn hessian_times(
         dz_all.push(dz);
     }
     // ∂L/∂z and its derivative along v, from the output down.
-    let mut delta: Vec<f64> = r.iter().map(|r| two_s * r).collect();
-    let mut d_delta: Vec<f64> = dz_all[layers - 1].iter().map(|f| two_s * f).collect();
+    let of_outputs = || at.outputs.iter().zip(r);
+    let mut delta: Vec<f64> = (of_outputs())
+        .map(|(f, r)| two_s * r * output_slopes(problem.output, *f).0)
+        .collect();
+    let mut d_delta: Vec<f64> = (of_outputs().zip(&dz_all[layers - 1]))
+        .map(|((f, r), dz)| two_s * bends(problem, *f, *r).1 * dz)
+        .collect();
     let mut out = vec![0.0; weights.len()];
     let per_layer = if problem.bias { 2 } else { 1 };
     for l in (0..layers).rev() {
@@ -165,9 +194,9 @@ pub fn lowest_curvature(
 pub struct Curvature {
     /// Eigenvalues of the Hessian `[P]`, increasing.
     pub eigenvalues: Vec<f64>,
-    /// λmax of its Gauss–Newton part 2 s JᵀJ.
+    /// λmax of its Gauss–Newton part, for squares 2 s JᵀJ.
     pub gauss_newton: f64,
-    /// Largest |eigenvalue| of the other part, 2 s Σ r ∇²f: 0 where the loss is.
+    /// Largest |eigenvalue| of the other part, for squares 2 s Σ r ∇²f: 0 where the loss is.
     pub residual: f64,
     /// Eigenvalues up to this size are not told from 0.
     pub noise: f64,
@@ -194,7 +223,7 @@ impl Curvature {
 pub fn curvature(problem: &Problem, weights: &[f64], at: &Tangent, r: &[f64]) -> Curvature {
     let p = weights.len();
     let scale = scale(problem, p);
-    let two_s = 2.0 * problem.loss.factor(r.len());
+    let two_s = 2.0 * problem.loss_factor();
     let mut unit = vec![0.0; p];
     let mut rows = |of: &dyn Fn(&[f64]) -> Vec<f64>| -> Vec<f64> {
         (0..p)
@@ -212,7 +241,8 @@ pub fn curvature(problem: &Problem, weights: &[f64], at: &Tangent, r: &[f64]) ->
             let mut point = vec![0.0; r.len()];
             point[i] = 1.0;
             let g = at.pull_back(problem, &point);
-            g.iter().zip(&scale).map(|(g, m)| g * m).collect()
+            let root = bends(problem, at.outputs[i], r[i]).0.sqrt();
+            g.iter().zip(&scale).map(|(g, m)| root * g * m).collect()
         })
         .collect();
     let mut rest = whole.clone();

@@ -11,8 +11,8 @@ pub use tangent::Tangent;
 
 use crate::data::Set;
 use crate::descent::Precision;
-use crate::engine::activation::lipschitz;
-use crate::engine::{Problem, Snapshot, Tensor};
+use crate::engine::activation::{lipschitz, value_and_slope};
+use crate::engine::{Activation, Problem, Snapshot, Tensor, class_sign, reference};
 use crate::linalg::{Eigen, eigen, two_point_bound};
 use crate::record::{Observation, Without};
 use crate::study::Observable;
@@ -24,23 +24,54 @@ fn weighting(problem: &Problem) -> Vec<f64> {
     pairs.map(|(r, m)| r * m * m).collect()
 }
 
-/// Θ = J Jᵀ [N, N] with each tensor weighted as the descent moves it: rate factor · multiplier².
+/// Θ = J Jᵀ [N k, N k] with each tensor weighted as the descent moves it: rate factor ·
+/// multiplier².
 pub fn kernel(problem: &Problem, tangent: &Tangent) -> Vec<f64> {
     tangent.kernel(problem, &weighting(problem))
 }
 
+/// What the outputs pull with [N, k], ∂L/∂f over 2 s: of a squared loss the residuals f − y.
+pub fn pull(problem: &Problem, outputs: &[f64], y: &[f64]) -> Vec<f64> {
+    let each = outputs.iter().zip(y);
+    if problem.loss.is_squared() {
+        return each.map(|(f, y)| f - y).collect();
+    }
+    each.map(|(f, y)| {
+        let sign = class_sign(*y);
+        -0.5 * sign * value_and_slope(Activation::Softplus, -sign * f).1
+    })
+    .collect()
+}
+
+/// The loss of outputs [N, k].
+pub fn loss(problem: &Problem, outputs: &[f64], y: &[f64]) -> f64 {
+    let each = outputs.iter().zip(y);
+    let terms: f64 = if problem.loss.is_squared() {
+        each.map(|(f, y)| (f - y) * (f - y)).sum()
+    } else {
+        let of = |f: f64, y: f64| value_and_slope(Activation::Softplus, -class_sign(y) * f).0;
+        each.map(|(f, y)| of(*f, *y)).sum()
+    };
+    problem.loss_factor() * terms
+}
+
+/// Whether outputs [N, k] succeed; `loss` is theirs.
+fn succeeds(problem: &Problem, outputs: &[f64], y: &[f64], loss: f64) -> bool {
+    reference::judged(problem, outputs, y, loss) < problem.success.below(problem.points)
+}
+
 /// The kernel without the point that weighs most in `slow` `[N]`; none for a single point.
 fn without(theta: &[f64], r: &[f64], slow: &[f64]) -> Option<Without> {
-    let n = r.len();
-    let point = (0..n).max_by(|a, b| slow[*a].total_cmp(&slow[*b]))?;
-    if n < 2 {
+    let (n, k) = (r.len(), r.len() / slow.len());
+    let point = (0..slow.len()).max_by(|a, b| slow[*a].total_cmp(&slow[*b]))?;
+    if slow.len() < 2 {
         return None;
     }
-    let others: Vec<usize> = (0..n).filter(|i| *i != point).collect();
+    let others: Vec<usize> = (0..n).filter(|i| i / k != point).collect();
     let rest: Vec<f64> = (others.iter())
         .flat_map(|&i| others.iter().map(move |&j| theta[i * n + j]))
         .collect();
-    let e = eigen(&rest, n - 1);
+    let e = eigen(&rest, others.len());
     let r: Vec<f64> = others.iter().map(|i| r[*i]).collect();
     Some(Without {
         point,
@@ -57,7 +88,7 @@ fn lost_updates(
     tangent: &Tangent,
     r: &[f64],
 ) -> f64 {
-    let two_s = 2.0 * problem.loss.factor(problem.points);
+    let two_s = 2.0 * problem.loss_factor();
     let v: Vec<f64> = r.iter().map(|r| two_s * r).collect();
     let gradient = tangent.pull_back(problem, &v);
     let (mut moved, mut lost) = (0u64, 0u64);
@@ -82,10 +113,10 @@ fn lost_updates(
 /// The largest stable rate of the problem's own rule on the network linearised at `weights`
 /// ([`Rule::largest_stable_rate`]); none for a rule without a linear theory.
 pub fn largest_stable_rate(problem: &Problem, weights: &[f64], x: &[f64]) -> Option<f64> {
-    let rule = Rule::of(problem.method)?;
+    let rule = Rule::of(problem.method, problem.loss)?;
     let kernel = kernel(problem, &Tangent::new(problem, weights, x));
-    let top = eigen(&kernel, problem.points).values[problem.points - 1];
-    Some(rule.largest_stable_rate(problem.loss.factor(problem.points), top))
+    let top = eigen(&kernel, problem.targets()).values[problem.targets() - 1];
+    Some(rule.largest_stable_rate(problem.loss_factor(), top))
 }
 
 /// Looks at one replicate, trained with `rate`, at several steps, the first of which is its start.
@@ -101,16 +132,14 @@ pub fn look(
         return Vec::new();
     };
     let (mut first_kernel, mut first_residual) = (None, None);
-    let s = problem.loss.factor(problem.points);
     let mut length = 0.0;
     let one = |(at, here): (usize, &Snapshot)| {
         let tangent = Tangent::new(problem, &here.weights, &set.x);
-        let outputs = tangent.outputs.iter().zip(&set.y);
-        let residual: Vec<f64> = outputs.map(|(f, y)| f - y).collect();
+        let residual = pull(problem, &tangent.outputs, &set.y);
         let mut look = Observation {
             replicate,
             step: here.step,
-            loss: s * residual.iter().map(|r| r * r).sum::<f64>(),
+            loss: loss(problem, &tangent.outputs, &set.y),
             ..Observation::default()
         };
         let here = Here {
@@ -118,6 +147,7 @@ pub fn look(
             weights: &here.weights,
             tangent,
             residual,
+            y: &set.y,
             is_last: at + 1 == path.len(),
         };
         let mut spectrum: Option<Eigen> = None;
@@ -125,7 +155,7 @@ pub fn look(
             match observable {
                 Observable::Ntk => {
                     let theta = kernel(problem, &here.tangent);
-                    let e = spectrum.insert(eigen(&theta, problem.points));
+                    let e = spectrum.insert(eigen(&theta, problem.targets()));
                     let r = first_residual.get_or_insert_with(|| here.residual.clone());
                     look.start_coefficients = Some(modes(e, r));
                     let first = first_kernel.get_or_insert_with(|| theta.clone());
@@ -133,7 +163,7 @@ pub fn look(
                 }
                 Observable::Hessian => {
                     let e = spectrum.get_or_insert_with(|| {
-                        eigen(&kernel(problem, &here.tangent), problem.points)
+                        eigen(&kernel(problem, &here.tangent), problem.targets())
                     });
                     here.hessian(&mut look, e);
                 }
@@ -161,8 +191,9 @@ struct Here<'a> {
     problem: &'a Problem,
     weights: &'a [f64],
     tangent: Tangent,
-    /// r = f − y `[N]`.
+    /// [`pull`] [N, k], of squares r = f − y.
     residual: Vec<f64>,
+    y: &'a [f64],
     is_last: bool,
 }
 
@@ -185,7 +216,9 @@ impl Here<'_> {
         let shares = self.tangent.layer_shares(self.problem, &weighting);
         look.layer_shares = Some(shares).filter(|all| all.iter().all(|share| share.is_finite()));
         if has_slowest(e) {
-            let slow: Vec<f64> = e.vectors[..r.len()].iter().map(|v| v * v).collect();
+            let slow: Vec<f64> = (e.vectors[..r.len()].chunks_exact(self.problem.outputs()))
+                .map(|v| v.iter().map(|v| v * v).sum())
+                .collect();
             if self.is_last {
                 look.without = without(theta, r, &slow);
             }
@@ -196,13 +229,14 @@ impl Here<'_> {
     /// The ends of the Hessian's spectrum; the largest mode of the kernel is near its first vector.
     fn hessian(&self, look: &mut Observation, e: &Eigen) {
         let (problem, weights, r) = (self.problem, self.weights, &self.residual);
-        let top = &e.vectors[(problem.points - 1) * problem.points..];
+        let top = &e.vectors[(r.len() - 1) * r.len()..];
         let guess = self.tangent.pull_back(problem, top);
         let top = sharpness(problem, weights, &self.tangent, r, &guess);
         look.sharpness = Some(top);
         // Only a run that did not arrive is asked whether it sits at a saddle; one that never moved
         // has a single look.
-        if self.is_last && !(look.loss < problem.loss_below) {
+        let arrived = succeeds(problem, &self.tangent.outputs, self.y, look.loss);
+        if self.is_last && !arrived {
             let lowest = lowest_curvature(problem, weights, &self.tangent, r, top);
             look.lowest_curvature = Some(lowest);
         }
@@ -216,11 +250,8 @@ impl Here<'_> {
         look.dead_units = look.dead.as_ref().map(|units| units.iter().sum());
         look.saturated_units = Some(at.flat_units(problem, small).iter().sum());
         look.saturation = Some(at.flat_share(small));
-        let outputs = &at.outputs;
-        let y: Vec<f64> = (outputs.iter().zip(&self.residual))
-            .map(|(f, r)| f - r)
-            .collect();
-        let spread = spread(outputs) / spread(&y);
+        let k = problem.outputs();
+        let spread = spread(&at.outputs, k) / spread(self.y, k);
         look.output_spread = Some(spread).filter(|spread| spread.is_finite());
     }
 
@@ -235,7 +266,7 @@ impl Here<'_> {
             .zip(r)
             .map(|(row, ri)| ri * row.iter().zip(r).map(|(g, r)| g * r).sum::<f64>())
             .sum();
-        let s = problem.loss.factor(problem.points);
+        let s = problem.loss_factor();
         look.gradient_norm = Some(2.0 * s * quadratic.max(0.0).sqrt());
         let lost = lost_updates(problem, self.weights, rate, &self.tangent, r);
         look.lost_updates = Some(lost);
@@ -253,13 +284,17 @@ pub fn has_slowest(e: &Eigen) -> bool {
     }
 }
 
-/// Σ (v − v̄)².
-fn spread(v: &[f64]) -> f64 {
-    let mean = v.iter().sum::<f64>() / v.len() as f64;
-    v.iter().map(|v| (v - mean) * (v - mean)).sum()
+/// Σ (v − v̄)² of each of the columns of v [N, k], together.
+fn spread(v: &[f64], k: usize) -> f64 {
+    let of_column = |column: usize| {
+        let values = || v.iter().skip(column).step_by(k);
+        let mean = values().sum::<f64>() / (v.len() / k) as f64;
+        values().map(|v| (v - mean) * (v - mean)).sum::<f64>()
+    };
+    (0..k).map(of_column).sum()
 }
 
-/// The residual in the eigenbasis of a kernel `[N]`.
+/// The residual in the eigenbasis of a kernel [N k].
 pub fn modes(e: &Eigen, r: &[f64]) -> Vec<f64> {
     e.vectors
         .chunks_exact(r.len())

@@ -3,10 +3,10 @@
 use crate::engine::Problem;
 use crate::engine::activation::value_and_slope;
 
-/// A network linearised at its weights on N inputs: f(θ + δ) ≈ f(θ) + J δ.
+/// A network of k outputs linearised at its weights on N inputs: f(θ + δ) ≈ f(θ) + J δ.
 #[derive(Debug, Clone)]
 pub struct Tangent {
-    /// Outputs `[N]`.
+    /// Outputs [N, k].
     pub outputs: Vec<f64>,
     /// Input of every weight layer [N, fan_in].
     pub inputs: Vec<Vec<f64>>,
@@ -14,7 +14,7 @@ pub struct Tangent {
     pub z: Vec<Vec<f64>>,
     /// φ' of every hidden layer [N, fan_out].
     pub slopes: Vec<Vec<f64>>,
-    /// ∂f/∂z of every weight layer [N, fan_out].
+    /// ∂f/∂z of every weight layer [N, k, fan_out].
     pub deltas: Vec<Vec<f64>>,
 }
 
@@ -73,8 +73,9 @@ impl Tangent {
     pub fn new(problem: &Problem, weights: &[f64], x: &[f64]) -> Tangent {
         let layers = problem.sizes.len() - 1;
         let n = x.len() / problem.sizes[0];
+        let k = problem.outputs();
         let (mut inputs, mut all_z, mut slopes) = (vec![x.to_vec()], Vec::new(), Vec::new());
-        let mut outputs = Vec::new();
+        let (mut outputs, mut output_slopes) = (Vec::new(), Vec::new());
         for l in 0..layers {
             let (w, b) = layer(problem, weights, l);
             let mut z = if b.is_empty() {
@@ -84,7 +85,9 @@ impl Tangent {
             };
             times_transposed(&inputs[l], w, problem.sizes[l], &mut z);
             if l + 1 == layers {
-                outputs = z;
+                let h = problem.output.activation();
+                let both = z.iter().map(|&z| value_and_slope(h, z));
+                (outputs, output_slopes) = both.unzip();
             } else {
                 let both = z.iter().map(|&z| value_and_slope(problem.activation, z));
                 let (a, slope): (Vec<f64>, Vec<f64>) = both.unzip();
@@ -93,19 +96,28 @@ impl Tangent {
                 all_z.push(z);
             }
         }
-        let mut deltas = vec![vec![1.0; n]];
+        // Of each output of a point with the sums of all.
+        let mut last = vec![0.0; n * k * k];
+        for (at, slope) in output_slopes.iter().enumerate() {
+            last[at * k + at % k] = *slope;
+        }
+        let mut deltas = vec![last];
         for l in (1..layers).rev() {
-            let mut below = vec![0.0; n * problem.sizes[l]];
+            let width = problem.sizes[l];
+            let mut below = vec![0.0; n * k * width];
             times(
                 &deltas[layers - 1 - l],
                 layer(problem, weights, l).0,
                 problem.sizes[l],
                 &mut below,
             );
-            below
-                .iter_mut()
-                .zip(&slopes[l - 1])
-                .for_each(|(d, s)| *d *= s);
+            for (rows, slopes) in
+                (below.chunks_exact_mut(k * width)).zip(slopes[l - 1].chunks_exact(width))
+            {
+                for row in rows.chunks_exact_mut(width) {
+                    row.iter_mut().zip(slopes).for_each(|(d, s)| *d *= s);
+                }
+            }
             deltas.push(below);
         }
         deltas.reverse();
@@ -118,9 +130,10 @@ impl Tangent {
         }
     }
 
-    /// Θ = Σ over parameters of weight · ∂f_i/∂θ ∂f_j/∂θ [N, N]; one weight for each tensor.
+    /// Θ = Σ over parameters of weight · ∂f_i/∂θ ∂f_j/∂θ [N k, N k], the outputs of a point side by
+    /// side; one weight for each tensor.
     pub fn kernel(&self, problem: &Problem, of_tensor: &[f64]) -> Vec<f64> {
-        let n = self.outputs.len();
+        let (n, k) = (self.outputs.len(), problem.outputs());
         let per_layer = if problem.bias { 2 } else { 1 };
         let mut kernel = vec![0.0; n * n];
         for (l, (input, delta)) in self.inputs.iter().zip(&self.deltas).enumerate() {
@@ -134,8 +147,8 @@ impl Tangent {
             for i in 0..n {
                 for j in 0..=i {
                     let aa = dot(
-                        &input[i * fan_in..][..fan_in],
-                        &input[j * fan_in..][..fan_in],
+                        &input[i / k * fan_in..][..fan_in],
+                        &input[j / k * fan_in..][..fan_in],
                     );
                     let dd = dot(
                         &delta[i * fan_out..][..fan_out],
@@ -153,18 +166,16 @@ impl Tangent {
         kernel
     }
 
-    /// Jᵀ v for a vector v `[N]` over the points, flat.
+    /// Jᵀ v for a vector v [N, k] over the outputs, flat.
     pub fn pull_back(&self, problem: &Problem, v: &[f64]) -> Vec<f64> {
+        let k = problem.outputs();
         let mut flat = Vec::new();
         for (l, (input, delta)) in self.inputs.iter().zip(&self.deltas).enumerate() {
             let (fan_in, fan_out) = (problem.sizes[l], problem.sizes[l + 1]);
             let mut w = vec![0.0; fan_in * fan_out];
             let mut b = vec![0.0; if problem.bias { fan_out } else { 0 }];
-            for ((v, a), d) in v
-                .iter()
-                .zip(input.chunks_exact(fan_in))
-                .zip(delta.chunks_exact(fan_out))
-            {
+            for (i, (v, d)) in v.iter().zip(delta.chunks_exact(fan_out)).enumerate() {
+                let a = &input[i / k * fan_in..][..fan_in];
                 for (d, w) in d.iter().zip(w.chunks_exact_mut(fan_in)) {
                     w.iter_mut().zip(a).for_each(|(w, a)| *w += v * d * a);
                 }
@@ -203,8 +214,10 @@ impl Tangent {
         let traces = self.inputs.iter().zip(&self.deltas).enumerate();
         let traces: Vec<f64> = traces
             .map(|(l, (input, delta))| {
+                let k = problem.outputs();
                 let points = input
                     .chunks_exact(problem.sizes[l])
+                    .flat_map(|a| std::iter::repeat_n(a, k))
                     .zip(delta.chunks_exact(problem.sizes[l + 1]));
                 let bias = if problem.bias {
                     of_tensor[2 * l + 1]

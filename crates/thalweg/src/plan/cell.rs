@@ -8,7 +8,7 @@ use crate::data::{Draw, Set};
 use crate::descent::{Method, Rate, Stop};
 use crate::engine::Problem;
 use crate::inputs::Inputs;
-use crate::net::{self, Init};
+use crate::net::{self, Init, Output};
 use crate::study::{At, Mistake, Replicates, Setting};
 
 /// Raised when the meaning of a setting changes: records of another meaning are not taken for new
@@ -68,6 +68,34 @@ impl Cell {
         self.setting.data.dim
     }
 
+    /// Outputs of the network.
+    pub fn outputs(&self) -> usize {
+        self.setting.data.outputs
+    }
+
+    /// s of the loss.
+    pub fn loss_factor(&self) -> f64 {
+        let targets = self.setting.data.targets_in_all();
+        self.setting.descent.loss.factor(targets)
+    }
+
+    /// No weights that succeed have a loss above this.
+    pub fn loss_at_most(&self) -> f64 {
+        let targets = self.setting.data.targets_in_all();
+        let loss = self.setting.descent.loss;
+        self.setting.success.loss_at_most(loss, targets)
+    }
+
+    /// Whether squared residuals of linear outputs are minimised, as most theorems have it.
+    pub fn is_regression(&self) -> bool {
+        self.setting.descent.loss.is_squared() && self.setting.net.output == Output::Identity
+    }
+
+    /// Numbers in its network.
+    pub fn parameters(&self) -> usize {
+        net::parameters(&self.setting.net, self.dim(), self.outputs())
+    }
+
     /// The same setting on the draws of another seed, with the hash that a plan gives it.
     pub fn reseeded(&self, seed: u64) -> Cell {
         let mut cell = self.clone();
@@ -89,7 +117,7 @@ impl Cell {
         let (_, index) = self.setting.data.draw.indices(replicate);
         self.setting
             .net
-            .draw(self.dim(), self.setting.seed, index, file)
+            .draw((self.dim(), self.outputs()), self.setting.seed, index, file)
     }
 
     /// The training problem, as engines take it.
@@ -101,14 +129,16 @@ impl Cell {
             success,
             ..
         } = &self.setting;
-        let tensors = net::tensors(net, data.dim);
+        let tensors = net::tensors(net, data.dim, data.outputs);
+        let boundary = data.boundary(self.files.set.as_deref());
         let layer = |l: usize| descent.layer_rates.as_ref().map_or(1.0, |r| r[l]);
         Problem {
-            sizes: net::sizes(net, data.dim),
+            sizes: net::sizes(net, data.dim, data.outputs),
             rate_factors: tensors.iter().map(|t| layer(t.layer)).collect(),
-            multipliers: net.multipliers(data.dim),
+            multipliers: net.multipliers(data.dim, data.outputs),
             tensors,
             activation: net.activation,
+            output: net.output,
             bias: net.bias,
             points: data.points,
             method: descent.method,
@@ -116,7 +146,11 @@ impl Cell {
             loss: descent.loss,
             steps: descent.steps,
             run_all: descent.stop == Stop::Never,
-            loss_below: success.loss_below,
+            success: success.criterion(match descent.loss.is_squared() {
+                true => boundary.unwrap_or(0.0),
+                // The outputs of a logistic loss are logits, whatever the targets.
+                false => 0.0,
+            }),
             precision: descent.precision,
             grid: Arc::from(log_steps(descent.steps, 20)),
         }
@@ -124,7 +158,7 @@ impl Cell {
 
     /// Multiply-adds of one step: 3 N × weights, less the input layer's backward product.
     pub fn step_work(&self) -> f64 {
-        let sizes = net::sizes(&self.setting.net, self.dim());
+        let sizes = net::sizes(&self.setting.net, self.dim(), self.outputs());
         let products: Vec<usize> = sizes.windows(2).map(|p| p[0] * p[1]).collect();
         let work = 3 * products.iter().sum::<usize>() - products[0];
         (self.setting.data.points * work) as f64
@@ -193,12 +227,14 @@ pub(super) fn resolve(mut setting: Setting, inputs: &Inputs) -> Result<(Setting,
         let set = inputs.data(name)?;
         setting.data.points = set.points;
         setting.data.dim = set.dim();
+        setting.data.outputs = set.outputs();
         setting.data.draw = Draw::Once;
+        setting.check_classes(Some(&set))?;
         files.set = Some(set);
         setting.check_size()?;
     }
     if let Init::File(name) = &setting.net.init {
-        let tensors = net::tensors(&setting.net, setting.data.dim);
+        let tensors = net::tensors(&setting.net, setting.data.dim, setting.data.outputs);
         files.weights = Some(Arc::new(inputs.weights(name, &tensors)?));
     }
     Ok((setting, files))

@@ -7,7 +7,7 @@ use super::check::{Mistake, mistake};
 use super::net::{self, Activation, Init, Net, WIDEST};
 pub use super::points::{Nearest, Pair};
 use crate::engine::activation::value_and_slope;
-use crate::seed::{Purpose, stream};
+use crate::seed::{Purpose, Stream, stream};
 
 /// Where training sets come from; the `[data]` table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -17,6 +17,10 @@ pub struct Data {
     pub points: usize,
     /// d, the dimension of the inputs.
     pub dim: usize,
+    /// k, the number of outputs of the network and of targets of a point; that of a file is as many
+    /// as it has.
+    #[serde(skip_serializing_if = "is_one")]
+    pub outputs: usize,
     /// The law of the inputs.
     pub inputs: InputLaw,
     /// How near the inputs may be to each other.
@@ -38,6 +42,7 @@ impl Default for Data {
         Data {
             points: 20,
             dim: 15,
+            outputs: 1,
             inputs: InputLaw::Gaussian,
             nearest: Nearest::AsDrawn,
             targets: Targets::Gaussian,
@@ -65,7 +70,12 @@ pub enum InputLaw {
     Circle,
 }
 
-/// The law of the targets y `[N]`.
+/// Whether there is one output, of which nothing is written.
+fn is_one(outputs: &usize) -> bool {
+    *outputs == 1
+}
+
+/// The law of the targets y [N, k].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Targets {
@@ -152,6 +162,9 @@ impl Draw {
 /// The largest number of training points, and of input dimensions.
 const MOST: usize = 100_000;
 
+/// The largest number of outputs, and of targets: the tangent kernel is [N k, N k].
+const MOST_OUTPUTS: usize = 1000;
+
 /// The highest degree of a Chebyshev polynomial.
 const HIGHEST: u32 = 100_000;
 
@@ -222,7 +235,45 @@ impl Data {
             let message = format!("input dimension {}: between 1 and {MOST}", self.dim);
             return mistake(&key("dim"), message, "");
         }
+        if !(1..=MOST_OUTPUTS).contains(&self.outputs) {
+            let message = format!("{} outputs: between 1 and {MOST_OUTPUTS}", self.outputs);
+            return mistake(&key("outputs"), message, "");
+        }
+        let targets = self.targets_in_all();
+        if targets > MOST {
+            let (n, k) = (self.points, self.outputs);
+            let message =
+                format!("{n} points with {k} outputs are {targets} targets, above {MOST}");
+            return mistake(&key("outputs"), message, "fewer points, or fewer outputs");
+        }
         Ok(())
+    }
+
+    /// N k.
+    pub fn targets_in_all(&self) -> usize {
+        self.points.saturating_mul(self.outputs)
+    }
+
+    /// What lies between the two classes of the targets: 0 for −1 and 1, ½ for 0 and 1. None for
+    /// targets that are no classes; `file` holds those of [`Data::file`].
+    pub fn boundary(&self, file: Option<&Set>) -> Option<f64> {
+        let Some(set) = file else {
+            return match &self.targets {
+                Targets::Signs([from, to]) if *from >= 1.0 && *to <= 1.0 => Some(0.0),
+                Targets::Signs(_)
+                | Targets::Gaussian
+                | Targets::Teacher { .. }
+                | Targets::Polynomial(_)
+                | Targets::Chebyshev(_)
+                | Targets::Cosine(_) => None,
+            };
+        };
+        let all = |low: f64| set.y.iter().all(|y| same(*y, low) || same(*y, 1.0));
+        if all(-1.0) {
+            Some(0.0)
+        } else {
+            all(0.0).then_some(0.5)
+        }
     }
 
     fn check_inputs(&self) -> Result<(), Mistake> {
@@ -256,6 +307,21 @@ impl Data {
 
     fn check_targets(&self) -> Result<(), Mistake> {
         let wrong = |message: String, hint: &str| mistake("data.targets", message, hint);
+        let of_inputs = match &self.targets {
+            Targets::Gaussian | Targets::Signs(_) | Targets::Teacher { .. } => false,
+            Targets::Polynomial(_) | Targets::Chebyshev(_) | Targets::Cosine(_) => true,
+        };
+        if of_inputs && self.outputs > 1 && self.file.is_none() {
+            return mistake(
+                "data.outputs",
+                format!(
+                    "the targets are one function, and there are {} outputs",
+                    self.outputs
+                ),
+                "`targets = \"gaussian\"`, `{ signs = … }` or `{ teacher = … }` have several, and \
+                 a file as many as it holds",
+            );
+        }
         match &self.targets {
             Targets::Teacher { hidden, .. } if hidden.contains(&0) => {
                 wrong("a teacher's layer needs at least one unit".into(), "")
@@ -298,26 +364,35 @@ impl Data {
         Set { points, x, y }
     }
 
-    /// The targets `[N]` of training set `index`, whose inputs are `x` [N, d].
+    /// The targets [N, k] of training set `index`, whose inputs are `x` [N, d].
     fn targets_of(&self, seed: u64, index: u64, x: &[f64]) -> Vec<f64> {
-        let (n, d) = (self.points, self.dim);
-        match &self.targets {
-            Targets::Gaussian => {
-                let mut random = stream(seed, index, Purpose::Data, 0);
-                (0..n).map(|_| random.normal()).collect()
+        let (n, d, k) = (self.points, self.dim, self.outputs);
+        // A stream for each output: fewer of them are the first of more.
+        let columns = |draw: &dyn Fn(&mut Stream) -> f64| -> Vec<f64> {
+            let mut y = vec![0.0; n * k];
+            for output in 0..k {
+                let part = if output == 0 {
+                    0
+                } else {
+                    (2 << 32) + output as u64
+                };
+                let mut random = stream(seed, index, Purpose::Data, part);
+                let column = y.iter_mut().skip(output).step_by(k);
+                column.for_each(|y| *y = draw(&mut random));
             }
+            y
+        };
+        match &self.targets {
+            Targets::Gaussian => columns(&|random| random.normal()),
             Targets::Signs([from, to]) => {
                 // The sign is the half in which a uniform number lies, the size its place there.
-                let mut random = stream(seed, index, Purpose::Data, 0);
-                (0..n)
-                    .map(|_| {
-                        let u = 2.0 * random.uniform() - 1.0;
-                        (from + (to - from) * u.abs()).copysign(u)
-                    })
-                    .collect()
+                columns(&|random| {
+                    let u = 2.0 * random.uniform() - 1.0;
+                    (from + (to - from) * u.abs()).copysign(u)
+                })
             }
             Targets::Teacher { hidden, activation } => {
-                teacher(hidden, *activation, d, seed, index, x)
+                teacher(hidden, *activation, (d, k), (seed, index), x)
             }
             Targets::Polynomial(c) => x
                 .chunks_exact(d)
@@ -342,6 +417,11 @@ impl Data {
     }
 }
 
+/// Whether two numbers are equal; 0 and −0 are.
+fn same(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 0.0
+}
+
 /// T_k(t) by its recursion, right for |t| > 1 too.
 fn chebyshev(k: u32, t: f64) -> f64 {
     let (mut before, mut now) = (1.0, t);
@@ -354,13 +434,12 @@ fn chebyshev(k: u32, t: f64) -> f64 {
     now
 }
 
-/// The outputs `[N]` of a random network on inputs x [N, d].
+/// The outputs [N, k] of a random network on inputs x [N, d].
 fn teacher(
     hidden: &[usize],
     act: Activation,
-    d: usize,
-    seed: u64,
-    index: u64,
+    (d, k): (usize, usize),
+    (seed, index): (u64, u64),
     x: &[f64],
 ) -> Vec<f64> {
     let net = Net {
@@ -368,13 +447,13 @@ fn teacher(
         init: Init::LecunNormal,
         ..Net::default()
     };
-    let tensors = net::tensors(&net, d);
+    let tensors = net::tensors(&net, d, k);
     let draws: Vec<Vec<f64>> = tensors
         .iter()
         .enumerate()
         .map(|(i, tensor)| {
             let mut random = stream(seed, index, Purpose::Data, (1 << 32) + i as u64);
-            let fan_in = net::sizes(&net, d)[tensor.layer] as f64;
+            let fan_in = net::sizes(&net, d, k)[tensor.layer] as f64;
             let std = if tensor.is_bias {
                 0.1
             } else {
@@ -384,7 +463,7 @@ fn teacher(
         })
         .collect();
     x.chunks_exact(d)
-        .map(|row| {
+        .flat_map(|row| {
             let mut a = row.to_vec();
             for (layer, pair) in draws.chunks_exact(2).enumerate() {
                 let last = 2 * (layer + 1) == draws.len();
@@ -397,7 +476,7 @@ fn teacher(
                     })
                     .collect();
             }
-            a[0]
+            a
         })
         .collect()
 }

@@ -280,6 +280,17 @@ impl Descent {
         }
         self.schedule.check(self.steps)?;
         check_method(self.method)?;
+        if !self.loss.is_squared() && matches!(self.rate, Rate::OfLimit(_)) {
+            return mistake(
+                "descent.rate",
+                format!(
+                    "`of_limit` is a share of the largest stable rate of a squared loss, and \
+                     `{}` is none",
+                    self.loss.name()
+                ),
+                "a rate of its own, as `rate = 0.1`",
+            );
+        }
         check_limit(self.method, self.rate)
     }
 }

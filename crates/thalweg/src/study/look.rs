@@ -4,13 +4,23 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::{Mistake, mistake, positive};
+use super::descent::Loss;
+
+pub use thalweg_engine::Criterion;
 
 /// What counts as success; the `[success]` table.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Success {
-    /// ε: a replicate succeeds if its loss gets below.
+    /// ε: a replicate succeeds if its loss gets below, unless another criterion is given.
     pub loss_below: f64,
+    /// Instead of the loss: every |f(x) − y| of the training set must get below this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_below: Option<f64>,
+    /// Instead of the loss: at least this share of the training points must be on the side of their
+    /// target, for targets of −1 and 1 or of 0 and 1; 1 is all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<f64>,
     /// The share of replicates that must.
     pub share: f64,
 }
@@ -19,6 +29,8 @@ impl Default for Success {
     fn default() -> Self {
         Success {
             loss_below: 1e-8,
+            error_below: None,
+            accuracy: None,
             share: 0.8,
         }
     }
@@ -132,6 +144,33 @@ pub enum Weights {
 }
 
 impl Success {
+    /// ε, where success is judged by the loss.
+    pub fn by_loss(&self) -> Option<f64> {
+        let other = self.error_below.is_some() || self.accuracy.is_some();
+        (!other).then_some(self.loss_below)
+    }
+
+    /// Weights that succeed have no loss above this, in a squared loss s Σ r² of so many targets;
+    /// infinite where success says nothing of the loss.
+    pub fn loss_at_most(&self, loss: Loss, targets: usize) -> f64 {
+        match (self.error_below, self.accuracy) {
+            (None, None) => self.loss_below,
+            (Some(error), _) => loss.factor(targets) * targets as f64 * error * error,
+            (None, Some(_)) => f64::INFINITY,
+        }
+    }
+
+    /// As engines take it; `boundary` lies between the classes of the targets.
+    pub fn criterion(&self, boundary: f64) -> Criterion {
+        match (self.error_below, self.accuracy) {
+            (None, None) => Criterion::Loss {
+                below: self.loss_below,
+            },
+            (Some(below), _) => Criterion::Error { below },
+            (None, Some(least)) => Criterion::Accuracy { least, boundary },
+        }
+    }
+
     /// Everything that types cannot say.
     ///
     /// # Errors
@@ -141,6 +180,28 @@ impl Success {
         if !positive(self.loss_below) {
             let message = format!("{} must be positive", self.loss_below);
             return mistake("success.loss_below", message, "");
+        }
+        if let (Some(_), Some(_)) = (self.error_below, self.accuracy) {
+            return mistake(
+                "success.accuracy",
+                "`error_below` and `accuracy` are two criteria of success".into(),
+                "keep one of them",
+            );
+        }
+        if let Some(error) = self.error_below
+            && !positive(error)
+        {
+            let message = format!("{error} must be positive and finite");
+            return mistake("success.error_below", message, "0.05 is customary");
+        }
+        if let Some(accuracy) = self.accuracy
+            && !(accuracy > 0.0 && accuracy <= 1.0)
+        {
+            return mistake(
+                "success.accuracy",
+                format!("the accuracy {accuracy} is not above 0 and at most 1"),
+                "1.0 asks for all training points, 0.9 for nine in ten",
+            );
         }
         if !(self.share > 0.0 && self.share < 1.0) {
             return mistake(

@@ -22,7 +22,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub use builtin::BUILT_IN;
 pub use check::Mistake;
 pub use compare::{Compare, Value};
-pub use look::{At, Keep, Look, Losses, Observable, Success, Weights};
+pub use look::{At, Criterion, Keep, Look, Losses, Observable, Success, Weights};
 pub use names::key_meant;
 pub use reader::Source;
 pub(crate) use reader::hint_for;
@@ -31,9 +31,9 @@ pub use space::{Cost, Space};
 
 use check::mistake;
 use claim::Claim;
-use data::{Data, Draw};
+use data::{Data, Draw, Set};
 use descent::{Descent, Method, Precision};
-use net::Net;
+use net::{Net, Output};
 
 /// A study: one setting, what is compared with it, and what others found.
 ///
@@ -213,6 +213,24 @@ impl Setting {
         self.descent.check(self.net.hidden.len() + 1)?;
         self.success.check()?;
         self.look.check()?;
+        let (loss, output) = (self.descent.loss, self.net.output);
+        if !loss.is_squared() && output != Output::Identity {
+            return mistake(
+                "net.output",
+                format!("the loss `{}` is of a linear output", loss.name()),
+                "leave `net.output` out: the logistic loss has the sigmoid in it",
+            );
+        }
+        if !loss.is_squared() && self.success.error_below.is_some() {
+            return mistake(
+                "success.error_below",
+                format!(
+                    "outputs trained with `{}` are not near their targets",
+                    loss.name()
+                ),
+                "`loss_below`, or `accuracy = 1.0`",
+            );
+        }
         if self.descent.precision == Precision::F32 && self.success.loss_below < F32_LEAST {
             return mistake(
                 "success.loss_below",
@@ -230,6 +248,30 @@ impl Setting {
         }
     }
 
+    /// That there are two classes where the loss or success is of classes; `file` holds the
+    /// training set of [`Data::file`].
+    ///
+    /// # Errors
+    ///
+    /// A [`Mistake`] otherwise.
+    pub fn check_classes(&self, file: Option<&Set>) -> Result<(), Mistake> {
+        if self.data.boundary(file).is_some() {
+            return Ok(());
+        }
+        let hint = "`data.targets = { signs = [1, 1] }`, or a file with targets −1 and 1, or 0 and \
+                    1";
+        if !self.descent.loss.is_squared() {
+            let name = self.descent.loss.name();
+            let message = format!("the loss `{name}` is of two classes, and the targets are not");
+            return mistake("descent.loss", message, hint);
+        }
+        if self.success.accuracy.is_some() {
+            let message = "an accuracy is of two classes, and the targets are not".into();
+            return mistake("success.accuracy", message, hint);
+        }
+        Ok(())
+    }
+
     /// What depends on the size of the training set, which that of a file has once it is read.
     ///
     /// # Errors
@@ -238,6 +280,9 @@ impl Setting {
     pub fn check_size(&self) -> Result<(), Mistake> {
         self.data.check_size()?;
         self.data.check_apart(self.seed)?;
+        if self.data.file.is_none() {
+            self.check_classes(None)?;
+        }
         let points = self.data.points;
         match self.descent.method {
             Method::Sgd { batch } if batch > points => mistake(

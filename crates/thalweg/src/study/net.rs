@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use super::check::{Mistake, mistake, positive};
 use crate::seed::{Purpose, normal_quantile, stream};
 
-pub use thalweg_engine::{Activation, Tensor};
+pub use thalweg_engine::{Activation, Output, Tensor};
 
-/// A fully connected network with one output; the `[net]` table.
+/// A fully connected network; the `[net]` table.
 ///
-/// Hidden layers apply the activation, the output layer is linear. Weights are counted as PyTorch's
+/// Hidden layers apply the activation, the output layer is linear unless [`Net::output`] says
+/// otherwise. Weights are counted as PyTorch's
 /// `nn.Sequential(Linear, Activation, Linear, …)` does: layer l is module `2 l`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -19,6 +20,9 @@ pub struct Net {
     pub hidden: Vec<usize>,
     /// Activation of every hidden layer.
     pub activation: Activation,
+    /// What the output layer makes of its sums.
+    #[serde(skip_serializing_if = "is_linear")]
+    pub output: Output,
     /// Whether layers have trainable biases.
     pub bias: bool,
     /// How weights enter the network.
@@ -36,6 +40,7 @@ impl Default for Net {
         Net {
             hidden: vec![16, 16],
             activation: Activation::Tanh,
+            output: Output::Identity,
             bias: true,
             parameterization: Parameterization::Standard,
             init: Init::Pytorch,
@@ -43,6 +48,11 @@ impl Default for Net {
             gains: None,
         }
     }
+}
+
+/// Whether the output layer is linear, of which nothing is written.
+fn is_linear(output: &Output) -> bool {
+    *output == Output::Identity
 }
 
 /// How weights enter the network.
@@ -117,18 +127,18 @@ impl Parameterization {
 }
 
 /// Units of every layer from inputs to output.
-pub fn sizes(net: &Net, dim: usize) -> Vec<usize> {
+pub fn sizes(net: &Net, dim: usize, outputs: usize) -> Vec<usize> {
     std::iter::once(dim)
         .chain(net.hidden.iter().copied())
-        .chain([1])
+        .chain([outputs])
         .collect()
 }
 
 /// The tensors of the flat parameters, in the order of PyTorch's `state_dict`.
-pub fn tensors(net: &Net, dim: usize) -> Vec<Tensor> {
+pub fn tensors(net: &Net, dim: usize, outputs: usize) -> Vec<Tensor> {
     let mut start = 0;
     let mut all = Vec::new();
-    for (layer, pair) in sizes(net, dim).windows(2).enumerate() {
+    for (layer, pair) in sizes(net, dim, outputs).windows(2).enumerate() {
         let mut push = |kind: &str, shape: Vec<usize>, is_bias| {
             let tensor = Tensor {
                 name: format!("{}.{kind}", 2 * layer),
@@ -149,8 +159,10 @@ pub fn tensors(net: &Net, dim: usize) -> Vec<Tensor> {
 }
 
 /// Number of parameters.
-pub fn parameters(net: &Net, dim: usize) -> usize {
-    tensors(net, dim).last().map_or(0, |t| t.start + t.len())
+pub fn parameters(net: &Net, dim: usize, outputs: usize) -> usize {
+    tensors(net, dim, outputs)
+        .last()
+        .map_or(0, |t| t.start + t.len())
 }
 
 impl Net {
@@ -246,12 +258,18 @@ impl Net {
 
     /// The initial weights of replicate `index` as flat parameters, in the *effective* form
     /// z = W a + b whatever the parameterization. `file` holds the weights of [`Init::File`].
-    pub fn draw(&self, dim: usize, seed: u64, index: u64, file: Option<&[f64]>) -> Vec<f64> {
-        let mut all = Vec::with_capacity(parameters(self, dim));
-        for tensor in tensors(self, dim) {
+    pub fn draw(
+        &self,
+        (dim, outputs): (usize, usize),
+        seed: u64,
+        index: u64,
+        file: Option<&[f64]>,
+    ) -> Vec<f64> {
+        let mut all = Vec::with_capacity(parameters(self, dim, outputs));
+        for tensor in tensors(self, dim, outputs) {
             let part = 2 * tensor.layer as u64 + u64::from(tensor.is_bias);
             let mut random = stream(seed, index, Purpose::Init, part);
-            let fan_in = sizes(self, dim)[tensor.layer] as f64;
+            let fan_in = sizes(self, dim, outputs)[tensor.layer] as f64;
             let fan_out = tensor.shape[0] as f64;
             let n = tensor.len();
             // One uniform number an entry, whatever the law: laws of one shape are paired.
@@ -295,9 +313,9 @@ impl Net {
 
     /// For each tensor the factor m with which its trainable numbers enter the network: effective
     /// weight = m · trainable weight. 1 in the standard parameterization.
-    pub fn multipliers(&self, dim: usize) -> Vec<f64> {
-        let sizes = sizes(self, dim);
-        tensors(self, dim)
+    pub fn multipliers(&self, dim: usize, outputs: usize) -> Vec<f64> {
+        let sizes = sizes(self, dim, outputs);
+        tensors(self, dim, outputs)
             .iter()
             .map(|tensor| {
                 let fan_in = sizes[tensor.layer] as f64;
@@ -373,8 +391,8 @@ mod tests {
                 init: Init::Orthogonal,
                 ..Net::default()
             };
-            let w = net.draw(7, 1, 0, None);
-            for t in tensors(&net, 7).iter().filter(|t| !t.is_bias) {
+            let w = net.draw((7, 1), 1, 0, None);
+            for t in tensors(&net, 7, 1).iter().filter(|t| !t.is_bias) {
                 let (rows, cols, w) = (t.shape[0], t.shape[1], &w[t.range()]);
                 for i in 0..rows.min(cols) {
                     for j in 0..rows.min(cols) {
@@ -411,13 +429,13 @@ mod tests {
                 parameterization: Parameterization::Ntk,
                 ..Net::default()
             };
-            let w = &ntk.draw(200, 3, 1, None)[..40_000];
+            let w = &ntk.draw((200, 1), 3, 1, None)[..40_000];
             let measured = w.iter().map(|w| w * w).sum::<f64>() / 40_000.0;
             assert!(
                 (measured / variance - 1.0).abs() < 5.0 * (2.0f64 / 40_000.0).sqrt(),
                 "{init:?}"
             );
-            let multiplier = ntk.multipliers(200)[0];
+            let multiplier = ntk.multipliers(200, 1)[0];
             assert!(
                 (multiplier * multiplier / variance - 1.0).abs() < 1e-12,
                 "{init:?}"

@@ -21,7 +21,8 @@ use crate::seed::{Purpose, stream};
 use crate::stats::{Interval, quantile_of, wilson};
 use crate::threads;
 
-/// The part of the stream of initial weights that f₀ is drawn from: no tensor has this number.
+/// The part of the stream of initial weights that f₀ of the first output is drawn from, those of
+/// the others before it: no tensor has these numbers.
 const OUTPUTS: u64 = u64::MAX;
 
 /// One training set.
@@ -29,7 +30,7 @@ const OUTPUTS: u64 = u64::MAX;
 pub struct Expected {
     /// The number of the replicate whose training set it is.
     pub replicate: u64,
-    /// Eigenvalues of Θ, increasing `[N]`.
+    /// Eigenvalues of Θ of all outputs, increasing [N k].
     pub eigenvalues: Vec<f64>,
     /// η.
     pub rate: f64,
@@ -159,13 +160,16 @@ impl Outlook {
 ///
 /// # Errors
 ///
-/// [`Error::NoTheory`] if the cell has no such network (weights from a file) or no linear theory
-/// (Adam, mini-batches), or if a kernel of its inputs is beyond the range of f64.
+/// [`Error::NoTheory`] if the cell has no such network (weights from a file), no linear theory
+/// (Adam, mini-batches, the logistic loss) or another success than a loss, or if a kernel of its
+/// inputs is beyond the range of f64.
 pub fn expect(cell: &Cell, sets: u64, threads: usize) -> Result<Vec<Expected>, Error> {
     let setting = &cell.setting;
     let rates = setting.descent.layer_rates.as_deref();
-    let wide = Wide::new(&setting.net, cell.dim(), rates)?;
-    let rule = Rule::of(setting.descent.method).ok_or(NoTheory::NoLinearRule)?;
+    let wide = Wide::new(&setting.net, cell.dim(), cell.outputs(), rates)?;
+    let (method, loss) = (setting.descent.method, setting.descent.loss);
+    let rule = Rule::of(method, loss).ok_or(NoTheory::NoLinearRule)?;
+    let below = setting.success.by_loss().ok_or(NoTheory::NotByLoss)?;
     // One training set for all needs one kernel.
     let once = setting.data.draw == Draw::Once;
     let shared = once.then(|| spectra(&wide, &cell.set(0), cell.dim()));
@@ -176,7 +180,7 @@ pub fn expect(cell: &Cell, sets: u64, threads: usize) -> Result<Vec<Expected>, E
             Some(spectra) => spectra,
             None => &spectra(&wide, &set, cell.dim())?,
         };
-        Ok(descend(cell, rule, replicate, &set, spectra))
+        Ok(descend(cell, (rule, below), replicate, &set, spectra))
     };
     threads::map(threads, sets as usize, |replicate| one(replicate as u64))
         .into_iter()
@@ -202,30 +206,44 @@ fn spectra(wide: &Wide, set: &Set, dim: usize) -> Result<Spectra, Error> {
     })
 }
 
-fn descend(cell: &Cell, rule: Rule, replicate: u64, set: &Set, spectra: &Spectra) -> Expected {
+fn descend(
+    cell: &Cell,
+    (rule, below): (Rule, f64),
+    replicate: u64,
+    set: &Set,
+    spectra: &Spectra,
+) -> Expected {
     let Spectra {
         theta,
         process,
         first_layer,
     } = spectra;
     let descent = &cell.setting.descent;
-    let n = set.y.len();
-    // f₀ = Σ √λ_k z_k v_k.
-    let mut random = stream(cell.setting.seed, replicate, Purpose::Init, OUTPUTS);
-    let mut residual: Vec<f64> = set.y.iter().map(|y| -y).collect();
-    for (value, vector) in process.values.iter().zip(process.vectors.chunks_exact(n)) {
-        let z = value.max(0.0).sqrt() * random.normal();
-        residual
-            .iter_mut()
-            .zip(vector)
-            .for_each(|(r, v)| *r += z * v);
+    let (n, k) = (set.points, set.outputs());
+    // Outputs are independent, and each mode of Θ is one of every output.
+    let mut coefficients = vec![0.0; n * k];
+    let mut initial = 0.0;
+    for output in 0..k {
+        // f₀ = Σ √λ_k z_k v_k.
+        let part = OUTPUTS - output as u64;
+        let mut random = stream(cell.setting.seed, replicate, Purpose::Init, part);
+        let mut residual: Vec<f64> = set.y.iter().skip(output).step_by(k).map(|y| -y).collect();
+        for (value, vector) in process.values.iter().zip(process.vectors.chunks_exact(n)) {
+            let z = value.max(0.0).sqrt() * random.normal();
+            residual
+                .iter_mut()
+                .zip(vector)
+                .for_each(|(r, v)| *r += z * v);
+        }
+        for (mode, vector) in theta.vectors.chunks_exact(n).enumerate() {
+            let c = vector.iter().zip(&residual).map(|(v, r)| v * r).sum();
+            coefficients[mode * k + output] = c;
+        }
+        initial += residual.iter().map(|r| r * r).sum::<f64>();
     }
-    let coefficients: Vec<f64> = theta
-        .vectors
-        .chunks_exact(n)
-        .map(|v| v.iter().zip(&residual).map(|(v, r)| v * r).sum())
-        .collect();
-    let loss_factor = descent.loss.factor(n);
+    let repeated = theta.values.iter().flat_map(|l| std::iter::repeat_n(*l, k));
+    let eigenvalues: Vec<f64> = repeated.collect();
+    let loss_factor = cell.loss_factor();
     let largest = theta.values.last().copied().unwrap_or(f64::NAN);
     let rate = match descent.rate {
         Rate::Absolute(rate) => rate,
@@ -236,18 +254,18 @@ fn descend(cell: &Cell, rule: Rule, replicate: u64, set: &Set, spectra: &Spectra
         loss_factor,
         rate,
         schedule: descent.schedule.milestones(descent.steps),
-        eigenvalues: &theta.values,
+        eigenvalues: &eigenvalues,
         coefficients: &coefficients,
     };
-    let end = linear.steps_below(cell.setting.success.loss_below);
+    let end = linear.steps_below(below);
     Expected {
         replicate,
         rate,
         over_limit: rate / linear.largest_stable_rate(),
-        initial_loss: loss_factor * residual.iter().map(|r| r * r).sum::<f64>(),
+        initial_loss: loss_factor * initial,
         steps: end.as_number(),
         end,
         first_layer: *first_layer,
-        eigenvalues: theta.values.clone(),
+        eigenvalues,
     }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::memory::{FAR, Mode, first_below};
 use super::stages;
-use crate::descent::{Method, Milestone};
+use crate::descent::{Loss, Method, Milestone};
 use crate::stats::short;
 
 /// A rule whose linearised dynamics are known.
@@ -26,9 +26,12 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// The rule of a method; none for Adam and mini-batches, whose steps are not linear in the
-    /// residual.
-    pub fn of(method: Method) -> Option<Rule> {
+    /// The rule of a method; none for Adam, mini-batches and losses other than squares, of which
+    /// steps are not linear in the residual.
+    pub fn of(method: Method, loss: Loss) -> Option<Rule> {
+        if !loss.is_squared() {
+            return None;
+        }
         match method {
             Method::Gd => Some(Rule::Descent),
             Method::Momentum { beta } => Some(Rule::Momentum(beta)),

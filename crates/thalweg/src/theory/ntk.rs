@@ -16,7 +16,7 @@ use super::dual::{Kind, closed, kind, piecewise};
 use super::first::{FirstLayer, Hidden, Law, Laws, first_layer};
 use super::hermite::Expansion;
 use crate::error::{Error, NoTheory};
-use crate::net::{Activation, BiasInit, Init, Net, Parameterization, sizes};
+use crate::net::{Activation, BiasInit, Init, Net, Output, Parameterization, sizes};
 
 /// What an infinitely wide network keeps of one weight layer.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
@@ -70,7 +70,8 @@ struct Pair {
 
 impl Wide {
     /// The infinitely wide network whose layers start and train as those of `net` do; `layer_rates`
-    /// are the factors of `descent.layer_rates`.
+    /// are the factors of `descent.layer_rates`. Several outputs are independent, each with these
+    /// kernels: of all of them they are Θ ⊗ 1 and K ⊗ 1.
     ///
     /// Beyond the first layer a law of the initial weights enters by its variance alone: fan_in
     /// Var W is 1/3 for
@@ -82,9 +83,17 @@ impl Wide {
     /// # Errors
     ///
     /// [`NoTheory::GivenWeights`] if the weights come from a file or are constant: one network has
-    /// no law.
-    pub fn new(net: &Net, dim: usize, layer_rates: Option<&[f64]>) -> Result<Wide, Error> {
-        let sizes = sizes(net, dim);
+    /// no law. [`NoTheory::NonlinearOutput`] if the outputs go through a function.
+    pub fn new(
+        net: &Net,
+        dim: usize,
+        outputs: usize,
+        layer_rates: Option<&[f64]>,
+    ) -> Result<Wide, Error> {
+        if net.output != Output::Identity {
+            return Err(NoTheory::NonlinearOutput.into());
+        }
+        let sizes = sizes(net, dim, outputs);
         let mut layers = Vec::new();
         for (l, pair) in sizes.windows(2).enumerate() {
             let (fan_in, fan_out) = (pair[0] as f64, pair[1] as f64);
@@ -136,7 +145,7 @@ impl Wide {
     /// use thalweg::theory::spectrum::Spectrum;
     ///
     /// let net = Net { init: Init::LecunNormal, bias: false, ..Net::default() };
-    /// let wide = Wide::new(&net, 2, None)?;
+    /// let wide = Wide::new(&net, 2, 1, None)?;
     /// // Three points on the plane; two of them are near.
     /// let near = wide.kernels(&[1.0, 0.0, 1.0, 0.1, -1.0, 1.0], 2);
     /// let apart = wide.kernels(&[1.0, 0.0, 0.0, 1.0, -1.0, 1.0], 2);

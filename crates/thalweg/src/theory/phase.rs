@@ -68,7 +68,7 @@ impl PhaseMap {
     ///     let init = Init::Normal { variance };
     ///     let net = Net { init, activation: Activation::Tanh, bias: false, ..Net::default() };
     ///     let window = Window { weight_variance: None, bias_variance: None, points: 0 };
-    ///     let map = PhaseMap::new(&Wide::new(&net, 3, None)?, &[1.0, -1.0, 0.5], window, 1)?;
+    ///     let map = PhaseMap::new(&Wide::new(&net, 3, 1, None)?, &[1.0, -1.0, 0.5], window, 1)?;
     ///     Ok::<Phase, thalweg::Error>(map.layers[0].mean_field.phase)
     /// };
     /// // Without biases, tanh is at the edge of chaos for fan_in Var W = 1.

@@ -15,9 +15,11 @@ const ARROWS: [(&str, &[&str]); 20] = [
         "study",
         &[
             "engine::Activation",
+            "engine::Criterion",
             "engine::Loss",
             "engine::Method",
             "engine::Milestone",
+            "engine::Output",
             "engine::Precision",
             "engine::Tensor",
         ],

@@ -477,7 +477,7 @@ fn a_race_finds_what_trying_everything_finds_with_less_work() {
         cell.setting.look.replicates = 0;
         let record =
             thalweg::lab::train(&cell, &Cpu::detect(), 2, &crate::control()).expect("not stopped");
-        let parameters = thalweg::net::parameters(&cell.setting.net, 6) as f64;
+        let parameters = thalweg::net::parameters(&cell.setting.net, 6, 1) as f64;
         let cost = |h: &Option<u64>| parameters * h.unwrap_or(cell.setting.descent.steps) as f64;
         let costs: Vec<f64> = record.hits().iter().map(cost).collect();
         (record.successes(), median(&costs))
@@ -507,7 +507,7 @@ fn a_race_finds_what_trying_everything_finds_with_less_work() {
             Fate::TooSeldom => {
                 seldom += 1;
                 let share = loser.successes as f64 / loser.replicates as f64;
-                assert!(share < choice.share && !loser.causes.is_empty());
+                assert!(share < choice.success.share && !loser.causes.is_empty());
             }
             Fate::Costlier {
                 cheaper_here,

@@ -13,7 +13,7 @@ use crate::plan;
 use Activation::*;
 
 fn wide(net: &Net, dim: usize) -> Wide {
-    Wide::new(net, dim, None).expect("it has a law")
+    Wide::new(net, dim, 1, None).expect("it has a law")
 }
 
 fn smallest(kernels: &Kernels) -> f64 {
@@ -127,7 +127,7 @@ fn finite_networks_have_the_kernel_of_their_own_law() {
             .remove(0);
             let (problem, set) = (cell.problem(), cell.set(0));
             let layer_rates = cell.setting.descent.layer_rates.as_deref();
-            let law = Wide::new(&cell.setting.net, dim, layer_rates).expect("a law");
+            let law = Wide::new(&cell.setting.net, dim, 1, layer_rates).expect("a law");
             let own = law.kernels(&set.x, dim);
             let normal = Wide {
                 first: Laws::NORMAL,
@@ -312,6 +312,7 @@ fn weight_std_is_that_of_neural_tangents() {
         init,
         gains,
         bias_init: None,
+        ..Net::default()
     };
     let k = wide(&net(Init::WeightStd(all.clone()), None), d).kernels(&x, d);
     let dot = |i: usize, j: usize| (0..d).map(|l| x[i * d + l] * x[j * d + l]).sum::<f64>();

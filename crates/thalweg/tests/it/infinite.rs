@@ -29,6 +29,7 @@ fn ntk(activation: Activation, depth: usize, sw2: f64, sb2: f64) -> Net {
         init: Init::Normal { variance: sw2 },
         bias_init: Some(BiasInit::Normal { std: sb2.sqrt() }),
         gains: None,
+        ..Net::default()
     }
 }
 
@@ -68,9 +69,9 @@ fn theory_and_engines_scale_every_law_alike() {
                         gains: Some(vec![1.0, 3.0, 1.0]),
                         ..Net::default()
                     };
-                    let of = Wide::new(&net, 4, Some(&rates)).expect("it has a law");
-                    let tensors = thalweg::net::tensors(&net, 4);
-                    for (tensor, m) in tensors.iter().zip(net.multipliers(4)) {
+                    let of = Wide::new(&net, 4, 1, Some(&rates)).expect("it has a law");
+                    let tensors = thalweg::net::tensors(&net, 4, 1);
+                    for (tensor, m) in tensors.iter().zip(net.multipliers(4, 1)) {
                         let layer = of.layers[tensor.layer];
                         let engine = rates[tensor.layer] * m * m;
                         let (theory, engine) = if tensor.is_bias {
@@ -92,7 +93,7 @@ fn theory_and_engines_scale_every_law_alike() {
 }
 
 fn wide(net: &Net, dim: usize) -> Wide {
-    Wide::new(net, dim, None).expect("it has a law")
+    Wide::new(net, dim, 1, None).expect("it has a law")
 }
 
 fn near(a: f64, b: f64, tolerance: f64, what: &str) {
@@ -654,6 +655,7 @@ fn the_standard_parameterization_keeps_its_widths() {
             init: Init::Normal { variance: 1.5 },
             bias_init: None,
             gains: None,
+            ..Net::default()
         };
         let k = wide(&net, d).kernels(&x, d);
         let one = f64::from(u8::from(bias));
@@ -685,7 +687,7 @@ fn a_study_is_read_as_variances_and_shares() {
         .cells
         .remove(0);
         let rates = cell.setting.descent.layer_rates.clone();
-        Wide::new(&cell.setting.net, 10, rates.as_deref())
+        Wide::new(&cell.setting.net, 10, 1, rates.as_deref())
     };
     let layer = |weight_variance, bias_variance, weight_share, bias_share| Layer {
         weight_variance,
@@ -740,7 +742,7 @@ fn a_study_is_read_as_variances_and_shares() {
         init: Init::File("w.safetensors".into()),
         ..Net::default()
     };
-    let error = Wide::new(&net, 3, None).expect_err("a file has no law");
+    let error = Wide::new(&net, 3, 1, None).expect_err("a file has no law");
     assert!(error.to_string().contains("have no law"), "{error}");
     assert!(error.hint().is_some());
 }

@@ -261,7 +261,7 @@ fn a_linear_model_moves_as_far_as_its_modes_say() {
             path.linear < path.bound && path.kernel_moved < 1e-9,
             "{path:?}"
         );
-        assert!((summary.bounds.parameters_a_point - 2.0).abs() < 1e-15);
+        assert!((summary.bounds.parameters_a_target - 2.0).abs() < 1e-15);
         assert_eq!((summary.bounds.width, summary.bounds.dead), (None, None));
     }
 }

@@ -12,6 +12,7 @@ mod impossibilities;
 mod infinite;
 mod laws;
 mod mean_field;
+mod outputs;
 mod parity;
 mod showcase;
 mod statistics;

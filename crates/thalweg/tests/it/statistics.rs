@@ -20,6 +20,7 @@ fn record(hits: &[Option<u64>], budget: u64) -> Record {
             rate: 0.01,
             initial_loss: 4.0,
             best_loss: 1.0,
+            judged: None,
             final_loss: 1.0,
         }
     };

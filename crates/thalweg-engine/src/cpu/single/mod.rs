@@ -15,10 +15,11 @@ use self::panels::{Block, blocks, panel_of, transpose_panels, vectors};
 use self::products::{Left, Product, outputs, product};
 use super::kernel::Kernel;
 use super::lane::{Lane, Real};
+use super::loss::{gather, target, worth};
 use super::rule::UpdateRule;
 use super::slope::{Slope, activate};
 use crate::Method;
-use crate::{Job, Problem};
+use crate::{Criterion, Job, Problem};
 
 /// One network. Rows are padded with zeros to whole vectors; activations are row-major, weights in
 /// panels.
@@ -31,14 +32,14 @@ pub(super) struct Single<S: Simd, V: Lane<S>> {
     /// Transposed copies [fan_in, fan_out] of the inner weight matrices; empty for the first and
     /// last.
     transposed_weights: Vec<Vec<V>>,
-    /// [N, d], and `[N]` in the first lane.
+    /// [N, d] and [N, k].
     x: Vec<V>,
     y: Vec<V>,
     /// Activations and φ' of each hidden layer [N, h].
     a: Vec<Vec<V>>,
     slope: Vec<Vec<V>>,
     slope_from: Slope,
-    /// ∂L/∂z over 2 s of two neighbouring layers [N, h]; the residuals, in the first lane.
+    /// ∂L/∂z over 2 s of two neighbouring layers [N, h]; that of the outputs [N, k].
     delta: Vec<V>,
     grad_input: Vec<V>,
     r: Vec<V>,
@@ -69,7 +70,8 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Single<S, V> {
             rows.map(|len| vec![zero; if wanted { len } else { 0 }])
                 .collect()
         };
-        let inner = |l: usize| l > 0 && l + 2 < sizes.len();
+        let k = problem.outputs();
+        let inner = |l: usize| l > 0 && (l + 2 < sizes.len() || k > 1);
         let transposed_weights = (0..sizes.len() - 1).map(|l| {
             let len = sizes[l] * vectors::<S, V>(sizes[l + 1]);
             vec![zero; if inner(l) { len } else { 0 }]
@@ -81,13 +83,13 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Single<S, V> {
             transposed_weights: transposed_weights.collect(),
             blocks,
             x: vec![zero; n * vectors::<S, V>(sizes[0])],
-            y: vec![zero; n],
+            y: vec![zero; n * vectors::<S, V>(k)],
             a: layer(true),
             slope: layer(slope_from == Slope::Kept),
             slope_from,
             delta: vec![zero; n * vectors::<S, V>(widest)],
             grad_input: vec![zero; n * vectors::<S, V>(widest)],
-            r: vec![zero; n],
+            r: vec![zero; n * vectors::<S, V>(k)],
             in_batch: vec![zero; n],
         }
     }
@@ -118,8 +120,11 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Single<S, V> {
             let to = &mut self.x[row * vectors::<S, V>(d)..];
             from.iter().enumerate().for_each(|(i, &v)| put(to, i, v));
         }
-        for (to, y) in self.y.iter_mut().zip(&job.y) {
-            put(std::slice::from_mut(to), 0, *y);
+        let k = problem.outputs();
+        for (row, from) in job.y.chunks_exact(k).enumerate() {
+            let to = &mut self.y[row * vectors::<S, V>(k)..];
+            let from = from.iter().map(|y| target(problem.loss, *y));
+            from.enumerate().for_each(|(i, v)| put(to, i, v));
         }
         self.rule.begin(problem, job.rate, 0..V::LEN);
         self.transpose_all(problem);
@@ -151,11 +156,11 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Single<S, V> {
     }
 
     fn put_in_batch(&mut self, _lane: usize, point: usize, weight: f64) {
-        self.in_batch[point].as_mut_slice()[0] = Real::of(weight);
+        self.in_batch[point].as_mut_slice().fill(Real::of(weight));
     }
 
     #[inline(always)]
-    fn forward(&mut self, problem: &Problem) -> V {
+    fn forward(&mut self, problem: &Problem) -> (V, V) {
         let simd = self.simd;
         let n = problem.points;
         let per_layer = if problem.bias { 2 } else { 1 };
@@ -170,7 +175,8 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Single<S, V> {
             };
             let (before, after) = self.a.split_at_mut(l);
             let input = if l == 0 { &self.x } else { &before[l - 1] };
-            if l + 1 == layers {
+            let is_output = l + 1 == layers;
+            if is_output && fan_out == 1 {
                 let r = &mut self.r;
                 simd.vectorize(
                     #[inline(always)]
@@ -178,7 +184,10 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Single<S, V> {
                 );
                 break;
             }
-            let a = &mut after[0];
+            let z = match after.first_mut() {
+                Some(hidden) => hidden,
+                None => &mut self.r,
+            };
             let width = vectors::<S, V>(fan_out);
             product(
                 Product {
@@ -195,25 +204,21 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Single<S, V> {
                     width,
                     panels: None,
                     step_size: None,
-                    out: a,
+                    out: z,
                 },
                 n,
             );
-            activate(simd, problem.activation, a, &mut self.slope[l]);
+            if !is_output {
+                activate(simd, problem.activation, z, &mut self.slope[l]);
+            }
             if !fan_out.is_multiple_of(V::LEN) {
                 // φ(0) need not be 0: nothing may reach the padding.
-                for row in a.chunks_exact_mut(width) {
+                for row in z.chunks_exact_mut(width) {
                     row[width - 1].as_mut_slice()[fan_out % V::LEN..].fill(Real::of(0.0));
                 }
             }
         }
-        let mut sum = <V::Element as Real>::of(0.0);
-        for (r, y) in self.r.iter_mut().zip(&self.y) {
-            let r = &mut r.as_mut_slice()[0];
-            *r = r.minus(y.as_slice()[0]);
-            sum = r.fused(*r, sum);
-        }
-        V::splat(simd, sum) * V::of(simd, problem.loss.factor(n))
+        self.judge(problem)
     }
 
     #[inline(always)]
@@ -229,8 +234,9 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Single<S, V> {
                 self.rule.descend(&mut self.w, spans) != 0
             }
             Method::Sgd { .. } => {
-                for (r, weight) in self.r.iter_mut().zip(&self.in_batch) {
-                    *r *= *weight;
+                let width = vectors::<S, V>(problem.outputs());
+                for (row, weight) in self.r.chunks_exact_mut(width).zip(&self.in_batch) {
+                    row.iter_mut().for_each(|r| *r *= *weight);
                 }
                 self.backward::<true>(problem);
                 true
@@ -248,6 +254,45 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Single<S, V> {
 }
 
 impl<S: Simd, V: Lane<S>> Single<S, V> {
+    /// Replaces the outputs by ∂L/∂z over 2 s; the loss, and what success is judged by.
+    #[inline(always)]
+    fn judge(&mut self, problem: &Problem) -> (V, V) {
+        let simd = self.simd;
+        let (k, zero) = (problem.outputs(), V::of(simd, 0.0));
+        let width = vectors::<S, V>(k);
+        let (y, r) = (&self.y, &mut self.r);
+        let (sum, judged) = simd.vectorize(
+            #[inline(always)]
+            || {
+                let mut sum = <V::Element as Real>::of(0.0);
+                let mut judged = zero;
+                for (r, y) in r.chunks_exact_mut(width).zip(y.chunks_exact(width)) {
+                    let mut miss = zero;
+                    for (i, (r, y)) in r.iter_mut().zip(y).enumerate() {
+                        let worth = worth(simd, problem, *r, *y);
+                        *r = worth.delta;
+                        let [left, right] = worth.term;
+                        let real = V::LEN.min(k - i * V::LEN);
+                        for lane in 0..real {
+                            sum = left.as_slice()[lane].fused(right.as_slice()[lane], sum);
+                            // Of the outputs of a point, one lane has the largest of all.
+                            let one = V::splat(simd, worth.miss.as_slice()[lane]);
+                            miss = miss.max_precise(one);
+                        }
+                        r.as_mut_slice()[real..].fill(Real::of(0.0));
+                    }
+                    judged = gather(problem.success, judged, miss);
+                }
+                (V::splat(simd, sum), judged)
+            },
+        );
+        let loss = sum * V::of(simd, problem.loss_factor());
+        match problem.success {
+            Criterion::Loss { .. } => (loss, loss),
+            Criterion::Error { .. } | Criterion::Accuracy { .. } => (loss, judged),
+        }
+    }
+
     /// Backward pass. If `STEP`, gradient descent steps each weight as soon as its gradient is
     /// known; else the gradient over 2 s is left with the rule.
     #[inline(always)]

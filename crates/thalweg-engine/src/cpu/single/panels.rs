@@ -43,8 +43,8 @@ pub(super) fn panel_of<S: Simd, V: Lane<S>>(
     (first * rows + row * step + column - first, step)
 }
 
-/// Where a tensor lies. The first weight matrix is kept transposed: nothing but its forward pass is
-/// needed.
+/// Where a tensor lies. The first weight matrix is kept transposed, but for a single output of no
+/// hidden layer: nothing but its forward pass is needed.
 pub(super) struct Block {
     pub(super) start: usize,
     pub(super) rows: usize,
@@ -68,7 +68,8 @@ pub(super) fn blocks<S: Simd, V: Lane<S>>(problem: &Problem) -> Vec<Block> {
     for tensor in &problem.tensors {
         let fan_in = tensor.shape.last().copied().unwrap_or(1).max(1);
         let fan_out = tensor.len() / fan_in;
-        let transposed = !tensor.is_bias && tensor.layer == 0 && last > 0;
+        let transposed =
+            !tensor.is_bias && tensor.layer == 0 && (last > 0 || problem.outputs() > 1);
         let (rows, columns) = if transposed {
             (fan_in, fan_out)
         } else {
