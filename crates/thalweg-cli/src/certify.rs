@@ -66,6 +66,7 @@ pub(crate) fn certify(args: args::Certify) -> Result<ExitCode> {
         }
         None => own_path(&folder(&source), &args.study.set, &certificate),
     };
+    thalweg_store::keep_inputs(home(&path), &source)?;
     thalweg_store::write_certificate(&path, &certificate)?;
     if args.json {
         print(&serde_json::to_string_pretty(&certificate)?)?;
@@ -79,6 +80,14 @@ pub(crate) fn certify(args: args::Certify) -> Result<ExitCode> {
         ))?;
     }
     Ok(ExitCode::from(certificate.decision.exit_code()))
+}
+
+/// The folder of a certificate, which keeps the files that its study names.
+fn home(path: &Path) -> &Path {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
 }
 
 /// Whether a file holds the certificate of another setting.
@@ -116,8 +125,7 @@ fn own_path(folder: &Path, set: &[String], certificate: &Certificate) -> PathBuf
 pub(crate) fn verify(args: args::Verify) -> Result<ExitCode> {
     let certificate = thalweg_store::read_certificate(&args.file)?;
     let engine = by_name(&certificate.engine).map_err(Error::from)?;
-    let home = args.file.parent().unwrap_or(std::path::Path::new("."));
-    let home = args.folder.as_deref().unwrap_or(home);
+    let home = args.folder.as_deref().unwrap_or(home(&args.file));
     let inputs = thalweg_store::read_inputs(&certificate.study, home)?;
     // From the system's randomness: nobody can know which replicates will be looked at.
     let unknown = || std::hash::RandomState::new().build_hasher().finish() >> 1;

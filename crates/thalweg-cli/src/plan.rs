@@ -11,7 +11,7 @@ use thalweg_report::words::setting::short;
 
 use crate::args;
 use crate::interrupt::{clock, control};
-use crate::source::planned;
+use crate::source::{planned, renamed_weights};
 use crate::terminal::{plain, print, say, table};
 
 /// Cells that are shown unless all are asked for.
@@ -30,6 +30,9 @@ pub(crate) fn price(args: args::PlanArgs) -> Result<ExitCode> {
     if args.json {
         print(&serde_json::to_string_pretty(&prices)?)?;
         return Ok(ExitCode::SUCCESS);
+    }
+    for line in renamed_weights(&plan) {
+        say(&line, 2)?;
     }
     say(&words::total(&prices, threads), 0)?;
     say(&words::basis(&prices), 0)?;

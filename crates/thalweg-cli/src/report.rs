@@ -26,10 +26,7 @@ fn named(folder: &Path) -> String {
 fn provenance(name: &str, engine: &str) -> Vec<String> {
     vec![
         format!("thalweg {}, engine `{engine}`", env!("CARGO_PKG_VERSION")),
-        format!(
-            "Run again: `thalweg run study.toml --out {name}`, with the study at the end of this \
-             page as `study.toml`"
-        ),
+        format!("Run again: `thalweg run {name}/study.toml`, from where the folder `{name}` is"),
         format!("One replicate: `thalweg explain {name} --cell 0 --replicate 0`"),
     ]
 }
@@ -183,11 +180,7 @@ fn finished(run: &Path, plan: Plan, engine: &str) -> Result<(Plan, Vec<Record>, 
     let finished = kept.len();
     let part = plan.part(&kept).ok_or_else(|| Error::Unknown {
         message: "the base cell is not finished, and a report is about it".into(),
-        hint: format!(
-            "`thalweg run {} --out {}` goes on",
-            run.join("study.toml").display(),
-            run.display()
-        ),
+        hint: format!("`thalweg run {}` goes on", run.join("study.toml").display()),
     })?;
     Ok((part, records, Some(Part { finished, cells })))
 }

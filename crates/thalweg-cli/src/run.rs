@@ -18,7 +18,7 @@ use crate::interrupt::{Training, control};
 use crate::open::open;
 use crate::progress::Progress;
 use crate::report::{page, write_report, write_tables, write_weights};
-use crate::source::{folder, planned};
+use crate::source::{folder, planned, renamed_weights};
 use crate::terminal::{complain, print};
 
 /// Trains what is not finished, analyses, writes the report, and answers.
@@ -28,6 +28,9 @@ pub(crate) fn run(args: args::Run) -> Result<ExitCode> {
     let threads = args.engine.threads.count();
     let out = args.out.clone().unwrap_or_else(|| folder(&source));
     note_what_is_replaced(&out, &plan);
+    for line in renamed_weights(&plan) {
+        complain(&format!("note: {line}"));
+    }
     thalweg_store::begin(&out, &source, &plan)?;
     if args.fresh {
         thalweg_store::forget(&out, &plan, engine.name())?;

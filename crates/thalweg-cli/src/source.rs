@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use thalweg::net::Init;
 use thalweg::plan::Cell;
 use thalweg::study::Space;
 use thalweg::{Error, Plan, Source};
@@ -119,8 +120,31 @@ pub(crate) fn planned(args: &StudyArgs) -> Result<(Source, Plan)> {
     Ok((source, plan))
 }
 
-/// The default run folder of a study: `runs/<file stem>`.
+/// Which arrays of weight files are taken for which tensors, a line a file; where they have the
+/// tensors' own names there is nothing to say.
+pub(crate) fn renamed_weights(plan: &Plan) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for cell in &plan.cells {
+        let renamed = cell.renamed_weights();
+        if let (Init::File(file), false) = (&cell.setting.net.init, renamed.is_empty()) {
+            let pairs: Vec<String> = (renamed.iter())
+                .map(|(array, tensor)| format!("`{array}` as `{tensor}`"))
+                .collect();
+            let line = format!("weights of `{file}`: {}", pairs.join(", "));
+            if !all.contains(&line) {
+                all.push(line);
+            }
+        }
+    }
+    all
+}
+
+/// The default run folder of a study: `runs/<file stem>`, and of the study of a run folder that
+/// one.
 pub(crate) fn folder(source: &Source) -> PathBuf {
+    if Path::new(&source.name).ends_with("study.toml") && source.folder.join("plan.json").exists() {
+        return source.folder.clone();
+    }
     let stem = Path::new(&source.name)
         .file_stem()
         .and_then(|s| s.to_str())

@@ -790,8 +790,49 @@ fn a_record_that_does_not_fit_leaves_nothing_behind() {
         "{}",
         seen.err
     );
-    assert_eq!(work.list("out/cells"), ["home"]);
+    assert_eq!(work.list("out/cells"), [""; 0]);
     work.thalweg(&["run", "study.toml", "--out", "out"]).good();
+}
+
+/// `report`, `explain` and `--gallery` of a study on own data failed after the run, and the
+/// commands that a run prints did not work: from its folder alone they do, wherever it is moved.
+#[test]
+fn a_run_on_own_data_is_whole_without_it() {
+    let work = Work::new("");
+    work.write("d.csv", b"height,age\n1,2\n2,1\n3,5\n");
+    work.write(
+        "p.toml",
+        b"replicates = 3\n[data]\nfile = \"d.csv\"\ncolumns = { y = \"age\" }\n\
+          standardise = \"both\"\n[net]\nhidden = [4]\n[descent]\nsteps = 50\n\
+          [success]\nloss_below = 1e-1\n",
+    );
+    work.thalweg(&["run", "p.toml"]).good();
+    let seen = work.thalweg(&["certify", "p.toml", "--at-most", "40"]);
+    assert!([0, 3, 4].map(Some).contains(&seen.code), "{}", seen.err);
+    let recheck = seen.out.lines().find(|l| l.starts_with("re-check it"));
+    let recheck = recheck.expect("it says how").to_string();
+    let words: Vec<&str> = recheck.split_whitespace().skip(3).collect();
+    work.thalweg(&words).good();
+    let page = String::from_utf8(work.read("runs/p/report.html")).expect("text");
+    for said in ["thalweg run p/study.toml", "thalweg explain p"] {
+        assert!(page.contains(said), "{said}");
+    }
+    fs::remove_file(work.path("d.csv")).expect("it is there");
+    fs::remove_file(work.path("p.toml")).expect("it is there");
+    fs::rename(work.path("runs/p"), work.path("p")).expect("it is there");
+    let before = work.list("p/cells");
+    for command in [
+        &["explain", "p", "--cell", "0", "--replicate", "0"][..],
+        &["report", "p"],
+        &["report", "p", "--gallery", "all"],
+        &["run", "p/study.toml"],
+        &["plan", "p/study.toml"],
+        &["verify", "p/certificate.toml"],
+    ] {
+        work.thalweg(command).good();
+    }
+    assert_eq!(work.list("p/cells"), before, "nothing was trained again");
+    assert!(!work.path("runs/study").exists());
 }
 
 // ---------------------------------------------------------------------------------------------

@@ -28,25 +28,38 @@ pub(super) fn read_npy(file: File) -> Result<Numbers, String> {
     read_array(BufReader::new(file))
 }
 
-/// The arrays of these names in an npz archive; the error is what is wrong with it.
-pub(super) fn read_npz<const N: usize>(
-    file: File,
-    names: [&str; N],
-) -> Result<[Numbers; N], String> {
+/// More arrays of an archive are not read.
+const MOST_ARRAYS: usize = 1000;
+
+/// An array of an archive by its name, or what is wrong with it.
+pub(super) type Named = (String, Result<Numbers, String>);
+
+/// Each array of an npz archive by its name, or what is wrong with it; the error is what is wrong
+/// with the archive.
+pub(super) fn read_npz(file: File) -> Result<Vec<Named>, String> {
     let mut archive =
         ZipArchive::new(BufReader::new(file)).map_err(|e| format!("is no npz archive: {e}"))?;
-    let mut all = Vec::new();
-    for name in names {
-        let entry = archive
-            .by_name(&format!("{name}.npy"))
-            .map_err(|e| match e {
-                zip::result::ZipError::FileNotFound => format!("has no array `{name}`"),
-                e => format!("cannot be read: {e}"),
-            })?;
-        all.push(read_array(entry).map_err(|e| format!("{e}, in its array `{name}`"))?);
+    if archive.len() > MOST_ARRAYS {
+        return Err(format!(
+            "has {} arrays, more than {MOST_ARRAYS}",
+            archive.len()
+        ));
     }
-    all.try_into()
-        .map_err(|_| "has another number of arrays".into())
+    let (mut all, mut left) = (Vec::new(), MOST_BYTES as u64);
+    for i in 0..archive.len() {
+        let entry = archive
+            .by_index(i)
+            .map_err(|e| format!("cannot be read: {e}"))?;
+        let name = entry.name().map_err(|e| format!("cannot be read: {e}"))?;
+        let name = name.trim_end_matches(".npy").to_string();
+        // Whatever the entries claim, together they are read into no more memory than one may be.
+        let mut limited = entry.take(left);
+        let array = read_array(&mut limited);
+        left = limited.limit();
+        let array = array.map_err(|e| format!("{e}, in its array `{name}`"));
+        all.push((name, array));
+    }
+    Ok(all)
 }
 
 /// One array in NumPy's format (numpy.lib.format, versions 1 to 3).

@@ -11,6 +11,7 @@ mod tensors;
 mod text;
 mod thrift;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ use thalweg::record::Record;
 use thalweg::study::{Source, Study};
 
 pub use arrays::write_arrays;
-pub use sets::{PARQUET_THREAD, read_points, read_set};
+pub use sets::{PARQUET_THREAD, read_points, read_table};
 pub use table::write_table;
 pub use tensors::{read_tensors, write_weights};
 
@@ -152,7 +153,7 @@ impl Keeper for Folder<'_> {
     }
 }
 
-/// The study of a run folder.
+/// The study of a run folder, which keeps the files that it names.
 ///
 /// # Errors
 ///
@@ -160,16 +161,10 @@ impl Keeper for Folder<'_> {
 pub fn load_source(folder: &Path) -> Result<Source, Error> {
     let path = folder.join("study.toml");
     let text = fs::read_to_string(&path).map_err(io("read", &path))?;
-    // Files that the study names are relative to where it was read from.
-    let home = fs::read_to_string(folder.join("cells").join("home")).unwrap_or_default();
-    let home = match home.trim() {
-        "" => folder.to_path_buf(),
-        home => PathBuf::from(home),
-    };
     Ok(Source {
         name: path.display().to_string(),
         text,
-        folder: home,
+        folder: folder.to_path_buf(),
     })
 }
 
@@ -191,23 +186,15 @@ pub fn forget(folder: &Path, plan: &Plan, engine: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes what is known before anything runs: `study.toml` and `plan.json`.
+/// Writes what is known before anything runs: `study.toml`, the files that it names, and
+/// `plan.json`.
 ///
 /// # Errors
 ///
 /// [`Error::Io`].
 pub fn begin(folder: &Path, source: &Source, plan: &Plan) -> Result<(), Error> {
+    keep_inputs(folder, source)?;
     write(&folder.join("study.toml"), source.text.as_bytes())?;
-    let home = if source.folder.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        &source.folder
-    };
-    let home = fs::canonicalize(home).map_err(io("find", home))?;
-    write(
-        &folder.join("cells").join("home"),
-        home.display().to_string().as_bytes(),
-    )?;
     let json = serde_json::to_string_pretty(plan).unwrap_or_default();
     write(&folder.join("plan.json"), json.as_bytes())
 }
@@ -293,21 +280,108 @@ pub fn base(source: &Source) -> Result<Cell, Error> {
     source.base(&read_inputs(&source.study()?, &source.folder)?)
 }
 
-/// The data sets and weights that a study names, from files relative to `folder`.
+/// Where a folder keeps the files of its study, and which copy is which.
+const KEPT: &str = "inputs";
+const KEPT_NAMES: &str = "inputs/names.json";
+
+/// The copies that a folder keeps, by the names that its study gives them.
+fn kept(folder: &Path) -> BTreeMap<String, String> {
+    let text = fs::read_to_string(folder.join(KEPT_NAMES)).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+/// Where the file is that a study in `folder` calls by this name: the copy that the folder keeps,
+/// or else relative to it.
+fn locate(kept: &BTreeMap<String, String>, folder: &Path, name: &str) -> PathBuf {
+    match (kept.get(name), folder) {
+        (Some(copy), folder) => folder.join(KEPT).join(copy),
+        // A bare name stays one, in messages too.
+        (None, here) if here == Path::new(".") => PathBuf::from(name),
+        (None, elsewhere) => elsewhere.join(name),
+    }
+}
+
+/// Keeps copies of the files that a study names in a folder, so that the folder can be moved and
+/// the originals may change or go. What lies in the folder already stays where it is.
+///
+/// # Errors
+///
+/// [`Error::Io`]; [`Error::Study`] if it is no study.
+pub fn keep_inputs(folder: &Path, source: &Source) -> Result<(), Error> {
+    let names = Names::of(&source.study()?);
+    let names: Vec<String> = names.data.into_iter().chain(names.weights).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    fs::create_dir_all(folder).map_err(io("create", folder))?;
+    let home = fs::canonicalize(folder).map_err(io("find", folder))?;
+    let from = kept(&source.folder);
+    // Copies of other studies, certificates for instance, stay known.
+    let mut all = kept(folder);
+    for name in names {
+        let path = locate(&from, &source.folder, &name);
+        let original = fs::canonicalize(&path).map_err(io("find", &path))?;
+        if original.starts_with(home.join(KEPT)) {
+            continue;
+        }
+        let is_here = fs::canonicalize(folder.join(&name)).is_ok_and(|here| here == original);
+        if is_here && original.starts_with(&home) {
+            all.remove(&name);
+            continue;
+        }
+        let bytes = fs::read(&original).map_err(io("read", &path))?;
+        let copy = free_name(folder, &all, &name, &original, &bytes);
+        write(&folder.join(KEPT).join(&copy), &bytes)?;
+        all.insert(name, copy);
+    }
+    let json = serde_json::to_string_pretty(&all).unwrap_or_default();
+    write(&folder.join(KEPT_NAMES), json.as_bytes())
+}
+
+/// A name for the copy of a file that no other file of the folder has: its own, or with a number
+/// before its extension.
+fn free_name(
+    folder: &Path,
+    all: &BTreeMap<String, String>,
+    name: &str,
+    original: &Path,
+    bytes: &[u8],
+) -> String {
+    let part = |part: Option<&std::ffi::OsStr>| {
+        let part = part.unwrap_or_default().to_string_lossy();
+        part.into_owned()
+    };
+    let (stem, extension) = (part(original.file_stem()), part(original.extension()));
+    let numbered = |i: usize| match (i, extension.as_str()) {
+        (1, "") => stem.clone(),
+        (1, e) => format!("{stem}.{e}"),
+        (i, "") => format!("{stem}-{i}"),
+        (i, e) => format!("{stem}-{i}.{e}"),
+    };
+    // The copy of this name may be replaced; of another one, only if it is the same.
+    let free = |copy: &String| {
+        let own = all.get(name) == Some(copy) && all.values().filter(|c| *c == copy).count() == 1;
+        let there = folder.join(KEPT).join(copy);
+        let reserved = there == folder.join(KEPT_NAMES);
+        !reserved && (own || !there.exists() || fs::read(&there).is_ok_and(|old| old == bytes))
+    };
+    let mut numbers = (1..).map(numbered);
+    numbers.find(free).unwrap_or_default()
+}
+
+/// The data sets and weights that a study names, from the copies that `folder` keeps, or from files
+/// relative to it.
 ///
 /// # Errors
 ///
 /// [`Error::Io`] or [`Error::Damaged`] for the first that cannot be read.
 pub fn read_inputs(study: &Study, folder: &Path) -> Result<Inputs, Error> {
     let names = Names::of(study);
-    // A bare name stays one, in messages too.
-    let at = |name: &str| match folder {
-        here if here == Path::new(".") => PathBuf::from(name),
-        elsewhere => elsewhere.join(name),
-    };
+    let kept = kept(folder);
+    let at = |name: &str| locate(&kept, folder, name);
     let mut inputs = Inputs::default();
     for name in names.data {
-        inputs = inputs.with_data(&name, read_set(&at(&name))?)?;
+        inputs = inputs.with_table(&name, read_table(&at(&name))?);
     }
     for name in names.weights {
         inputs = inputs.with_weights(&name, read_tensors(&at(&name))?)?;

@@ -9,14 +9,14 @@ use parquet::column::page::Page;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::record::Field;
+use parquet::record::Field as Value;
 
-use super::arrays::{read_npy, read_npz};
+use super::arrays::{Named, Numbers, read_npy, read_npz};
 use super::io;
 use super::text::read_csv;
 use super::thrift::walk;
-use thalweg::data::Set;
 use thalweg::error::Error;
+use thalweg::inputs::{Field, Table};
 
 /// Rows of a parquet file that are read; a study has no more training points.
 const MOST_ROWS: i64 = 100_000;
@@ -24,23 +24,6 @@ const MOST_ROWS: i64 = 100_000;
 /// The thread that reads parquet files. Its reader panics on some that are damaged; the panic ends
 /// this thread alone, and a program can tell it by this name from its own.
 pub const PARQUET_THREAD: &str = "parquet reader";
-
-/// Named columns, and rows of as many numbers.
-pub(super) struct Columns {
-    pub(super) names: Vec<String>,
-    pub(super) rows: Vec<Vec<f64>>,
-}
-
-impl Columns {
-    /// The places of `x0`, `x1`, … as far as they go.
-    fn inputs(&self) -> Vec<usize> {
-        (0..).map_while(|j| self.place(&format!("x{j}"))).collect()
-    }
-
-    fn place(&self, name: &str) -> Option<usize> {
-        self.names.iter().position(|n| n == name)
-    }
-}
 
 /// The kind of a file.
 #[derive(Clone, Copy)]
@@ -67,73 +50,99 @@ fn kind(path: &Path) -> Result<Kind, String> {
     }
 }
 
-/// Reads a training set: columns `x0`, `x1`, … and `y` of a csv or parquet file, an npy array whose
-/// last column is y, or the arrays `x` and `y` of an npz file.
+/// Reads a table: the columns of a csv or parquet file, the arrays of an npz file, or the columns
+/// of an npy array, `x0`, `x1`, … and the last one `y`.
 ///
 /// # Errors
 ///
-/// [`Error::Io`] if it cannot be opened, [`Error::Damaged`] if a column is missing, a value is not
-/// a finite number, or there is no row.
-pub fn read_set(path: &Path) -> Result<Set, Error> {
+/// [`Error::Io`] if it cannot be opened, [`Error::Damaged`] if it is none.
+pub fn read_table(path: &Path) -> Result<Table, Error> {
     let bad = |message: String| Error::Damaged {
         path: path.to_path_buf(),
         message,
-        hint: "a training set has the columns `x0`, `x1`, …, and `y`, all finite numbers".into(),
+        hint: "a training set has the columns `x0`, `x1`, …, and `y`, all finite numbers; others \
+               are named by `data.columns`"
+            .into(),
     };
     let kind = kind(path).map_err(bad)?;
     let file = File::open(path).map_err(io("read", path))?;
-    let set = match kind {
-        Kind::Csv => read_csv(file).and_then(set_of_columns),
-        Kind::Parquet => read_parquet(file).and_then(set_of_columns),
-        Kind::Npy => read_npy(file).and_then(|array| match array.shape[..] {
-            // The other axis of an array without points may be of any length.
-            _ if array.values.is_empty() => Err("has no column `x0` or no row".into()),
-            [_, columns] if columns >= 2 => Ok(set_of_rows(
-                array.values.chunks_exact(columns),
-                &Vec::from_iter(0..columns - 1),
-                columns - 1,
-            )),
-            [_, _] => Err("has no column `x0` or no row".into()),
-            _ => Err(format!(
+    match kind {
+        Kind::Csv => read_csv(file),
+        Kind::Parquet => read_parquet(file),
+        Kind::Npy => read_npy(file).and_then(table_of_array),
+        Kind::Npz => read_npz(file).and_then(table_of_arrays),
+    }
+    .map_err(bad)
+}
+
+/// The columns of an array [N, d + 1].
+fn table_of_array(array: Numbers) -> Result<Table, String> {
+    let columns = match array.shape[..] {
+        // The other axis of an array without points may be of any length.
+        _ if array.values.is_empty() => return Err("has no column `x0` or no row".into()),
+        [_, columns] if columns >= 2 => columns,
+        [_, _] => return Err("has no column `x0` or no row".into()),
+        _ => {
+            return Err(format!(
                 "holds an array of {} axes, not 2",
                 array.shape.len()
-            )),
-        }),
-        Kind::Npz => read_npz(file, ["x", "y"]).and_then(|[x, y]| {
-            let points = y.values.len();
-            match y.shape[..] {
-                [_] | [_, 1] => {}
-                [_, k] => {
-                    return Err(format!(
-                        "has {k} targets a point, y of shape {:?}: one is trained",
-                        y.shape
-                    ));
-                }
-                _ => return Err(format!("has y of shape {:?}, not [N] or [N, 1]", y.shape)),
-            }
-            if x.shape.first() != Some(&points) || x.shape.len() > 2 {
-                return Err(format!("has x of shape {:?} and {points} targets", x.shape));
-            }
-            Ok(Set {
-                points,
-                x: x.values,
-                y: y.values,
-            })
-        }),
+            ));
+        }
     };
-    let set = set.map_err(bad)?;
-    if set.x.is_empty() || set.y.is_empty() {
-        return Err(bad("has no column `x0` or no row".into()));
-    }
-    let d = set.x.len() / set.y.len();
-    finite(
-        set.x
-            .chunks_exact(d)
-            .zip(&set.y)
-            .map(|(x, y)| x.iter().chain([y])),
-    )
-    .map_err(bad)?;
-    Ok(set)
+    let field = |j: usize| Field {
+        name: if j + 1 == columns {
+            "y".into()
+        } else {
+            format!("x{j}")
+        },
+        width: 1,
+        values: Ok(array
+            .values
+            .iter()
+            .skip(j)
+            .step_by(columns)
+            .copied()
+            .collect()),
+    };
+    Ok(Table {
+        rows: array.values.len() / columns,
+        fields: (0..columns).map(field).collect(),
+    })
+}
+
+/// The arrays of an archive, [N] or [N, d] each; N is that of `y`, or else of the first.
+fn table_of_arrays(arrays: Vec<Named>) -> Result<Table, String> {
+    let rows_of = |array: &Result<Numbers, String>| {
+        let array = array.as_ref().ok()?;
+        array.shape.first().copied()
+    };
+    let of_y = arrays.iter().find(|(name, _)| name == "y");
+    let rows = of_y.and_then(|(_, array)| rows_of(array));
+    let rows = rows.or_else(|| arrays.iter().find_map(|(_, array)| rows_of(array)));
+    let rows = rows.ok_or("has no array of numbers")?;
+    let field = |(name, array): Named| {
+        let (width, values) = match array {
+            Err(why) => (1, Err(why)),
+            Ok(array) => match array.shape[..] {
+                [n] if n == rows => (1, Ok(array.values)),
+                [n, width] if n == rows => (width, Ok(array.values)),
+                _ => {
+                    let shape = array.shape;
+                    let why = format!("has `{name}` of shape {shape:?} and {rows} targets");
+                    (1, Err(why))
+                }
+            },
+        };
+        Field {
+            name,
+            width,
+            values,
+        }
+    };
+    Ok(Table {
+        rows,
+        fields: arrays.into_iter().map(field).collect(),
+    })
 }
 
 /// Reads inputs [N, d] and their dimension d: the columns `x0`, `x1`, … of a csv or parquet file,
@@ -153,18 +162,7 @@ pub fn read_points(path: &Path) -> Result<(Vec<f64>, usize), Error> {
     };
     let kind = kind(path).map_err(bad)?;
     let file = File::open(path).map_err(io("read", path))?;
-    let of_columns = |columns: Columns| {
-        let at = columns.inputs();
-        if at.is_empty() {
-            return Err(format!("has no column `x0` but {:?}", columns.names));
-        }
-        let rows = columns.rows.iter();
-        Ok((
-            rows.flat_map(|row| at.iter().map(|&j| row[j])).collect(),
-            at.len(),
-        ))
-    };
-    let of_array = |array: super::arrays::Numbers| match array.shape[..] {
+    let of_array = |array: Numbers| match array.shape[..] {
         [_] => Ok((array.values, 1)),
         [_, d] if d > 0 => Ok((array.values, d)),
         _ => Err(format!(
@@ -172,64 +170,50 @@ pub fn read_points(path: &Path) -> Result<(Vec<f64>, usize), Error> {
             array.shape
         )),
     };
-    let (x, d): (Vec<f64>, usize) = match kind {
-        Kind::Csv => read_csv(file).and_then(of_columns),
-        Kind::Parquet => read_parquet(file).and_then(of_columns),
+    let (x, d) = match kind {
+        Kind::Csv => read_csv(file).and_then(|table| inputs(&table)),
+        Kind::Parquet => read_parquet(file).and_then(|table| inputs(&table)),
         Kind::Npy => read_npy(file).and_then(of_array),
-        Kind::Npz => read_npz(file, ["x"]).and_then(|[x]| of_array(x)),
+        Kind::Npz => read_npz(file).and_then(|arrays| {
+            let x = arrays.into_iter().find(|(name, _)| name == "x");
+            of_array(x.ok_or("has no array `x`")?.1?)
+        }),
     }
     .map_err(bad)?;
     if x.is_empty() {
         return Err(bad("has no row".into()));
     }
-    finite(x.chunks_exact(d).map(<[f64]>::iter)).map_err(bad)?;
+    if let Some(row) = x
+        .chunks_exact(d)
+        .position(|row| row.iter().any(|v| !v.is_finite()))
+    {
+        let row = row + 1;
+        return Err(bad(format!(
+            "holds a value that is not a finite number in row {row}"
+        )));
+    }
     Ok((x, d))
 }
 
-/// That all numbers of all rows are finite.
-fn finite<'a, R: Iterator<Item = &'a f64>>(
-    mut rows: impl Iterator<Item = R>,
-) -> Result<(), String> {
-    match rows.position(|mut row| row.any(|v| !v.is_finite())) {
-        Some(row) => Err(format!(
-            "holds a value that is not a finite number in row {}",
-            row + 1
-        )),
-        None => Ok(()),
+/// The columns `x0`, `x1`, … of a table, row by row, and how many they are.
+fn inputs(table: &Table) -> Result<(Vec<f64>, usize), String> {
+    let field = |j: usize| table.fields.iter().find(|f| f.name == format!("x{j}"));
+    let mut columns: Vec<&Vec<f64>> = Vec::new();
+    for field in (0..).map_while(field) {
+        columns.push(field.values.as_ref().map_err(String::clone)?);
     }
+    if columns.is_empty() {
+        let names: Vec<&String> = table.fields.iter().map(|f| &f.name).collect();
+        return Err(format!("has no column `x0` but {names:?}"));
+    }
+    let rows = 0..table.rows;
+    let x = rows
+        .flat_map(|i| columns.iter().map(move |c| c[i]))
+        .collect();
+    Ok((x, columns.len()))
 }
 
-fn set_of_columns(columns: Columns) -> Result<Set, String> {
-    let names = &columns.names;
-    let y = columns
-        .place("y")
-        .ok_or_else(|| format!("has no column `y` but {names:?}"))?;
-    let x = columns.inputs();
-    if x.is_empty() || columns.rows.is_empty() {
-        return Err("has no column `x0` or no row".into());
-    }
-    if x.len() + 1 != names.len() {
-        return Err(format!("has other columns than x0, x1, … and y: {names:?}"));
-    }
-    Ok(set_of_rows(columns.rows.iter().map(Vec::as_slice), &x, y))
-}
-
-/// The set whose inputs and target stand at these places of each row.
-fn set_of_rows<'a>(rows: impl Iterator<Item = &'a [f64]>, x: &[usize], y: usize) -> Set {
-    let mut set = Set {
-        points: 0,
-        x: Vec::new(),
-        y: Vec::new(),
-    };
-    for row in rows {
-        set.x.extend(x.iter().map(|&j| row[j]));
-        set.y.push(row[y]);
-        set.points += 1;
-    }
-    set
-}
-
-fn read_parquet(file: File) -> Result<Columns, String> {
+fn read_parquet(file: File) -> Result<Table, String> {
     let reader = std::thread::Builder::new()
         .name(PARQUET_THREAD.into())
         .spawn(move || read_parquet_rows(file))
@@ -239,7 +223,7 @@ fn read_parquet(file: File) -> Result<Columns, String> {
         .unwrap_or_else(|_| Err("is damaged: its parquet reader gave up".into()))
 }
 
-fn read_parquet_rows(mut file: File) -> Result<Columns, String> {
+fn read_parquet_rows(mut file: File) -> Result<Table, String> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)
         .map_err(|e| format!("cannot be read: {e}"))?;
@@ -261,49 +245,74 @@ fn read_parquet_rows(mut file: File) -> Result<Columns, String> {
     check_compression(metadata)?;
     check_headers(&bytes, metadata)?;
     check_pages(&reader).map_err(damaged)??;
-    let mut all = Vec::new();
+    let mut fields: Vec<Field> = (names.into_iter())
+        .map(|name| Field {
+            name,
+            width: 1,
+            values: Ok(Vec::new()),
+        })
+        .collect();
+    let mut rows = 0;
     for row in reader.get_row_iter(None).map_err(damaged)? {
         let row = row.map_err(damaged)?;
-        let place = all.len() + 1;
-        let values: Result<Vec<f64>, String> = row
-            .get_column_iter()
-            .map(|(name, field)| match field {
-                Field::Double(v) => Ok(*v),
-                Field::Float(v) => Ok(f64::from(*v)),
-                Field::Float16(v) => Ok(v.to_f64()),
-                Field::Byte(v) => Ok(f64::from(*v)),
-                Field::Short(v) => Ok(f64::from(*v)),
-                Field::Int(v) => Ok(f64::from(*v)),
-                Field::Long(v) => Ok(*v as f64),
-                Field::UByte(v) => Ok(f64::from(*v)),
-                Field::UShort(v) => Ok(f64::from(*v)),
-                Field::UInt(v) => Ok(f64::from(*v)),
-                Field::ULong(v) => Ok(*v as f64),
-                Field::Bool(v) => Ok(f64::from(u8::from(*v))),
-                Field::Null => Err(format!("has nothing in column `{name}` in row {place}")),
-                other => Err(format!(
-                    "holds `{other}`, which is not a number, in column `{name}`"
-                )),
-            })
-            .collect();
-        let values = values?;
-        if values.len() != names.len() {
+        rows += 1;
+        if row.len() != fields.len() {
             return Err(format!(
-                "is not a flat table: {} values in row {place}",
-                values.len()
+                "is not a flat table: {} values in row {rows}",
+                row.len()
             ));
         }
-        all.push(values);
+        for ((name, value), field) in row.get_column_iter().zip(&mut fields) {
+            // Of a column that is no numbers the first that is none is told, if it is asked for.
+            if let Ok(values) = &mut field.values {
+                match number(value) {
+                    Ok(number) => values.push(number),
+                    Err(what) => {
+                        field.values = Err(format!("{what} in column `{name}` in row {rows}"));
+                    }
+                }
+            }
+        }
     }
-    Ok(Columns { names, rows: all })
+    Ok(Table { rows, fields })
 }
 
-/// That its columns are compressed with snappy, or not.
+/// A value of a parquet file as a number; the error is what it is instead.
+fn number(value: &Value) -> Result<f64, String> {
+    match value {
+        Value::Double(v) => Ok(*v),
+        Value::Float(v) => Ok(f64::from(*v)),
+        Value::Float16(v) => Ok(v.to_f64()),
+        Value::Byte(v) => Ok(f64::from(*v)),
+        Value::Short(v) => Ok(f64::from(*v)),
+        Value::Int(v) => Ok(f64::from(*v)),
+        Value::Long(v) => Ok(*v as f64),
+        Value::UByte(v) => Ok(f64::from(*v)),
+        Value::UShort(v) => Ok(f64::from(*v)),
+        Value::UInt(v) => Ok(f64::from(*v)),
+        Value::ULong(v) => Ok(*v as f64),
+        Value::Bool(v) => Ok(f64::from(u8::from(*v))),
+        // Written with its decimal point.
+        Value::Decimal(_) => (value.to_string().parse())
+            .map_err(|_| format!("holds `{value}`, which is not a number,")),
+        Value::Null => Err("has nothing".into()),
+        other => {
+            let shown: String = other.to_string().chars().take(30).collect();
+            Err(format!("holds `{shown}`, which is not a number,"))
+        }
+    }
+}
+
+/// That its columns are compressed in a way that is read, or not.
 fn check_compression(metadata: &ParquetMetaData) -> Result<(), String> {
     let groups = metadata.row_groups().iter();
     for column in groups.flat_map(|group| group.columns()) {
         match column.compression() {
-            Compression::UNCOMPRESSED | Compression::SNAPPY => {}
+            Compression::UNCOMPRESSED
+            | Compression::SNAPPY
+            | Compression::GZIP(_)
+            | Compression::LZ4
+            | Compression::LZ4_RAW => {}
             other => {
                 let name = format!("{other}");
                 let name = name.split('(').next().unwrap_or_default().to_lowercase();

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::{io, write};
@@ -56,11 +57,24 @@ pub fn write_weights(folder: &Path, cell: &Cell, kept: &Kept) -> Result<PathBuf,
         shape,
         values: values.to_vec(),
     };
-    let tensors = vec![
+    let mut tensors = vec![
         array("x", vec![n, kept.x.len() / n.max(1)], &kept.x),
         array("y", of_outputs.clone(), &kept.y),
-        array("outputs", of_outputs, &kept.outputs),
+        array("outputs", of_outputs.clone(), &kept.outputs),
     ];
+    if let Some(scaling) = cell.scaling(kept.replicate) {
+        let mut original = kept.outputs.clone();
+        scaling.original_outputs(&mut original);
+        tensors.push(array("outputs_original", of_outputs, &original));
+        for (name, values) in [
+            ("x_mean", &scaling.x_mean),
+            ("x_std", &scaling.x_std),
+            ("y_mean", &scaling.y_mean),
+            ("y_std", &scaling.y_std),
+        ] {
+            tensors.push(array(name, vec![values.len()], values));
+        }
+    }
     write(&data, &encode_tensors(&data, tensors, precision, &[])?)?;
     Ok(path)
 }
@@ -115,7 +129,8 @@ fn encode_tensors(
     })
 }
 
-/// All tensors of a safetensors file, by name, as doubles; f32 and f64 are read.
+/// All tensors of a safetensors file, by name, as doubles: floats of 16 (also bfloat), 32 and 64
+/// bits, integers, bools.
 ///
 /// # Errors
 ///
@@ -156,6 +171,48 @@ pub fn read_tensors(path: &Path) -> Result<Vec<Array>, Error> {
             Dtype::F64 => data
                 .chunks_exact(8)
                 .map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]))
+                .collect(),
+            Dtype::F16 => data
+                .chunks_exact(2)
+                .map(|b| f16::from_le_bytes([b[0], b[1]]).to_f64())
+                .collect(),
+            Dtype::BF16 => data
+                .chunks_exact(2)
+                .map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f64())
+                .collect(),
+            // Counters of batches and masks, which `thalweg weights` shows.
+            Dtype::BOOL | Dtype::U8 => data.iter().map(|b| f64::from(*b)).collect(),
+            Dtype::I8 => data
+                .iter()
+                .map(|b| f64::from(i8::from_le_bytes([*b])))
+                .collect(),
+            Dtype::I16 => data
+                .chunks_exact(2)
+                .map(|b| f64::from(i16::from_le_bytes([b[0], b[1]])))
+                .collect(),
+            Dtype::U16 => data
+                .chunks_exact(2)
+                .map(|b| f64::from(u16::from_le_bytes([b[0], b[1]])))
+                .collect(),
+            Dtype::I32 => data
+                .chunks_exact(4)
+                .map(|b| f64::from(i32::from_le_bytes([b[0], b[1], b[2], b[3]])))
+                .collect(),
+            Dtype::U32 => data
+                .chunks_exact(4)
+                .map(|b| f64::from(u32::from_le_bytes([b[0], b[1], b[2], b[3]])))
+                .collect(),
+            Dtype::I64 => data
+                .chunks_exact(8)
+                .map(|b| {
+                    i64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f64
+                })
+                .collect(),
+            Dtype::U64 => data
+                .chunks_exact(8)
+                .map(|b| {
+                    u64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f64
+                })
                 .collect(),
             other => {
                 return Err(damaged(

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read;
 
-use super::sets::Columns;
+use thalweg::inputs::{Field, Table};
 
 /// More bytes of text are not read into memory.
 const MOST_BYTES: u64 = 1 << 32;
@@ -13,7 +13,7 @@ const MOST_BYTES: u64 = 1 << 32;
 /// has; with a header, or with columns `x0`, `x1`, … and `y` if the first line is numbers alone.
 /// Lines that begin with `#` are comments. Where no comma separates, one may be the decimal point.
 /// The error is what is wrong with the file.
-pub(super) fn read_csv(file: File) -> Result<Columns, String> {
+pub(super) fn read_csv(file: File) -> Result<Table, String> {
     let mut bytes = Vec::new();
     file.take(MOST_BYTES + 1)
         .read_to_end(&mut bytes)
@@ -30,7 +30,7 @@ pub(super) fn read_csv(file: File) -> Result<Columns, String> {
     parse(text.trim_start_matches('\u{feff}'))
 }
 
-fn parse(text: &str) -> Result<Columns, String> {
+fn parse(text: &str) -> Result<Table, String> {
     let mut lines = text.lines().map(str::trim);
     let first = lines.find(|line| !line.is_empty() && !line.starts_with('#'));
     let first = first.ok_or("has no row")?;
@@ -53,34 +53,44 @@ fn parse(text: &str) -> Result<Columns, String> {
         .trim(csv::Trim::All)
         .from_reader(text.as_bytes());
     let number = |field: &str| number(field, delimiter != b',');
-    let mut names: Vec<String> = Vec::new();
-    let mut rows: Vec<Vec<f64>> = Vec::new();
+    let mut fields: Vec<Field> = Vec::new();
+    let mut rows = 0;
+    let field = |name: String| Field {
+        name,
+        width: 1,
+        values: Ok(Vec::new()),
+    };
     for record in reader.records() {
         let record = record.map_err(|e| format!("is damaged: {e}"))?;
         let line = record.position().map_or(0, csv::Position::line);
-        if names.is_empty() {
+        if fields.is_empty() {
             if record.iter().any(|field| number(field).is_none()) {
-                names = record.iter().map(str::to_string).collect();
+                fields = record.iter().map(|name| field(name.to_string())).collect();
                 continue;
             }
             let inputs = record.len() - 1;
-            names = (0..inputs)
-                .map(|j| format!("x{j}"))
-                .chain(["y".into()])
-                .collect();
+            let names = (0..inputs).map(|j| format!("x{j}")).chain(["y".into()]);
+            fields = names.map(field).collect();
         }
-        if record.len() != names.len() {
+        if record.len() != fields.len() {
             return Err(format!(
                 "has {} fields in line {line}, but {} columns",
                 record.len(),
-                names.len()
+                fields.len()
             ));
         }
-        let fields = record.iter().zip(&names);
-        let row = fields.map(|(field, name)| number(field).ok_or_else(|| wrong(field, name, line)));
-        rows.push(row.collect::<Result<_, _>>()?);
+        rows += 1;
+        for (text, field) in record.iter().zip(&mut fields) {
+            // Of a column that is no numbers the first that is none is told, if it is asked for.
+            if let Ok(values) = &mut field.values {
+                match number(text) {
+                    Some(value) => values.push(value),
+                    None => field.values = Err(wrong(text, &field.name, line)),
+                }
+            }
+        }
     }
-    Ok(Columns { names, rows })
+    Ok(Table { rows, fields })
 }
 
 fn wrong(field: &str, name: &str, line: u64) -> String {
@@ -105,8 +115,13 @@ mod tests {
     use super::parse;
 
     fn read(text: &str) -> (Vec<String>, Vec<Vec<f64>>) {
-        let columns = parse(text).unwrap_or_else(|e| panic!("{text:?} {e}"));
-        (columns.names, columns.rows)
+        let table = parse(text).unwrap_or_else(|e| panic!("{text:?} {e}"));
+        let columns: Vec<&Vec<f64>> = (table.fields.iter())
+            .map(|f| f.values.as_ref().unwrap_or_else(|e| panic!("{text:?} {e}")))
+            .collect();
+        let row = |i: usize| columns.iter().map(|c| c[i]).collect();
+        let names = table.fields.iter().map(|f| f.name.clone()).collect();
+        (names, (0..table.rows).map(row).collect())
     }
 
     /// However the same numbers are separated, commented and ended, they are the same numbers.
@@ -143,8 +158,11 @@ mod tests {
             ("x0,y\n\"1,5\",2\n", "holds `1,5`"),
             ("# nothing\n\n", "has no row"),
         ] {
-            let Err(message) = parse(text) else {
-                panic!("{text:?} was read");
+            let message = match parse(text) {
+                Err(message) => message,
+                Ok(table) => (table.fields.into_iter())
+                    .find_map(|f| f.values.err())
+                    .unwrap_or_else(|| panic!("{text:?} was read")),
             };
             assert!(message.contains(words), "{message}");
         }

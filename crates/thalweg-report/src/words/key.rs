@@ -1,6 +1,6 @@
 //! The keys of a study that decide how a network trains, and how each is named for people.
 
-use thalweg::data::{Draw, Nearest};
+use thalweg::data::{Draw, Nearest, Standardise};
 use thalweg::descent::{Loss, Precision, Stop};
 use thalweg::net::{BiasInit, Parameterization};
 use thalweg::study::{Replicates, Setting};
@@ -27,6 +27,10 @@ pub enum Key {
     Draw,
     /// `data.file`.
     File,
+    /// `data.columns`.
+    Columns,
+    /// `data.standardise`.
+    Standardise,
     /// `net.activation`.
     Activation,
     /// `net.output`.
@@ -73,7 +77,7 @@ pub enum Key {
 
 impl Key {
     /// Every one of them, in the order in which they are named.
-    pub const ALL: [Key; 29] = [
+    pub const ALL: [Key; 31] = [
         Key::Dim,
         Key::Points,
         Key::Outputs,
@@ -82,6 +86,8 @@ impl Key {
         Key::Targets,
         Key::Draw,
         Key::File,
+        Key::Columns,
+        Key::Standardise,
         Key::Activation,
         Key::Output,
         Key::Hidden,
@@ -165,6 +171,18 @@ impl Key {
             ],
             Key::Draw => ["data.draw", "how sets are drawn", "draws", "draws"],
             Key::File => ["data.file", "the data set", "data set", "data set"],
+            Key::Columns => [
+                "data.columns",
+                "the columns of the data set",
+                "columns",
+                "columns",
+            ],
+            Key::Standardise => [
+                "data.standardise",
+                "what is standardised",
+                "scaling",
+                "scaling",
+            ],
             Key::Activation => [
                 "net.activation",
                 "the activation",
@@ -295,6 +313,15 @@ impl Key {
             Key::File => match &of.data.file {
                 Some(file) => format!("data of `{file}`"),
                 None => "random data".into(),
+            },
+            Key::Columns => match &of.data.columns {
+                None => "columns x0, x1, … and y".into(),
+                Some(columns) => setting::columns(columns),
+            },
+            Key::Standardise => match of.data.standardise {
+                None => "data as they are".into(),
+                Some(Standardise::Inputs) => "inputs standardised".into(),
+                Some(Standardise::Both) => "inputs and targets standardised".into(),
             },
             Key::Activation => setting::unit(of.net.activation).into(),
             Key::Output => setting::output(of.net.output).into(),

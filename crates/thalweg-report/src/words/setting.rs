@@ -3,7 +3,7 @@
 use thalweg::analysis::Analysis;
 use thalweg::analysis::along::Along;
 use thalweg::analysis::comparison::{Compared, Member};
-use thalweg::data::{Data, Draw, InputLaw, Nearest, Targets};
+use thalweg::data::{ColumnName, Columns, Data, Draw, InputLaw, Nearest, Standardise, Targets};
 use thalweg::descent::{Method, Rate, Schedule};
 use thalweg::net::{Activation, Init, Net, Output, Parameterization};
 use thalweg::study::Setting;
@@ -380,9 +380,16 @@ fn data(data: &Data) -> String {
     );
     if let Some(file) = &data.file {
         let points = many(data.points, "point", "points");
-        return format!("the {points} of `{file}`{near}");
+        let columns = match &data.columns {
+            None => String::new(),
+            Some(of) => format!(" ({})", columns(of)),
+        };
+        return format!(
+            "the {points} of `{file}`{columns}{near}{}",
+            standardised(data)
+        );
     }
-    match data.draw {
+    let drawn = match data.draw {
         Draw::Each => format!(
             "{points} in dimension {}{near} with {targets}, drawn anew each time",
             data.dim
@@ -396,6 +403,32 @@ fn data(data: &Data) -> String {
             "one set of {points} in dimension {}{near} with {targets}",
             data.dim
         ),
+    };
+    drawn + standardised(data)
+}
+
+/// The columns of a file that are trained on.
+pub(super) fn columns(columns: &Columns) -> String {
+    let name = |column: &ColumnName| match column {
+        ColumnName::Name(name) => format!("`{name}`"),
+        ColumnName::Place(place) => format!("number {place}"),
+    };
+    let all = |names: &[ColumnName]| names.iter().map(name).collect::<Vec<_>>().join(", ");
+    let targets = all(&columns.y);
+    match &columns.x {
+        Some(x) => format!("{targets} from {}", all(x)),
+        None => format!("{targets} from the other columns"),
+    }
+}
+
+/// What was scaled, as the end of a phrase; nothing where nothing was.
+fn standardised(data: &Data) -> &'static str {
+    match data.standardise {
+        None => "",
+        Some(Standardise::Inputs) => ", inputs standardised",
+        Some(Standardise::Both) => {
+            ", inputs and targets standardised (losses are those of the standardised targets)"
+        }
     }
 }
 

@@ -5,11 +5,27 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use thalweg::analysis::columns::Column;
+use thalweg::data::Set;
 use thalweg::error::Error;
+use thalweg::study::Source;
 use thalweg_store as store;
 
 fn temp() -> tempfile::TempDir {
     tempfile::tempdir().expect("there is room for a folder")
+}
+
+/// The training set that a study with this `[data]` makes of a file.
+fn set_with(path: &Path, more: &str) -> Result<Set, Error> {
+    let source = Source {
+        name: "test.toml".into(),
+        text: format!("[data]\nfile = {:?}\n{more}", path.display().to_string()),
+        folder: ".".into(),
+    };
+    Ok(store::plan(&source)?.cells[0].set(0))
+}
+
+fn set(path: &Path) -> Result<Set, Error> {
+    set_with(path, "")
 }
 
 /// The same three points in every format.
@@ -45,7 +61,7 @@ fn a_training_set_is_the_same_from_every_format() {
     npy.extend(rows.iter().flat_map(|v| v.to_le_bytes()));
     fs::write(file("a.npy"), npy).expect("there is room");
     for name in ["a.csv", "a.parquet", "a.npz", "a.npy"] {
-        let set = store::read_set(&file(name)).expect(name);
+        let set = set(&file(name)).expect(name);
         assert_eq!((&set.x[..], &set.y[..]), (&x[..], &y[..]), "{name}");
     }
     for name in ["a.csv", "a.parquet", "a.npz"] {
@@ -62,7 +78,7 @@ fn damaged_files_are_refused_at_once() {
     let mut count = 0;
     for entry in fs::read_dir(folder).expect("it is there") {
         let path = entry.expect("it is there").path();
-        let Err(error) = store::read_set(&path) else {
+        let Err(error) = store::read_table(&path) else {
             panic!("{} was read", path.display());
         };
         assert!(
@@ -103,10 +119,152 @@ fn arrays_without_points_are_refused() {
         bytes.extend(vec![0; size]);
         let path = folder.path().join("a.npy");
         fs::write(&path, bytes).expect("there is room");
-        let Err(error) = store::read_set(&path) else {
+        let Err(error) = store::read_table(&path) else {
             panic!("{shape} was read");
         };
         assert!(error.to_string().contains(words), "{shape}: {error}");
+    }
+}
+
+/// Columns by name or place from files of people, whatever else they hold; targets of several
+/// outputs.
+#[test]
+fn a_study_says_which_columns_are_inputs_and_targets() {
+    let folder = temp();
+    let path = folder.path().join("people.csv");
+    let text = "name;height;weight;age\nanna;1,70;60;30\nben;1,80;80;31\ncarl;1,65;70;35\n";
+    fs::write(&path, text).expect("there is room");
+    let told = |more: &str| match set_with(&path, more) {
+        Ok(set) => panic!("{more} gave {set:?}"),
+        Err(error) => format!("{error} {}", error.hint().unwrap_or_default()),
+    };
+    for (more, x, y) in [
+        (
+            "columns = { x = [\"height\", \"weight\"], y = \"age\" }",
+            vec![1.7, 60.0, 1.8, 80.0, 1.65, 70.0],
+            vec![30.0, 31.0, 35.0],
+        ),
+        (
+            "columns = { x = [1], y = [2, \"age\"] }",
+            vec![1.7, 1.8, 1.65],
+            vec![60.0, 30.0, 80.0, 31.0, 70.0, 35.0],
+        ),
+    ] {
+        let set = set_with(&path, more).expect("it is a set");
+        assert_eq!((set.points, set.x, set.y), (3, x, y), "{more}");
+    }
+    for (more, words) in [
+        (
+            "",
+            "has no column `y` but `name`, `height`, `weight`, `age`",
+        ),
+        ("", "columns = { x = [\"name\", …], y = \"age\" }"),
+        ("columns = { y = \"agee\" }", "has no column `agee`"),
+        ("columns = { y = \"agee\" }", "its columns are `name`"),
+        (
+            "columns = { y = \"age\" }",
+            "holds `anna`, which is not a number, in column `name` in line 2",
+        ),
+        ("columns = { x = [7], y = \"age\" }", "no column number 7"),
+        (
+            "columns = { x = [\"age\"], y = \"age\" }",
+            "an input and a target",
+        ),
+        ("columns = { y = [] }", "no column of targets"),
+        ("columns = { x = [\"height\"] }", "missing field `y`"),
+    ] {
+        assert!(told(more).contains(words), "{more}: {}", told(more));
+    }
+    let drawn = Source {
+        name: "test.toml".into(),
+        text: "[data]\ncolumns = { y = \"age\" }".into(),
+        folder: ".".into(),
+    };
+    assert!(store::plan(&drawn).is_err());
+    // Arrays of an archive by their names, and targets [N, k].
+    let path = folder.path().join("a.npz");
+    let (a, b) = ([1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]);
+    store::write_arrays(&path, &[("x", &[2, 2], &a), ("y", &[2, 2], &b)]).expect("room");
+    let set = set(&path).expect("it is a set");
+    assert_eq!((set.outputs(), &set.y[..]), (2, &b[..]));
+    let named = set_with(&path, "columns = { x = [\"y\"], y = \"x\" }").expect("it is a set");
+    assert_eq!((&named.x[..], &named.y[..]), (&b[..], &a[..]));
+}
+
+/// What pandas and pyarrow write in every way that is read, and each kind of number.
+#[test]
+fn parquet_files_of_other_programs_are_read() {
+    let at = |name: &str| {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests")
+            .join(name)
+    };
+    for name in ["gzip.parquet", "lz4.parquet"] {
+        let more = "columns = { x = [\"height\"], y = \"target\" }";
+        let set = set_with(&at(name), more).expect(name);
+        assert_eq!(set.x, [0.5, -1.0, 2.25], "{name}");
+        assert_eq!(set.y, [1.0, 0.25, -3.0], "{name}");
+    }
+    let of = |column: &str| {
+        let more = format!("columns = {{ x = [\"{column}\"], y = \"y\" }}");
+        set_with(&at("kinds.parquet"), &more).map(|set| set.x)
+    };
+    for (column, values) in [
+        ("dec", [0.5, -1.0, 12345.25]),
+        ("u64", [1.0, 2.0, 3.0]),
+        ("f16", [0.5, 1.0, -2.0]),
+        ("b", [1.0, 0.0, 1.0]),
+        ("i8", [1.0, -2.0, 3.0]),
+    ] {
+        assert_eq!(of(column).expect(column), values, "{column}");
+    }
+    for (column, words) in [
+        ("some", "has nothing in column `some` in row 2"),
+        ("day", "not a number, in column `day` in row 1"),
+    ] {
+        let error = of(column).expect_err(column).to_string();
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+/// Scaled columns have mean 0 and deviation 1, a constant one only mean 0; what they were scaled by
+/// takes them back.
+#[test]
+fn what_is_standardised_can_be_undone() {
+    let folder = temp();
+    let path = folder.path().join("a.csv");
+    fs::write(&path, "x0,x1,y\n1,0.1,10\n2,0.1,30\n6,0.1,20\n").expect("there is room");
+    let plain = set(&path).expect("it is a set");
+    for (what, targets) in [("inputs", false), ("both", true)] {
+        let source = Source {
+            name: "test.toml".into(),
+            text: format!(
+                "[data]\nfile = {:?}\nstandardise = \"{what}\"",
+                path.display().to_string()
+            ),
+            folder: ".".into(),
+        };
+        let cell = store::plan(&source).expect("it is right").cells.remove(0);
+        let mut scaled = cell.set(0);
+        let column = |v: &[f64], j: usize, width: usize| -> [f64; 2] {
+            let v: Vec<f64> = v.iter().skip(j).step_by(width).copied().collect();
+            let mean = v.iter().sum::<f64>() / 3.0;
+            [
+                mean,
+                v.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / 3.0,
+            ]
+        };
+        let [mean, variance] = column(&scaled.x, 0, 2);
+        assert!(mean.abs() < 1e-15 && (variance - 1.0).abs() < 1e-14);
+        assert!(column(&scaled.x, 1, 2).iter().all(|v| v.abs() < 1e-15));
+        let [_, variance] = column(&scaled.y, 0, 1);
+        assert_eq!((variance - 1.0).abs() < 1e-14, targets, "{what}");
+        let scaling = cell.scaling(0).expect("it was scaled");
+        scaling.original_inputs(&mut scaled.x);
+        scaling.original_outputs(&mut scaled.y);
+        for (a, b) in (scaled.x.iter().chain(&scaled.y)).zip(plain.x.iter().chain(&plain.y)) {
+            assert!((a - b).abs() < 1e-13 * b.abs().max(1.0), "{a} {b}");
+        }
     }
 }
 
@@ -114,7 +272,7 @@ fn arrays_without_points_are_refused() {
 #[test]
 fn a_compression_that_is_not_read_is_named_with_its_cure() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/zstd.parquet");
-    let Err(error) = store::read_set(&path) else {
+    let Err(error) = store::read_table(&path) else {
         panic!("it was read");
     };
     let said = error.to_string();

@@ -201,20 +201,90 @@ fn a_record_of_another_cell_is_named_and_not_taken() {
     );
 }
 
-/// A bare name lies in the current folder, which is where its files are looked for afterwards.
+/// A run folder keeps what its study names, two files of one name too, and needs neither the
+/// originals nor its place. An original that changed is another cell.
 #[test]
-fn a_study_of_a_bare_name_finds_its_files_again() {
-    let folder = temp();
-    let source = |home: &str| Source {
+fn a_run_folder_keeps_its_files_wherever_it_goes() {
+    let work = temp();
+    let at = |name: &str| work.path().join(name);
+    for name in ["a", "b"] {
+        fs::create_dir(at(name)).expect("there is room");
+    }
+    let row = |v: f64| format!("x0,y\n1,2\n2,{v}\n");
+    fs::write(at("a/d.csv"), row(1.0)).expect("there is room");
+    fs::write(at("b/d.csv"), row(7.0)).expect("there is room");
+    let text = format!(
+        "[data]\nfile = \"a/d.csv\"\n[[compare]]\nname = \"set\"\n\"data.file\" = [{:?}]",
+        at("b/d.csv").display().to_string()
+    );
+    let source = Source {
         name: "p.toml".into(),
-        text: "[data]\ndim = 3".into(),
-        folder: home.into(),
+        text,
+        folder: work.path().into(),
     };
-    store::begin(folder.path(), &source(""), &plan("")).expect("there is room");
-    let back = store::load_source(folder.path()).expect("it is a run folder");
-    let here = std::env::current_dir().expect("there is one");
-    assert_eq!(back.folder, fs::canonicalize(here).expect("there is one"));
-    assert_eq!(back.text, source("").text);
+    let plan = store::plan(&source).expect("the study is right");
+    store::begin(&at("run"), &source, &plan).expect("there is room");
+    fs::write(at("a/d.csv"), row(3.0)).expect("there is room");
+    let changed = store::plan(&source).expect("the study is right");
+    assert_ne!(changed.cells[0].hash, plan.cells[0].hash);
+    fs::remove_dir_all(at("a")).expect("it is there");
+    fs::remove_dir_all(at("b")).expect("it is there");
+    fs::create_dir(at("elsewhere")).expect("there is room");
+    fs::rename(at("run"), at("elsewhere/moved")).expect("it is there");
+    let moved = at("elsewhere/moved");
+    let opened = store::open(&moved.join("study.toml").display().to_string());
+    for back in [store::load_source(&moved), opened] {
+        let back = back.expect("it is a run folder");
+        let again = store::plan(&back).expect("its files are there");
+        let hashes = |plan: &Plan| -> Vec<String> {
+            plan.cells.iter().map(|cell| cell.hash.clone()).collect()
+        };
+        assert_eq!(hashes(&again), hashes(&plan));
+        // Run again, in the same folder and in another one.
+        store::begin(&moved, &back, &again).expect("there is room");
+        store::begin(&at("third"), &back, &again).expect("there is room");
+        let third = store::load_source(&at("third")).expect("it is a run folder");
+        assert_eq!(hashes(&store::plan(&third).expect("kept")), hashes(&plan));
+    }
+    // Nothing in it says where it was made.
+    for entry in fs::read_dir(moved.join("inputs")).expect("it is there") {
+        let name = entry.expect("it is there").file_name();
+        let name = name.to_string_lossy();
+        assert!(
+            ["d.csv", "d-2.csv", "names.json"].contains(&&*name),
+            "{name}"
+        );
+    }
+}
+
+/// A run into the folder of its study copies nothing, and takes the file as it is next time.
+#[test]
+fn files_that_lie_in_the_run_folder_stay_where_they_are() {
+    let work = temp();
+    fs::write(work.path().join("d.csv"), "x0,y\n1,2\n").expect("there is room");
+    let source = Source {
+        name: "p.toml".into(),
+        text: "[data]\nfile = \"d.csv\"".into(),
+        folder: work.path().into(),
+    };
+    let plan = store::plan(&source).expect("the study is right");
+    store::begin(work.path(), &source, &plan).expect("there is room");
+    assert!(!work.path().join("inputs/d.csv").exists());
+    fs::write(work.path().join("d.csv"), "x0,y\n1,3\n").expect("there is room");
+    let again = store::plan(&source).expect("the study is right");
+    assert_ne!(again.cells[0].hash, plan.cells[0].hash);
+    // A file of somebody else's is not replaced by a copy.
+    let out = temp();
+    fs::create_dir(out.path().join("inputs")).expect("there is room");
+    fs::write(out.path().join("inputs/d.csv"), "mine").expect("there is room");
+    store::begin(out.path(), &source, &plan).expect("there is room");
+    let mine = fs::read_to_string(out.path().join("inputs/d.csv")).expect("it is there");
+    assert_eq!(mine, "mine");
+    assert!(out.path().join("inputs/d-2.csv").exists());
+}
+
+#[test]
+fn a_bare_name_can_be_written() {
     store::write(Path::new("target-of-a-bare-name"), b"x").expect("a bare name can be written");
     fs::remove_file("target-of-a-bare-name").expect("it was written here");
 }
@@ -531,5 +601,49 @@ fn whatever_trains_says_in_one_way_that_it_was_stopped() {
     ];
     for result in all {
         assert!(matches!(result, Err(Error::Stopped { .. })), "{result:?}");
+    }
+}
+
+/// Half precision, bfloat16 and whole numbers, as files of other programs have them.
+#[test]
+fn tensors_of_every_kind_of_number_are_read() {
+    use safetensors::tensor::{Dtype, TensorView};
+    let folder = temp();
+    let path = folder.path().join("all.safetensors");
+    let all: [(&str, Dtype, Vec<u8>); 8] = [
+        ("f16", Dtype::F16, vec![0x00, 0x3e, 0x00, 0xc0]),
+        ("bf16", Dtype::BF16, vec![0xc0, 0x3f, 0x00, 0xc0]),
+        ("i8", Dtype::I8, vec![0xff, 0x02]),
+        ("u8", Dtype::U8, vec![0xff, 0x02]),
+        ("i16", Dtype::I16, vec![0xff, 0xff, 0x02, 0x00]),
+        (
+            "i32",
+            Dtype::I32,
+            [(-1i32).to_le_bytes(), 2i32.to_le_bytes()].concat(),
+        ),
+        (
+            "i64",
+            Dtype::I64,
+            [(-1i64).to_le_bytes(), 2i64.to_le_bytes()].concat(),
+        ),
+        (
+            "f64",
+            Dtype::F64,
+            [1.5f64.to_le_bytes(), (-2.0f64).to_le_bytes()].concat(),
+        ),
+    ];
+    let views = all.iter().map(|(name, dtype, bytes)| {
+        let view = TensorView::new(*dtype, vec![2], bytes).expect("two numbers");
+        ((*name).to_string(), view)
+    });
+    let bytes = safetensors::serialize(views, None).expect("it is written");
+    fs::write(&path, bytes).expect("there is room");
+    for array in store::read_tensors(&path).expect("it is read") {
+        let right = match array.name.as_str() {
+            "u8" => [255.0, 2.0],
+            "i8" | "i16" | "i32" | "i64" => [-1.0, 2.0],
+            _ => [1.5, -2.0],
+        };
+        assert_eq!(array.values, right, "{}", array.name);
     }
 }

@@ -50,9 +50,24 @@ pub(super) fn fitted(cell: &Cell, record: &Record) -> Option<Fitted> {
     }
 }
 
+/// The training set of a kept replicate as it was before it was scaled.
+fn original(cell: &Cell, kept: &Kept) -> Set {
+    let (mut x, mut y) = (kept.x.clone(), kept.y.clone());
+    if let Some(scaling) = cell.scaling(kept.replicate) {
+        scaling.original_inputs(&mut x);
+        scaling.original_outputs(&mut y);
+    }
+    Set {
+        points: cell.setting.data.points,
+        x,
+        y,
+    }
+}
+
 fn around(cell: &Cell, kept: &Kept) -> Fitted {
     let dim = cell.dim();
-    let coordinate = |k: usize| kept.x.iter().skip(k).step_by(dim).copied();
+    let set = original(cell, kept);
+    let coordinate = |k: usize| set.x.iter().skip(k).step_by(dim).copied();
     let places = |k: usize, n: usize| -> Vec<f64> {
         let low = coordinate(k).fold(f64::INFINITY, f64::min);
         let high = coordinate(k).fold(f64::NEG_INFINITY, f64::max);
@@ -66,7 +81,19 @@ fn around(cell: &Cell, kept: &Kept) -> Fitted {
     } else {
         (places(0, SIDE), places(1, SIDE))
     };
-    let output = |x: &[f64]| output(cell, &kept.weights, x);
+    let scaling = cell.scaling(kept.replicate);
+    // The network takes what it was trained on; the figure shows what was measured.
+    let output = |x: &[f64]| {
+        let mut x = x.to_vec();
+        if let Some(scaling) = &scaling {
+            scaling.inputs(&mut x);
+        }
+        let mut f = [output(cell, &kept.weights, &x)];
+        if let Some(scaling) = &scaling {
+            scaling.original_outputs(&mut f);
+        }
+        f[0]
+    };
     let outputs = if dim == 1 {
         first.iter().map(|x| output(&[*x])).collect()
     } else {
@@ -75,22 +102,17 @@ fn around(cell: &Cell, kept: &Kept) -> Fitted {
             .map(|x| output(&x))
             .collect()
     };
-    let set = Set {
-        points: cell.setting.data.points,
-        x: kept.x.clone(),
-        y: kept.y.clone(),
-    };
     Fitted {
         replicate: kept.replicate,
         step: kept.step,
         first,
         second,
         outputs,
-        points: (kept.x.chunks_exact(dim))
+        points: (set.x.chunks_exact(dim))
             .map(|x| [x[0], x.get(1).copied().unwrap_or(0.0)])
             .collect(),
-        targets: kept.y.clone(),
         nearest: set.nearest_pair(),
+        targets: set.y,
     }
 }
 

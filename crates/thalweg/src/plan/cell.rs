@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::data::{Draw, Set};
+use crate::data::{Draw, Scaling, Set};
 use crate::descent::{Method, Rate, Stop};
 use crate::engine::Problem;
-use crate::inputs::Inputs;
+use crate::inputs::{Inputs, Weights};
 use crate::net::{self, Init, Output};
 use crate::study::{At, Mistake, Replicates, Setting};
 
@@ -59,7 +59,7 @@ pub struct Cell {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Files {
     set: Option<Arc<Set>>,
-    weights: Option<Arc<Vec<f64>>>,
+    weights: Option<Arc<Weights>>,
 }
 
 impl Cell {
@@ -111,13 +111,26 @@ impl Cell {
             .set(self.setting.seed, replicate, self.files.set.as_deref())
     }
 
+    /// What the training set of a replicate was scaled by; none if it was not.
+    pub fn scaling(&self, replicate: u64) -> Option<Scaling> {
+        self.setting
+            .data
+            .scaling(self.setting.seed, replicate, self.files.set.as_deref())
+    }
+
     /// The initial effective weights of a replicate.
     pub fn weights(&self, replicate: u64) -> Vec<f64> {
-        let file = self.files.weights.as_ref().map(|w| w.as_slice());
+        let file = self.files.weights.as_ref().map(|w| w.flat.as_slice());
         let (_, index) = self.setting.data.draw.indices(replicate);
         self.setting
             .net
             .draw((self.dim(), self.outputs()), self.setting.seed, index, file)
+    }
+
+    /// The arrays of [`Init::File`] that have other names than the tensors they are taken for.
+    pub fn renamed_weights(&self) -> &[(String, String)] {
+        let weights = self.files.weights.as_ref();
+        weights.map_or(&[], |weights| &weights.renamed)
     }
 
     /// The training problem, as engines take it.
@@ -224,7 +237,7 @@ pub(super) fn resolve(mut setting: Setting, inputs: &Inputs) -> Result<(Setting,
     }
     let mut files = Files::default();
     if let Some(name) = &setting.data.file {
-        let set = inputs.data(name)?;
+        let set = inputs.data(name, setting.data.columns.as_ref())?;
         setting.data.points = set.points;
         setting.data.dim = set.dim();
         setting.data.outputs = set.outputs();
@@ -245,7 +258,7 @@ pub(super) fn hash(setting: &Setting, files: &Files) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(meaning(setting).as_bytes());
     let set = files.set.iter().flat_map(|set| set.x.iter().chain(&set.y));
-    let weights = files.weights.iter().flat_map(|weights| weights.iter());
+    let weights = files.weights.iter().flat_map(|weights| &weights.flat);
     set.chain(weights).for_each(|v| {
         hasher.update(&v.to_le_bytes());
     });

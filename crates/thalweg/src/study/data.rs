@@ -35,6 +35,149 @@ pub struct Data {
     /// with y in the last column), or the name of a set in [`Inputs`](crate::Inputs), instead of a
     /// law. Every replicate trains on it.
     pub file: Option<String>,
+    /// Which columns of the file are inputs and which are targets, where they are not called `x0`,
+    /// `x1`, …, `y`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Columns>,
+    /// What each training set is scaled by before anything is trained on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub standardise: Option<Standardise>,
+}
+
+/// Columns of a file, by their names or by their places from 0 on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Columns {
+    /// Those of the inputs; without them all but the targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub x: Option<Vec<ColumnName>>,
+    /// That of the target, or those of several outputs.
+    #[serde(deserialize_with = "one_or_several")]
+    #[schemars(with = "OneOrSeveral")]
+    pub y: Vec<ColumnName>,
+}
+
+/// A column of a file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "expected the name of a column, or its number from 0 on"
+)]
+pub enum ColumnName {
+    /// By its name.
+    Name(String),
+    /// By its place, from 0 on.
+    Place(usize),
+}
+
+/// One column, or a list.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected a column, or a list of them")]
+enum OneOrSeveral {
+    One(ColumnName),
+    Several(Vec<ColumnName>),
+}
+
+fn one_or_several<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<ColumnName>, D::Error> {
+    OneOrSeveral::deserialize(from).map(|columns| match columns {
+        OneOrSeveral::One(column) => vec![column],
+        OneOrSeveral::Several(columns) => columns,
+    })
+}
+
+/// What is scaled to mean 0 and standard deviation 1 over each training set, column by column; a
+/// column that is constant is only brought to 0. The deviation is that of the N numbers
+/// themselves, as NumPy's `std` and scikit-learn's `StandardScaler` have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Standardise {
+    /// The inputs.
+    Inputs,
+    /// Inputs and targets: losses are those of the scaled targets.
+    Both,
+}
+
+impl Standardise {
+    /// All of them.
+    pub const ALL: [Standardise; 2] = [Standardise::Inputs, Standardise::Both];
+}
+
+/// What a training set was scaled by: scaled = (original − mean)/std, column by column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scaling {
+    /// Means of the inputs `[d]`.
+    pub x_mean: Vec<f64>,
+    /// Their deviations `[d]`; 1 of a constant.
+    pub x_std: Vec<f64>,
+    /// Means of the targets `[k]`; 0 where they were not scaled.
+    pub y_mean: Vec<f64>,
+    /// Their deviations `[k]`; 1 where they were not scaled.
+    pub y_std: Vec<f64>,
+}
+
+/// Means and deviations of the columns of v [N, width].
+fn moments(v: &[f64], width: usize) -> (Vec<f64>, Vec<f64>) {
+    let n = (v.len() / width.max(1)) as f64;
+    let of = |column: usize| {
+        let values = || v.iter().skip(column).step_by(width);
+        let mean = values().sum::<f64>() / n;
+        let square = values().map(|v| (v - mean) * (v - mean)).sum::<f64>() / n;
+        // What rounding leaves of a constant is none of its spread.
+        let noise = values().fold(0.0f64, |most, v| most.max(v.abs())) * 4.0 * f64::EPSILON;
+        let std = square.sqrt();
+        (mean, if std > noise { std } else { 1.0 })
+    };
+    (0..width).map(of).unzip()
+}
+
+impl Scaling {
+    /// Of a training set as it is.
+    fn of(set: &Set, what: Standardise) -> Scaling {
+        let (x_mean, x_std) = moments(&set.x, set.dim());
+        let k = set.outputs();
+        let (y_mean, y_std) = match what {
+            Standardise::Inputs => (vec![0.0; k], vec![1.0; k]),
+            Standardise::Both => moments(&set.y, k),
+        };
+        Scaling {
+            x_mean,
+            x_std,
+            y_mean,
+            y_std,
+        }
+    }
+
+    /// Scales inputs [N, d].
+    pub fn inputs(&self, x: &mut [f64]) {
+        let scales = self.x_mean.iter().zip(&self.x_std).cycle();
+        x.iter_mut()
+            .zip(scales)
+            .for_each(|(x, (m, s))| *x = (*x - m) / s);
+    }
+
+    /// Scales targets [N, k].
+    pub fn targets(&self, y: &mut [f64]) {
+        let scales = self.y_mean.iter().zip(&self.y_std).cycle();
+        y.iter_mut()
+            .zip(scales)
+            .for_each(|(y, (m, s))| *y = (*y - m) / s);
+    }
+
+    /// Inputs [N, d] as they were.
+    pub fn original_inputs(&self, x: &mut [f64]) {
+        let scales = self.x_mean.iter().zip(&self.x_std).cycle();
+        x.iter_mut()
+            .zip(scales)
+            .for_each(|(x, (m, s))| *x = *x * s + m);
+    }
+
+    /// Targets or outputs [N, k] in the units that targets had.
+    pub fn original_outputs(&self, y: &mut [f64]) {
+        let scales = self.y_mean.iter().zip(&self.y_std).cycle();
+        y.iter_mut()
+            .zip(scales)
+            .for_each(|(y, (m, s))| *y = *y * s + m);
+    }
 }
 
 impl Default for Data {
@@ -48,6 +191,8 @@ impl Default for Data {
             targets: Targets::Gaussian,
             draw: Draw::Each,
             file: None,
+            columns: None,
+            standardise: None,
         }
     }
 }
@@ -212,6 +357,16 @@ impl Data {
                 );
             }
         }
+        if self.columns.is_some() && self.file.is_none() {
+            let message = "`columns` are those of a file, and there is none".into();
+            return mistake("data.columns", message, "`file = \"data.csv\"` beside it");
+        }
+        if let Some(Columns { y, .. }) = &self.columns
+            && y.is_empty()
+        {
+            let message = "there is no column of targets".into();
+            return mistake("data.columns", message, "`columns = { y = \"target\" }`");
+        }
         self.check_inputs()?;
         self.check_nearest()?;
         self.check_targets()
@@ -257,6 +412,9 @@ impl Data {
     /// What lies between the two classes of the targets: 0 for −1 and 1, ½ for 0 and 1. None for
     /// targets that are no classes; `file` holds those of [`Data::file`].
     pub fn boundary(&self, file: Option<&Set>) -> Option<f64> {
+        if self.standardise == Some(Standardise::Both) {
+            return None;
+        }
         let Some(set) = file else {
             return match &self.targets {
                 Targets::Signs([from, to]) if *from >= 1.0 && *to <= 1.0 => Some(0.0),
@@ -353,7 +511,26 @@ impl Data {
     ///
     /// [`Data::nearest`] changes the inputs first: targets that are a function of the inputs are
     /// that of the inputs as changed, all others stay.
+    ///
+    /// What is [`Data::standardise`]d is scaled last.
     pub fn set(&self, seed: u64, replicate: u64, file: Option<&Set>) -> Set {
+        let mut set = self.original_set(seed, replicate, file);
+        if let Some(what) = self.standardise {
+            let scaling = Scaling::of(&set, what);
+            scaling.inputs(&mut set.x);
+            scaling.targets(&mut set.y);
+        }
+        set
+    }
+
+    /// What the training set of a replicate was scaled by; none if it was not.
+    pub fn scaling(&self, seed: u64, replicate: u64, file: Option<&Set>) -> Option<Scaling> {
+        let what = self.standardise?;
+        Some(Scaling::of(&self.original_set(seed, replicate, file), what))
+    }
+
+    /// The training set of a replicate before it is scaled.
+    fn original_set(&self, seed: u64, replicate: u64, file: Option<&Set>) -> Set {
         let (index, _) = self.draw.indices(replicate);
         let x = self.inputs_of(seed, index, file);
         let y = match file {

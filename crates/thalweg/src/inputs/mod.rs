@@ -1,14 +1,19 @@
 //! Data sets and initial weights by the names that a study gives them, wherever they come from.
 
+mod table;
+mod weights;
+
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::data::Set;
+use crate::data::{Columns, Set};
 use crate::engine::Tensor;
 use crate::net::Init;
 use crate::plan::put;
 use crate::study::{Mistake, Setting, Study};
+
+pub use table::{Field, Table};
 
 /// What a study names and does not hold itself: the training sets of `data.file`, the initial
 /// weights of `net.init.file`.
@@ -31,8 +36,25 @@ use crate::study::{Mistake, Setting, Study};
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Inputs {
-    data: BTreeMap<String, Arc<Set>>,
+    data: BTreeMap<String, Given>,
     weights: BTreeMap<String, Vec<Array>>,
+}
+
+/// What is given under a name.
+#[derive(Debug, Clone, PartialEq)]
+enum Given {
+    Set(Arc<Set>),
+    /// Of which each cell chooses its columns.
+    Table(Table),
+}
+
+/// The initial weights that a file gives a network.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Weights {
+    /// Effective weights, flat.
+    pub(crate) flat: Vec<f64>,
+    /// Arrays of other names than their tensors, and these tensors.
+    pub(crate) renamed: Vec<(String, String)>,
 }
 
 /// A named array of numbers.
@@ -138,12 +160,20 @@ impl Inputs {
             let message = format!("training point {} is not finite", row + 1);
             return wrong(&name, &message, "all of x and y are finite numbers");
         }
-        self.data.insert(name, Arc::new(set));
+        self.data.insert(name, Given::Set(Arc::new(set)));
         Ok(self)
     }
 
-    /// With initial weights under the name that `net.init.file` gives them: arrays with the names
-    /// and shapes of PyTorch's `state_dict`.
+    /// With a table under the name that `data.file` gives it, of which `data.columns` says what are
+    /// inputs and what are targets.
+    pub fn with_table(mut self, name: impl Into<String>, table: Table) -> Inputs {
+        self.data.insert(name.into(), Given::Table(table));
+        self
+    }
+
+    /// With initial weights under the name that `net.init.file` gives them: arrays with the shapes
+    /// of PyTorch's `state_dict`. Their names are those of `nn.Sequential`, or are matched to them:
+    /// a common prefix is left out, and layers are told apart by shapes and numbers.
     ///
     /// # Errors
     ///
@@ -174,17 +204,40 @@ impl Inputs {
         Ok(self)
     }
 
-    /// The training set of this name.
-    pub(crate) fn data(&self, name: &str) -> Result<Arc<Set>, Mistake> {
-        self.data.get(name).cloned().ok_or_else(|| Mistake {
-            path: vec!["data".into(), "file".into()],
-            message: format!("no training set `{name}` was given"),
-            hint: Some(format!("hand it over: `Inputs::with_data(\"{name}\", …)`")),
-        })
+    /// The training set of these columns of what has this name.
+    pub(crate) fn data(&self, name: &str, columns: Option<&Columns>) -> Result<Arc<Set>, Mistake> {
+        let wrong = |key: &str, message: String, hint: String| Mistake {
+            path: vec!["data".into(), key.into()],
+            message,
+            hint: Some(hint),
+        };
+        match self.data.get(name) {
+            Some(Given::Set(set)) if columns.is_none() => Ok(set.clone()),
+            Some(Given::Set(_)) => Err(wrong(
+                "columns",
+                format!("`{name}` was given as x and y, without names of columns"),
+                "leave `columns` out".into(),
+            )),
+            Some(Given::Table(table)) => {
+                table
+                    .choose(columns)
+                    .map(Arc::new)
+                    .map_err(|(message, hint)| {
+                        let key = if columns.is_some() { "columns" } else { "file" };
+                        wrong(key, format!("`{name}` {message}"), hint)
+                    })
+            }
+            None => Err(wrong(
+                "file",
+                format!("no training set `{name}` was given"),
+                format!("hand it over: `Inputs::with_data(\"{name}\", …)`"),
+            )),
+        }
     }
 
-    /// The flat weights of this name for a network of these tensors.
-    pub(crate) fn weights(&self, name: &str, tensors: &[Tensor]) -> Result<Vec<f64>, Mistake> {
+    /// The flat weights of this name for a network of these tensors, and the arrays that have
+    /// another name than their tensor.
+    pub(crate) fn weights(&self, name: &str, tensors: &[Tensor]) -> Result<Weights, Mistake> {
         let wrong = |message: String, hint: String| Mistake {
             path: vec!["net".into(), "init".into()],
             message,
@@ -196,7 +249,7 @@ impl Inputs {
                 format!("hand them over: `Inputs::with_weights(\"{name}\", …)`"),
             )
         })?;
-        flat(arrays, tensors).map_err(|message| {
+        let found = weights::matched(arrays, tensors).map_err(|message| {
             let wanted: Vec<String> = tensors
                 .iter()
                 .map(|t| format!("{} {:?}", t.name, t.shape))
@@ -205,28 +258,13 @@ impl Inputs {
                 format!("`{name}` {message}"),
                 format!("the network of the study needs {}", wanted.join(", ")),
             )
+        })?;
+        let renamed = found.iter().zip(tensors).filter(|(a, t)| a.name != t.name);
+        Ok(Weights {
+            renamed: renamed
+                .map(|(a, t)| (a.name.clone(), t.name.clone()))
+                .collect(),
+            flat: found.iter().flat_map(|a| &a.values).copied().collect(),
         })
     }
-}
-
-/// The flat weights of exactly these tensors, or what does not fit.
-fn flat(arrays: &[Array], tensors: &[Tensor]) -> Result<Vec<f64>, String> {
-    let superfluous = |a: &&Array| tensors.iter().all(|t| t.name != a.name);
-    if let Some(array) = arrays.iter().find(superfluous) {
-        let name = &array.name;
-        return Err(format!("holds `{name}`, which the network does not have"));
-    }
-    let mut all = Vec::new();
-    for tensor in tensors {
-        let name = &tensor.name;
-        let array = arrays
-            .iter()
-            .find(|a| a.name == *name)
-            .ok_or_else(|| format!("has no tensor `{name}`"))?;
-        if array.shape != tensor.shape {
-            return Err(format!("holds `{name}` of shape {:?}", array.shape));
-        }
-        all.extend(&array.values);
-    }
-    Ok(all)
 }
