@@ -74,7 +74,7 @@ OPTIMISERS = {
 
 ADAM = {"adam": {"betas": [0.9, 0.999], "eps": 1e-8}}
 
-# name, points, dim, hidden, activation, bias, method, loss, rate
+# name, points, dim, hidden, activation, bias, method, loss, rate, batch
 CASES = [
     ("linear", 20, 5, [], "identity", True, "gd", "sum", 5e-4),
     ("identity", 20, 10, [8, 8], "identity", True, "gd", "mean", 0.01),
@@ -92,8 +92,8 @@ CASES = [
     ("momentum", 20, 5, [16, 16], "tanh", True, {"momentum": {"beta": 0.9}}, "sum", 2e-4),
     ("nesterov", 20, 5, [16, 16], "tanh", True, {"nesterov": {"beta": 0.9}}, "sum", 2e-4),
     ("adam", 20, 5, [16, 16], "tanh", True, ADAM, "sum", 1e-3),
-    ("sgd", 20, 5, [16, 16], "tanh", True, {"sgd": {"batch": 5}}, "sum", 2e-3),
-    ("sgd_short_batch", 20, 3, [8], "tanh", True, {"sgd": {"batch": 6}}, "mean", 0.02),
+    ("sgd", 20, 5, [16, 16], "tanh", True, "sgd", "sum", 2e-3, 5),
+    ("sgd_short_batch", 20, 3, [8], "tanh", True, "sgd", "mean", 0.02, 6),
 ]
 
 
@@ -141,12 +141,11 @@ def train(net, x, y, method, loss, rate, batches):
     return np.array(losses)
 
 
-def write(seed, name, points, dim, hidden, activation, bias, method, loss, rate):
+def write(seed, name, points, dim, hidden, activation, bias, method, loss, rate, batch=None):
     torch.manual_seed(seed)
     x, y = torch.randn(points, dim), torch.randn(points)
     net = model(dim, hidden, activation, bias)
     initial = {key: value.clone() for key, value in net.state_dict().items()}
-    batch = method["sgd"]["batch"] if "sgd" in method else None
     batches = mini_batches(points, batch) if batch else None
 
     again = model(dim, hidden, activation, bias)
@@ -167,6 +166,7 @@ def write(seed, name, points, dim, hidden, activation, bias, method, loss, rate)
         "net": json.dumps({"hidden": hidden, "activation": activation, "bias": bias}),
         "descent": json.dumps(
             {"method": method, "loss": loss, "rate": rate, "steps": STEPS, "precision": "f64"}
+            | ({"batch": batch} if batch else {})
         ),
         "torch": torch.__version__,
     }

@@ -52,6 +52,7 @@
 //!     bias: false,
 //!     points: 2,
 //!     method: Method::Gd,
+//!     batch: None,
 //!     schedule: [].into(),
 //!     loss: Loss::Sum,
 //!     steps: 1000,
@@ -100,7 +101,7 @@ pub mod threads;
 
 pub use activation::Activation;
 pub use layout::Tensor;
-pub use method::{Loss, Method, Milestone, Precision};
+pub use method::{Batch, Loss, Method, Milestone, Precision};
 pub use outcome::Outcome;
 
 use std::sync::Arc;
@@ -127,6 +128,8 @@ pub struct Problem {
     pub points: usize,
     /// The update rule.
     pub method: Method,
+    /// The points of a step's gradient; all of them if none.
+    pub batch: Option<Batch>,
     /// The changes of every job's rate, at increasing steps; none if it is constant.
     pub schedule: Arc<[Milestone]>,
     /// The loss.
@@ -144,6 +147,11 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// Whether a step is θ ← θ − η g, g the gradient of the loss on all points, and nothing else.
+    pub fn is_plain_descent(&self) -> bool {
+        self.method == Method::Gd && self.batch.is_none()
+    }
+
     /// Whether its parts fit each other: what every engine asks before it trains.
     ///
     /// # Errors
@@ -191,8 +199,8 @@ impl Problem {
         if !self.schedule.is_sorted_by(|a, b| a.step < b.step) {
             return refused("the steps of `schedule` do not increase");
         }
-        if matches!(self.method, Method::Sgd { batch: 0 }) {
-            return refused("mini-batches are empty");
+        if (self.batch).is_some_and(|batch| !(1..=self.points).contains(&batch.size)) {
+            return refused("mini-batches are empty, or larger than the training set");
         }
         Ok(())
     }

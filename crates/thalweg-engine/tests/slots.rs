@@ -7,8 +7,8 @@ use thalweg_engine::cpu::Cpu;
 use thalweg_engine::reference::Reference;
 use thalweg_engine::seed::{Purpose, stream};
 use thalweg_engine::{
-    Activation, Engine, Error, Job, Loss, Method, Milestone, Outcome, Precision, Problem, Queue,
-    Tensor, Trained,
+    Activation, Batch, Engine, Error, Job, Loss, Method, Milestone, Outcome, Precision, Problem,
+    Queue, Tensor, Trained,
 };
 
 /// Hands out jobs in order, and says that so many remain, whatever there are: an engine lays out
@@ -94,6 +94,7 @@ fn problem(hidden: &[usize], dim: usize, points: usize) -> Problem {
         bias: true,
         points,
         method: Method::Gd,
+        batch: None,
         schedule: [].into(),
         loss: Loss::Sum,
         steps: 60,
@@ -130,6 +131,15 @@ fn methods() -> impl Strategy<Value = Method> {
     prop_oneof![Just(Method::Gd), prop::sample::select(&Method::ALL[..])]
 }
 
+/// All points, or some of so many.
+fn batches(points: usize) -> impl Strategy<Value = Option<Batch>> {
+    let some = (1..=points, any::<bool>());
+    prop::option::weighted(
+        0.4,
+        some.prop_map(|(size, drop_last)| Batch { size, drop_last }),
+    )
+}
+
 /// No change of the rate, a fall and a rise, and a rest that is followed by a start.
 fn schedules() -> impl Strategy<Value = Vec<Milestone>> {
     let milestone = |(step, factor)| Milestone { step, factor };
@@ -158,7 +168,7 @@ proptest! {
         activation in prop::sample::select(&Activation::ALL[..]),
         hidden in prop::collection::vec(1usize..20, 0..4),
         dim in 1usize..6,
-        points in 1usize..6,
+        (points, batch) in (1usize..6).prop_flat_map(|n| (Just(n), batches(n))),
         method in methods(),
         precision in prop::sample::select(&Precision::ALL[..]),
         rates in (prop::sample::select(&RATES[..]), prop::sample::select(&RATES[..])),
@@ -168,6 +178,7 @@ proptest! {
         let problem = Problem {
             activation,
             method,
+            batch,
             schedule: changes.into(),
             precision,
             ..problem(&hidden, dim, points)
@@ -288,7 +299,7 @@ fn an_engine_refuses_a_problem_that_does_not_fit() {
     let good = problem(&[3, 2], 4, 5);
     assert_eq!(good.check(), Ok(()));
     type Change = fn(&mut Problem);
-    let changes: [Change; 10] = [
+    let changes: [Change; 11] = [
         |p| p.sizes.truncate(1),
         |p| p.sizes[1] = 0,
         |p| p.sizes[3] = 2,
@@ -297,7 +308,18 @@ fn an_engine_refuses_a_problem_that_does_not_fit() {
         |p| p.tensors[2].shape.reverse(),
         |p| p.tensors[1].start += 1,
         |p| p.grid = vec![0, 3, 3].into(),
-        |p| p.method = Method::Sgd { batch: 0 },
+        |p| {
+            p.batch = Some(Batch {
+                size: 0,
+                drop_last: false,
+            })
+        },
+        |p| {
+            p.batch = Some(Batch {
+                size: 6,
+                drop_last: true,
+            })
+        },
         |p| {
             p.schedule = [Milestone {
                 step: 3,

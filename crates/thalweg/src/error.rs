@@ -71,7 +71,7 @@ pub enum NoTheory {
     /// Inputs whose kernel is beyond the range of f64.
     #[error("a kernel of these inputs is not a finite number: they or the weights are too large")]
     TooLarge,
-    /// An update rule whose steps are not linear in the residual: Adam, mini-batches.
+    /// A descent whose steps are not linear in the residual: Adam, mini-batches.
     #[error("Adam and mini-batches have no linear theory of their steps")]
     NoLinearRule,
 }
@@ -87,7 +87,9 @@ impl NoTheory {
                 "scale the inputs: their squares, times the variances of the layers, have to stay \
                  below 1e308"
             }
-            NoTheory::NoLinearRule => "`--set descent.method=gd` says what plain descent would do",
+            NoTheory::NoLinearRule => {
+                "`method = \"gd\"` without `batch` says what plain descent would do"
+            }
         }
     }
 }

@@ -32,7 +32,7 @@ pub use space::{Cost, Space};
 use check::mistake;
 use claim::Claim;
 use data::{Data, Draw};
-use descent::{Descent, Method, Precision};
+use descent::{Descent, Precision};
 use net::Net;
 
 /// A study: one setting, what is compared with it, and what others found.
@@ -238,19 +238,7 @@ impl Setting {
     pub fn check_size(&self) -> Result<(), Mistake> {
         self.data.check_size()?;
         self.data.check_apart(self.seed)?;
-        let points = self.data.points;
-        match self.descent.method {
-            Method::Sgd { batch } if batch > points => mistake(
-                "descent.method",
-                format!("a batch of {batch} from {points} points"),
-                "between 1 and data.points",
-            ),
-            Method::Gd
-            | Method::Momentum { .. }
-            | Method::Nesterov { .. }
-            | Method::Adam { .. }
-            | Method::Sgd { .. } => Ok(()),
-        }
+        self.descent.check_size(self.data.points)
     }
 }
 

@@ -165,7 +165,7 @@ pub fn expect(cell: &Cell, sets: u64, threads: usize) -> Result<Vec<Expected>, E
     let setting = &cell.setting;
     let rates = setting.descent.layer_rates.as_deref();
     let wide = Wide::new(&setting.net, cell.dim(), rates)?;
-    let rule = Rule::of(setting.descent.method).ok_or(NoTheory::NoLinearRule)?;
+    let rule = Rule::of(&setting.descent).ok_or(NoTheory::NoLinearRule)?;
     // One training set for all needs one kernel.
     let once = setting.data.draw == Draw::Once;
     let shared = once.then(|| spectra(&wide, &cell.set(0), cell.dim()));

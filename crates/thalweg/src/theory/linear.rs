@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::memory::{FAR, Mode, first_below};
 use super::stages;
-use crate::descent::{Method, Milestone};
+use crate::descent::{Descent, Method, Milestone};
 use crate::stats::short;
 
 /// A rule whose linearised dynamics are known.
@@ -26,14 +26,17 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// The rule of a method; none for Adam and mini-batches, whose steps are not linear in the
+    /// The rule of a descent; none for Adam and on mini-batches, whose steps are not linear in the
     /// residual.
-    pub fn of(method: Method) -> Option<Rule> {
-        match method {
+    pub fn of(descent: &Descent) -> Option<Rule> {
+        if descent.batch.is_some() {
+            return None;
+        }
+        match descent.method {
             Method::Gd => Some(Rule::Descent),
             Method::Momentum { beta } => Some(Rule::Momentum(beta)),
             Method::Nesterov { beta } => Some(Rule::Nesterov(beta)),
-            Method::Adam { .. } | Method::Sgd { .. } => None,
+            Method::Adam { .. } => None,
         }
     }
 

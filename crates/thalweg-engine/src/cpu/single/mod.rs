@@ -218,8 +218,15 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Single<S, V> {
 
     #[inline(always)]
     fn step(&mut self, problem: &Problem, repeated: u64) -> u64 {
+        let batches = problem.batch.is_some();
+        if batches {
+            for (r, weight) in self.r.iter_mut().zip(&self.in_batch) {
+                *r *= *weight;
+            }
+        }
         let moved = match problem.method {
-            Method::Gd if repeated == 0 => {
+            // What does not move in one mini-batch moves in another.
+            Method::Gd if repeated == 0 || batches => {
                 self.backward::<true>(problem);
                 true
             }
@@ -227,13 +234,6 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Single<S, V> {
                 self.backward::<false>(problem);
                 let spans = self.blocks.iter().map(Block::range);
                 self.rule.descend(&mut self.w, spans) != 0
-            }
-            Method::Sgd { .. } => {
-                for (r, weight) in self.r.iter_mut().zip(&self.in_batch) {
-                    *r *= *weight;
-                }
-                self.backward::<true>(problem);
-                true
             }
             Method::Momentum { .. } | Method::Nesterov { .. } | Method::Adam { .. } => {
                 self.backward::<false>(problem);
