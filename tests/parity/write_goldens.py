@@ -79,7 +79,7 @@ OPTIMISERS = {
 
 ADAM = {"adam": {"betas": [0.9, 0.999], "eps": 1e-8}}
 
-# name, points, dim, hidden, activation, bias, method, loss, rate, and outputs and their function
+# name, points, dim, hidden, activation, bias, method, loss, rate, and what else is not usual
 CASES = [
     ("linear", 20, 5, [], "identity", True, "gd", "sum", 5e-4),
     ("identity", 20, 10, [8, 8], "identity", True, "gd", "mean", 0.01),
@@ -97,17 +97,19 @@ CASES = [
     ("momentum", 20, 5, [16, 16], "tanh", True, {"momentum": {"beta": 0.9}}, "sum", 2e-4),
     ("nesterov", 20, 5, [16, 16], "tanh", True, {"nesterov": {"beta": 0.9}}, "sum", 2e-4),
     ("adam", 20, 5, [16, 16], "tanh", True, ADAM, "sum", 1e-3),
-    ("sgd", 20, 5, [16, 16], "tanh", True, {"sgd": {"batch": 5}}, "sum", 2e-3),
-    ("sgd_short_batch", 20, 3, [8], "tanh", True, {"sgd": {"batch": 6}}, "mean", 0.02),
-    ("outputs", 20, 5, [8, 6], "tanh", True, "gd", "mean", 0.05, 3),
-    ("outputs_linear", 20, 5, [], "identity", True, "gd", "sum", 5e-4, 5),
-    ("outputs_relu", 20, 15, [20], "relu", True, "gd", "sum", 1e-4, 9),
-    ("outputs_adam", 20, 5, [16, 16], "tanh", True, ADAM, "mean", 1e-3, 2),
-    ("outputs_sgd", 20, 3, [8], "tanh", True, {"sgd": {"batch": 6}}, "mean", 0.02, 3),
-    ("output_sigmoid", 20, 3, [8], "tanh", True, "gd", "sum", 0.02, 1, "sigmoid"),
-    ("output_tanh", 20, 3, [8], "sigmoid", True, "gd", "half_sum", 0.02, 2, "tanh"),
+    ("sgd", 20, 5, [16, 16], "tanh", True, "sgd", "sum", 2e-3, {"batch": 5}),
+    ("sgd_short_batch", 20, 3, [8], "tanh", True, "sgd", "mean", 0.02, {"batch": 6}),
+    ("momentum_batch", 20, 5, [8], "tanh", True, {"momentum": {"beta": 0.9}}, "mean", 5e-3, {"batch": 5}),
+    ("adam_batch", 20, 5, [8], "tanh", True, ADAM, "mean", 1e-3, {"batch": 6}),
+    ("outputs", 20, 5, [8, 6], "tanh", True, "gd", "mean", 0.05, {"outputs": 3}),
+    ("outputs_linear", 20, 5, [], "identity", True, "gd", "sum", 5e-4, {"outputs": 5}),
+    ("outputs_relu", 20, 15, [20], "relu", True, "gd", "sum", 1e-4, {"outputs": 9}),
+    ("outputs_adam", 20, 5, [16, 16], "tanh", True, ADAM, "mean", 1e-3, {"outputs": 2}),
+    ("outputs_sgd", 20, 3, [8], "tanh", True, "sgd", "mean", 0.02, {"batch": 6, "outputs": 3}),
+    ("output_sigmoid", 20, 3, [8], "tanh", True, "gd", "sum", 0.02, {"output": "sigmoid"}),
+    ("output_tanh", 20, 3, [8], "sigmoid", True, "gd", "half_sum", 0.02, {"outputs": 2, "output": "tanh"}),
     ("logistic", 20, 3, [8], "tanh", True, "gd", "logistic", 0.02),
-    ("logistic_outputs", 20, 3, [8, 4], "relu", True, "gd", "mean_logistic", 0.1, 3),
+    ("logistic_outputs", 20, 3, [8, 4], "relu", True, "gd", "mean_logistic", 0.1, {"outputs": 3}),
 ]
 
 
@@ -160,16 +162,15 @@ def train(net, x, y, method, loss, rate, batches):
     return np.array(losses)
 
 
-def write(
-    seed, name, points, dim, hidden, activation, bias, method, loss, rate, outputs=1, output="identity"
-):
+def write(seed, name, points, dim, hidden, activation, bias, method, loss, rate, more=None):
+    more = more or {}
+    outputs, output, batch = more.get("outputs", 1), more.get("output", "identity"), more.get("batch")
     torch.manual_seed(seed)
     x, y = torch.randn(points, dim), torch.randn(points, outputs)
     if loss in CLASS_LOSSES:
         y = (y > 0).double()
     net = model(dim, hidden, activation, bias, outputs, output)
     initial = {key: value.clone() for key, value in net.state_dict().items()}
-    batch = method["sgd"]["batch"] if "sgd" in method else None
     batches = mini_batches(points, batch) if batch else None
 
     again = model(dim, hidden, activation, bias, outputs, output)
@@ -193,6 +194,7 @@ def write(
         ),
         "descent": json.dumps(
             {"method": method, "loss": loss, "rate": rate, "steps": STEPS, "precision": "f64"}
+            | ({"batch": batch} if batch else {})
         ),
         "torch": torch.__version__,
     }

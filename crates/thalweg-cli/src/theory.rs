@@ -11,7 +11,6 @@ use crate::args::{Kernel, Phase, Steps, Theory};
 use crate::source::{base, open, plan};
 use crate::terminal::{plain, print, say, table};
 use thalweg::Error;
-use thalweg::descent::Method;
 use thalweg::plan::Cell;
 use thalweg::theory::expect::{Outlook, expect};
 use thalweg::theory::first::FirstLayer;
@@ -123,10 +122,10 @@ fn kernel(args: &Kernel) -> Result<()> {
         print(&format!(
             "largest stable rate for this loss: {}{}",
             digits(largest_rate(&cell, kernels.rows, s.largest)),
-            match cell.setting.descent.method {
-                Method::Gd => "",
-                Method::Momentum { .. } | Method::Nesterov { .. } => " (with momentum)",
-                Method::Adam { .. } | Method::Sgd { .. } => " (of plain descent)",
+            match Rule::of(&cell.setting.descent) {
+                Some(Rule::Descent) => "",
+                Some(Rule::Momentum(_) | Rule::Nesterov(_)) => " (with momentum)",
+                None => " (of plain descent)",
             }
         ))?;
     }
@@ -155,7 +154,7 @@ fn kernel(args: &Kernel) -> Result<()> {
 /// has no linear theory.
 fn largest_rate(cell: &Cell, points: usize, largest: f64) -> f64 {
     let descent = &cell.setting.descent;
-    let rule = Rule::of(descent.method, descent.loss).unwrap_or(Rule::Descent);
+    let rule = Rule::of(descent).unwrap_or(Rule::Descent);
     rule.largest_stable_rate(descent.loss.factor(points * cell.outputs()), largest)
 }
 

@@ -118,6 +118,7 @@ fn problem(
         bias: true,
         points: POINTS,
         method: Method::Gd,
+        batch: None,
         schedule: Arc::from([]),
         loss: Loss::Sum,
         steps,

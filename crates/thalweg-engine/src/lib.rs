@@ -54,6 +54,7 @@
 //!     bias: false,
 //!     points: 2,
 //!     method: Method::Gd,
+//!     batch: None,
 //!     schedule: [].into(),
 //!     loss: Loss::Sum,
 //!     steps: 1000,
@@ -102,7 +103,7 @@ pub mod threads;
 
 pub use activation::Activation;
 pub use layout::Tensor;
-pub use method::{Criterion, Loss, Method, Milestone, Output, Precision, class_sign};
+pub use method::{Batch, Criterion, Loss, Method, Milestone, Output, Precision, class_sign};
 pub use outcome::Outcome;
 
 use std::sync::Arc;
@@ -131,6 +132,8 @@ pub struct Problem {
     pub points: usize,
     /// The update rule.
     pub method: Method,
+    /// The points of a step's gradient; all of them if none.
+    pub batch: Option<Batch>,
     /// The changes of every job's rate, at increasing steps; none if it is constant.
     pub schedule: Arc<[Milestone]>,
     /// The loss.
@@ -161,6 +164,11 @@ impl Problem {
     /// s of the loss.
     pub fn loss_factor(&self) -> f64 {
         self.loss.factor(self.targets())
+    }
+
+    /// Whether a step is θ ← θ − η g, g the gradient of the loss on all points, and nothing else.
+    pub fn is_plain_descent(&self) -> bool {
+        self.method == Method::Gd && self.batch.is_none()
     }
 
     /// Whether its parts fit each other: what every engine asks before it trains.
@@ -216,8 +224,8 @@ impl Problem {
         if !self.loss.is_squared() && matches!(self.success, Criterion::Error { .. }) {
             return refused("a logistic loss brings no output near its target");
         }
-        if matches!(self.method, Method::Sgd { batch: 0 }) {
-            return refused("mini-batches are empty");
+        if (self.batch).is_some_and(|batch| !(1..=self.points).contains(&batch.size)) {
+            return refused("mini-batches are empty, or larger than the training set");
         }
         Ok(())
     }

@@ -9,7 +9,8 @@ use crate::Activation;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Method {
-    /// θ ← θ − η g: full-batch gradient descent.
+    /// θ ← θ − η g: gradient descent; `"sgd"` is another spelling of it.
+    #[serde(alias = "sgd")]
     Gd,
     /// v ← β v + g (v = g at first), θ ← θ − η v.
     Momentum {
@@ -33,17 +34,11 @@ pub enum Method {
         #[serde(default = "default_eps")]
         eps: f64,
     },
-    /// θ ← θ − η g on mini-batches: every epoch is a new permutation cut into batches. The recorded
-    /// loss is that of the whole training set.
-    Sgd {
-        /// Points in a batch.
-        batch: usize,
-    },
 }
 
 impl Method {
-    /// One of every kind, with PyTorch's customary constants and batches of two points.
-    pub const ALL: [Method; 5] = [
+    /// One of every kind, with PyTorch's customary constants.
+    pub const ALL: [Method; 4] = [
         Method::Gd,
         Method::Momentum { beta: 0.9 },
         Method::Nesterov { beta: 0.9 },
@@ -51,7 +46,6 @@ impl Method {
             betas: [0.9, 0.999],
             eps: 1e-8,
         },
-        Method::Sgd { batch: 2 },
     ];
 }
 
@@ -65,6 +59,35 @@ fn default_betas() -> [f64; 2] {
 
 fn default_eps() -> f64 {
     1e-8
+}
+
+/// Mini-batches: every epoch is a new permutation of the points, cut into batches in its order.
+/// A step's gradient is that of the loss of its batch, over the points of which the losses that
+/// average do so; the recorded loss is that of the whole training set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// Points in a batch.
+    pub size: usize,
+    /// Whether the last batch of an epoch is left out if it is smaller; else it is used as it is.
+    pub drop_last: bool,
+}
+
+impl Batch {
+    /// Batches in an epoch over so many points.
+    pub fn per_epoch(self, points: usize) -> u64 {
+        let batches = if self.drop_last {
+            points / self.size
+        } else {
+            points.div_ceil(self.size)
+        };
+        batches as u64
+    }
+
+    /// The places in its epoch's permutation that the batch of a step has.
+    pub(crate) fn places(self, step: u64, points: usize) -> std::ops::Range<usize> {
+        let from = (step % self.per_epoch(points)) as usize * self.size;
+        from..(from + self.size).min(points)
+    }
 }
 
 /// A change of the rate: from this step on it is `factor` times what it was at the start.

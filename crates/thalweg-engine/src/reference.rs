@@ -217,14 +217,13 @@ fn train_one(problem: &Problem, job: Job, queue: &dyn Queue) -> Option<Trained> 
             return None;
         }
         let mut of_point = vec![1.0; n];
-        if let Method::Sgd { batch } = problem.method {
-            let batches = n.div_ceil(batch) as u64;
+        if let Some(batch) = problem.batch {
+            let batches = batch.per_epoch(n);
             if t % batches == 0 {
                 let mut random = stream(job.seed, job.replicate, Purpose::Noise, t / batches);
                 order = random.permutation(n);
             }
-            let from = (t % batches) as usize * batch;
-            let chosen = &order[from..(from + batch).min(n)];
+            let chosen = &order[batch.places(t, n)];
             let weight = if problem.loss.averages() {
                 n as f64 / chosen.len() as f64
             } else {
@@ -292,7 +291,7 @@ fn train_one(problem: &Problem, job: Job, queue: &dyn Queue) -> Option<Trained> 
             for p in tensor.range() {
                 let g = m * g[p];
                 let step = match problem.method {
-                    Method::Gd | Method::Sgd { .. } => rate * g,
+                    Method::Gd => rate * g,
                     Method::Momentum { beta } => {
                         first[p] = beta * first[p] + g;
                         rate * first[p]
@@ -320,7 +319,7 @@ fn train_one(problem: &Problem, job: Job, queue: &dyn Queue) -> Option<Trained> 
         // The fast engine looks for a motionless step only where the loss repeats. At another rate
         // it may move again.
         let last_rate = problem.schedule.last().is_none_or(|m| m.step <= t);
-        if problem.method == Method::Gd
+        if problem.is_plain_descent()
             && last_rate
             && same
             && loss.to_bits() == loss_before.to_bits()

@@ -7,8 +7,8 @@ use thalweg_engine::cpu::Cpu;
 use thalweg_engine::reference::Reference;
 use thalweg_engine::seed::{Purpose, stream};
 use thalweg_engine::{
-    Activation, Criterion, Engine, Error, Job, Loss, Method, Milestone, Outcome, Output, Precision,
-    Problem, Queue, Tensor, Trained,
+    Activation, Batch, Criterion, Engine, Error, Job, Loss, Method, Milestone, Outcome, Output,
+    Precision, Problem, Queue, Tensor, Trained,
 };
 
 /// Hands out jobs in order, and says that so many remain, whatever there are: an engine lays out
@@ -100,6 +100,7 @@ fn with_outputs(hidden: &[usize], dim: usize, points: usize, outputs: usize) -> 
         bias: true,
         points,
         method: Method::Gd,
+        batch: None,
         schedule: [].into(),
         loss: Loss::Sum,
         steps: 60,
@@ -162,6 +163,15 @@ fn methods() -> impl Strategy<Value = Method> {
     prop_oneof![Just(Method::Gd), prop::sample::select(&Method::ALL[..])]
 }
 
+/// All points, or some of so many.
+fn batches(points: usize) -> impl Strategy<Value = Option<Batch>> {
+    let some = (1..=points, any::<bool>());
+    prop::option::weighted(
+        0.4,
+        some.prop_map(|(size, drop_last)| Batch { size, drop_last }),
+    )
+}
+
 /// No change of the rate, a fall and a rise, and a rest that is followed by a start.
 fn schedules() -> impl Strategy<Value = Vec<Milestone>> {
     let milestone = |(step, factor)| Milestone { step, factor };
@@ -190,7 +200,7 @@ proptest! {
         activation in prop::sample::select(&Activation::ALL[..]),
         hidden in prop::collection::vec(1usize..20, 0..4),
         dim in 1usize..6,
-        points in 1usize..6,
+        (points, batch) in (1usize..6).prop_flat_map(|n| (Just(n), batches(n))),
         method in methods(),
         precision in prop::sample::select(&Precision::ALL[..]),
         rates in (prop::sample::select(&RATES[..]), prop::sample::select(&RATES[..])),
@@ -205,6 +215,7 @@ proptest! {
             loss,
             success,
             method,
+            batch,
             schedule: changes.into(),
             precision,
             ..with_outputs(&hidden, dim, points, outputs)
@@ -298,6 +309,10 @@ fn every_end_is_that_of_the_reference() {
                         output,
                         loss,
                         success: *success,
+                        batch: (outputs % 2 == 1).then_some(Batch {
+                            size: 2,
+                            drop_last: false,
+                        }),
                         precision: Precision::F64,
                         run_all: true,
                         ..with_outputs(hidden, 3, 5, outputs)
@@ -452,7 +467,7 @@ fn an_engine_refuses_a_problem_that_does_not_fit() {
     let good = problem(&[3, 2], 4, 5);
     assert_eq!(good.check(), Ok(()));
     type Change = fn(&mut Problem);
-    let changes: [Change; 12] = [
+    let changes: [Change; 13] = [
         |p| p.sizes.truncate(1),
         |p| p.sizes[1] = 0,
         |p| p.sizes[3] = 2,
@@ -461,9 +476,20 @@ fn an_engine_refuses_a_problem_that_does_not_fit() {
         |p| p.tensors[2].shape.reverse(),
         |p| p.tensors[1].start += 1,
         |p| p.grid = vec![0, 3, 3].into(),
-        |p| p.method = Method::Sgd { batch: 0 },
         |p| (p.loss, p.output) = (Loss::Logistic, Output::Sigmoid),
         |p| (p.loss, p.success) = (Loss::Logistic, Criterion::Error { below: 0.1 }),
+        |p| {
+            p.batch = Some(Batch {
+                size: 0,
+                drop_last: false,
+            })
+        },
+        |p| {
+            p.batch = Some(Batch {
+                size: 6,
+                drop_last: true,
+            })
+        },
         |p| {
             p.schedule = [Milestone {
                 step: 3,

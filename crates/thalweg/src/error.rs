@@ -96,8 +96,7 @@ impl NoTheory {
             NoTheory::NotByLoss => "ask for a loss, as `success.loss_below = 1e-8`",
             NoTheory::NonlinearOutput => "`--set net.output=identity` asks before the function",
             NoTheory::NoLinearRule => {
-                "`--set descent.method=gd --set descent.loss=sum` says what plain descent on \
-                 squares would do"
+                "`method = \"gd\"` on squares, without `batch`, says what plain descent would do"
             }
         }
     }

@@ -8,7 +8,6 @@ use crate::analysis::forecast::linear;
 use crate::analysis::points;
 use crate::analysis::replicate::Replicate;
 use crate::data::Set;
-use crate::descent::Method;
 use crate::engine::{Engine, Job, Problem, Snapshot};
 use crate::error::Error;
 use crate::lab::{Control, replay, row, train_one};
@@ -225,7 +224,7 @@ fn try_changes(
     told: &Replicate,
     control: &Control<'_>,
 ) -> Result<Vec<Tried>, Error> {
-    if problem.method != Method::Gd {
+    if !problem.is_plain_descent() {
         return Ok(Vec::new());
     }
     let changes: Vec<(bool, f64)> = match told.cause {

@@ -268,21 +268,22 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Group<S, V> {
 
     #[inline(always)]
     fn step(&mut self, problem: &Problem, repeated: u64) -> u64 {
+        let batches = problem.batch.is_some();
+        if batches {
+            let (n, k) = (problem.points, problem.outputs());
+            for (point, weight) in self.in_batch.iter().enumerate() {
+                for output in 0..k {
+                    self.r[place(n, k, point, output)] *= *weight;
+                }
+            }
+        }
         match problem.method {
-            Method::Gd if repeated == 0 => self.backward::<true>(problem),
+            // What does not move in one mini-batch moves in another.
+            Method::Gd if repeated == 0 || batches => self.backward::<true>(problem),
             Method::Gd => {
                 self.backward::<false>(problem);
                 let spans = self.spans.iter().map(Span::range);
                 return repeated & !self.rule.descend(&mut self.w, spans);
-            }
-            Method::Sgd { .. } => {
-                let (n, k) = (problem.points, problem.outputs());
-                for (point, weight) in self.in_batch.iter().enumerate() {
-                    for output in 0..k {
-                        self.r[place(n, k, point, output)] *= *weight;
-                    }
-                }
-                self.backward::<true>(problem);
             }
             Method::Momentum { .. } | Method::Nesterov { .. } | Method::Adam { .. } => {
                 self.backward::<false>(problem);

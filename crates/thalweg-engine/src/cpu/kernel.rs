@@ -6,7 +6,7 @@
 use fearless_simd::{Select, Simd, SimdMask};
 
 use super::lane::{Lane, Real};
-use crate::Method;
+use crate::Batch;
 use crate::Outcome;
 use crate::seed::{Purpose, stream};
 use crate::{Criterion, DIVERGED, Job, Problem, Queue, Snapshot, Trained};
@@ -83,7 +83,7 @@ pub(super) fn run<S: Simd, V: Lane<S>, K: Kernel<S, V>>(
             due = next_due(&slots, problem);
             continue;
         }
-        if let Method::Sgd { batch } = problem.method {
+        if let Some(batch) = problem.batch {
             lanes.draw_batches(problem, &mut slots, clock, batch);
         }
         (lanes.loss, lanes.judged) = lanes.kernel.forward(problem);
@@ -427,13 +427,13 @@ impl<V, K> Lanes<V, K> {
         problem: &Problem,
         slots: &mut [Option<Slot>],
         clock: u64,
-        batch: usize,
+        batch: Batch,
     ) where
         V: Lane<S>,
         K: Kernel<S, V>,
     {
         let n = problem.points;
-        let batches = n.div_ceil(batch) as u64;
+        let batches = batch.per_epoch(n);
         for (lane, slot) in slots.iter_mut().enumerate() {
             let Some(slot) = slot else { continue };
             let step = clock - slot.started_at;
@@ -442,8 +442,7 @@ impl<V, K> Lanes<V, K> {
                 let mut random = stream(slot.job.seed, slot.job.replicate, Purpose::Noise, epoch);
                 slot.order = random.permutation(n);
             }
-            let from = (step % batches) as usize * batch;
-            let chosen = &slot.order[from..(from + batch).min(n)];
+            let chosen = &slot.order[batch.places(step, n)];
             let weight = if problem.loss.averages() {
                 n as f64 / chosen.len() as f64
             } else {

@@ -33,7 +33,7 @@ impl<V: Copy> UpdateRule<V> {
         let (zero, parameters) = (V::of(simd, 0.0), real.len());
         let state = |wanted: bool| vec![zero; if wanted { parameters } else { 0 }];
         let (first, second) = match problem.method {
-            Method::Gd | Method::Sgd { .. } => (false, false),
+            Method::Gd => (false, false),
             Method::Momentum { .. } | Method::Nesterov { .. } => (true, false),
             Method::Adam { .. } => (true, true),
         };
@@ -74,10 +74,9 @@ impl<V: Copy> UpdateRule<V> {
             let (m, factor) = (problem.multipliers[i], problem.rate_factors[i]);
             let value = match problem.method {
                 Method::Adam { .. } => rate * factor * m,
-                Method::Gd
-                | Method::Momentum { .. }
-                | Method::Nesterov { .. }
-                | Method::Sgd { .. } => rate * factor * m * m * 2.0 * s,
+                Method::Gd | Method::Momentum { .. } | Method::Nesterov { .. } => {
+                    rate * factor * m * m * 2.0 * s
+                }
             };
             for lane in lanes.clone() {
                 step_size.as_mut_slice()[lane] = super::lane::Real::of(-value);
@@ -122,7 +121,7 @@ impl<V: Copy> UpdateRule<V> {
     {
         let of = |v: f64| V::of(simd, v);
         match problem.method {
-            Method::Gd | Method::Sgd { .. } => {}
+            Method::Gd => {}
             Method::Momentum { beta } | Method::Nesterov { beta } => {
                 let nesterov = matches!(problem.method, Method::Nesterov { .. });
                 let beta = of(beta);

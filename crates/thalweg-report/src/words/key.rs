@@ -49,6 +49,10 @@ pub enum Key {
     Parameterization,
     /// `descent.method`.
     Method,
+    /// `descent.batch`.
+    Batch,
+    /// `descent.drop_last`.
+    DropLast,
     /// `descent.loss`.
     Loss,
     /// `descent.rate`.
@@ -59,6 +63,8 @@ pub enum Key {
     LayerRates,
     /// `descent.steps`.
     Steps,
+    /// `descent.epochs`, which a plan makes steps of.
+    Epochs,
     /// `descent.precision`.
     Precision,
     /// `descent.stop`.
@@ -77,7 +83,7 @@ pub enum Key {
 
 impl Key {
     /// Every one of them, in the order in which they are named.
-    pub const ALL: [Key; 31] = [
+    pub const ALL: [Key; 34] = [
         Key::Dim,
         Key::Points,
         Key::Outputs,
@@ -97,11 +103,14 @@ impl Key {
         Key::Bias,
         Key::Parameterization,
         Key::Method,
+        Key::Batch,
+        Key::DropLast,
         Key::Loss,
         Key::Rate,
         Key::Schedule,
         Key::LayerRates,
         Key::Steps,
+        Key::Epochs,
         Key::Precision,
         Key::Stop,
         Key::LossBelow,
@@ -232,6 +241,18 @@ impl Key {
                 "constant of the rule",
                 "rule",
             ],
+            Key::Batch => [
+                "descent.batch",
+                "the size of the mini-batches",
+                "points in a mini-batch",
+                "mini-batch",
+            ],
+            Key::DropLast => [
+                "descent.drop_last",
+                "whether the last batch of an epoch is used",
+                "last batch",
+                "last batch",
+            ],
             Key::Loss => ["descent.loss", "the loss", "loss", "loss"],
             Key::Rate => ["descent.rate", "the learning rate", "learning rate", "rate"],
             Key::Schedule => [
@@ -250,6 +271,12 @@ impl Key {
                 "descent.steps",
                 "the number of steps",
                 "steps at most",
+                "budget",
+            ],
+            Key::Epochs => [
+                "descent.epochs",
+                "the number of epochs",
+                "epochs at most",
                 "budget",
             ],
             Key::Precision => [
@@ -348,6 +375,15 @@ impl Key {
                 Parameterization::Ntk => "NTK parameterization".into(),
             },
             Key::Method => setting::method(of.descent.method),
+            Key::Batch => match of.descent.batch {
+                None => "full batch".into(),
+                Some(size) => format!("mini-batches of {}", count(size as u64)),
+            },
+            Key::DropLast => match of.descent.drop_last {
+                true => "the last batch left out if smaller",
+                false => "the last batch used",
+            }
+            .into(),
             Key::Loss => match of.descent.loss {
                 Loss::Sum => "loss Σ r²".into(),
                 Loss::Mean => "loss Σ r²/N".into(),
@@ -365,7 +401,7 @@ impl Key {
                     format!("layer rates {}", rates.join("-"))
                 }
             },
-            Key::Steps => many(of.descent.steps as usize, "step", "steps"),
+            Key::Steps | Key::Epochs => many(of.descent.steps as usize, "step", "steps"),
             Key::Precision => match of.descent.precision {
                 Precision::F32 => "single precision".into(),
                 Precision::F64 => "double precision".into(),

@@ -4,7 +4,7 @@ use thalweg::analysis::Analysis;
 use thalweg::analysis::along::Along;
 use thalweg::analysis::comparison::{Compared, Member};
 use thalweg::data::{ColumnName, Columns, Data, Draw, InputLaw, Nearest, Standardise, Targets};
-use thalweg::descent::{Method, Rate, Schedule};
+use thalweg::descent::{Descent, Method, Rate, Schedule};
 use thalweg::net::{Activation, Init, Net, Output, Parameterization};
 use thalweg::study::Setting;
 
@@ -75,7 +75,8 @@ pub fn differences(from: &Setting, this: &Setting) -> Vec<String> {
 /// The same but for some keys.
 pub(super) fn apart(from: &Setting, this: &Setting, without: &[Key]) -> Vec<String> {
     let named = |key: &Key| match key {
-        Key::Replicates => None,
+        // Those of one are those of another key, or told by it.
+        Key::Replicates | Key::Epochs => None,
         key if without.contains(key) => None,
         _ => Some(key.value(this)).filter(|value| *value != key.value(from)),
     };
@@ -148,7 +149,7 @@ pub fn setting(setting: &Setting) -> String {
         "{}{}, {}{} at {}{}, at most {} steps, on {}.",
         net(&setting.net),
         ends(setting),
-        method(descent.method),
+        rule(descent),
         if descent.loss.is_squared() {
             ""
         } else {
@@ -299,7 +300,26 @@ pub(super) fn method(method: Method) -> String {
                 format!("Adam (β {first} and {second}, ε {})", number(eps))
             }
         }
-        Method::Sgd { batch } => format!("mini-batches of {}", count(batch as u64)),
+    }
+}
+
+/// The update rule and what goes with it.
+fn rule(descent: &Descent) -> String {
+    match (descent.method, descent.batch) {
+        (method, None) => self::method(method),
+        (Method::Gd, Some(_)) => batch(descent),
+        (method, Some(_)) => format!("{} on {}", self::method(method), batch(descent)),
+    }
+}
+
+/// The mini-batches of a descent.
+fn batch(descent: &Descent) -> String {
+    match descent.batch {
+        None => "full batch".into(),
+        Some(size) if descent.drop_last => {
+            format!("whole mini-batches of {}", count(size as u64))
+        }
+        Some(size) => format!("mini-batches of {}", count(size as u64)),
     }
 }
 

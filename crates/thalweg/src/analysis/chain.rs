@@ -2,12 +2,13 @@
 
 use super::findings::{Finding, Question, Verdict};
 use super::summary::Summary;
-use crate::descent::{Method, Rate, Schedule};
+use crate::descent::{Rate, Schedule};
 use crate::net::{Activation, Init, Parameterization};
 use crate::plan::Cell;
 use crate::record::{Curve, Record};
 use crate::stats::Interval;
 use crate::theory::chain::{Attractor, Chain, LONGEST, period};
+use crate::theory::linear::Rule;
 
 const SAXE: &str = "Saxe, McClelland, Ganguli 2013, arXiv:1312.6120: deep linear, equal weights";
 const CUBIC: &str = "Chen, Balasubramanian, Ghosal, Agrawalla 2023, arXiv:2310.01687: a cubic map";
@@ -28,7 +29,7 @@ fn chain(cell: &Cell) -> Option<Chain> {
         && s.net.hidden.iter().all(|&units| units == 1)
         && s.descent.layer_rates.is_none()
         && s.descent.schedule == Schedule::Constant
-        && s.descent.method == Method::Gd
+        && Rule::of(&s.descent) == Some(Rule::Descent)
         && (s.data.points, s.data.dim, s.data.outputs) == (1, 1, 1)
         && cell.is_regression();
     if !plain {

@@ -11,10 +11,11 @@ use super::late::LateDecay;
 use super::looked::Looked;
 use super::summary::{Summary, share_interval};
 use super::{LEVEL, chain};
-use crate::descent::{Method, Precision};
+use crate::descent::Precision;
 use crate::plan::Cell;
 use crate::record::{Observation, Outcome, Record};
 use crate::stats::{Interval, mean_interval, median, median_interval};
+use crate::theory::linear::Rule;
 
 /// A prediction confronted with a measurement.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -149,9 +150,9 @@ const LATE: usize = 4;
 /// reached 1 before. None if none did, if training was not followed, or for Nesterov's rule, of
 /// which nothing was claimed.
 fn edge_of_stability(cell: &Cell, record: &Record) -> Option<Finding> {
-    match cell.setting.descent.method {
-        Method::Gd | Method::Momentum { .. } => {}
-        Method::Nesterov { .. } | Method::Adam { .. } | Method::Sgd { .. } => return None,
+    match Rule::of(&cell.setting.descent)? {
+        Rule::Descent | Rule::Momentum(_) => {}
+        Rule::Nesterov(_) => return None,
     }
     let of_replicate = |looks: &[Observation]| {
         let row = record.rows.get(looks.first()?.replicate as usize)?;
@@ -320,7 +321,7 @@ pub(super) fn findings(cell: &Cell, record: &Record, summary: &Summary) -> Vec<F
 /// What happens at a rate that linear theory calls unstable; none below the limit.
 fn unstable(cell: &Cell, summary: &Summary, looked: &Looked) -> Option<Finding> {
     let descent = &cell.setting.descent;
-    if descent.method != Method::Gd || !looked.over_limit_start.is_finite() {
+    if Rule::of(descent) != Some(Rule::Descent) || !looked.over_limit_start.is_finite() {
         return None;
     }
     let points = cell.setting.data.points as f64;

@@ -47,7 +47,7 @@ pub fn linear<'a>(cell: &Cell, rate: f64, look: &'a Observation) -> Option<Linea
     let here = descent.schedule.factor_at(look.step);
     let later = descent.schedule.milestones(descent.steps);
     Some(Linear {
-        rule: Rule::of(descent.method, descent.loss)?,
+        rule: Rule::of(descent)?,
         loss_factor: cell.loss_factor(),
         rate: rate * here,
         schedule: (later.into_iter())
@@ -106,7 +106,7 @@ pub(super) fn over_limit(cell: &Cell, rate: f64, look: &Observation) -> f64 {
 /// The rate over the largest that is stable at the sharpness of a look ([`Rule::edge`]): 1 is the
 /// edge of stability. None without a sharpness, or for a rule without a linear theory.
 pub fn edge(cell: &Cell, rate: f64, look: &Observation) -> Option<f64> {
-    let rule = Rule::of(cell.setting.descent.method, cell.setting.descent.loss)?;
+    let rule = Rule::of(&cell.setting.descent)?;
     let rate = rate_at(cell, rate, look.step);
     look.sharpness.map(|sharpness| rule.edge(rate, sharpness))
 }

@@ -6,7 +6,6 @@ use serde::Serialize;
 use super::LEVEL;
 use super::summary::Summary;
 use crate::data::Draw;
-use crate::descent::Method;
 use crate::plan::Cell;
 use crate::record::{Record, Row};
 use crate::stats::{Restart, RestartWithin, holm, restart, restart_within};
@@ -39,7 +38,7 @@ impl Redrawn {
         }
         let set = cell.set(0) != cell.set(1);
         let weights = cell.weights(0) != cell.weights(1);
-        let batches = matches!(cell.setting.descent.method, Method::Sgd { .. });
+        let batches = cell.setting.descent.batch.is_some();
         match (set, weights) {
             (true, true) => Some(Redrawn::SetAndWeights),
             (true, false) => Some(Redrawn::Set),

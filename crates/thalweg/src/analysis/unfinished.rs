@@ -3,7 +3,6 @@
 use super::cause::{Cause, Critical};
 use super::forecast::{edge, over_limit, predict, rate_at};
 use super::impossible::{constant_floor, impossible, whole_layer};
-use crate::descent::Method;
 use crate::net::Activation;
 use crate::plan::Cell;
 use crate::record::{Observation, Outcome, Row, Tail};
@@ -214,10 +213,7 @@ impl Run<'_> {
 
     /// Steps in which a deviation along a negative curvature grows e-fold.
     fn grows_in(&self, low: f64) -> Option<f64> {
-        let rule = Rule::of(
-            self.cell.setting.descent.method,
-            self.cell.setting.descent.loss,
-        )?;
+        let rule = Rule::of(&self.cell.setting.descent)?;
         Some(rule.steps_per_e_fold(self.rate, -low))
     }
 
@@ -310,7 +306,7 @@ impl Run<'_> {
 
     /// 1/(s (λmin + λmax)): 2/(μ + L) of the quadratic with curvatures 2 s λ (Polyak 1964).
     fn best_rate(&self) -> Option<f64> {
-        if !matches!(self.cell.setting.descent.method, Method::Gd) {
+        if Rule::of(&self.cell.setting.descent) != Some(Rule::Descent) {
             return None;
         }
         let low = self.last.eigenvalues.as_ref()?.first()?;

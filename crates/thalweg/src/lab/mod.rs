@@ -17,6 +17,7 @@ use crate::observe;
 use crate::plan::{Cell, Plan};
 use crate::record::{Record, Row};
 use crate::study::{Losses, Replicates, Weights};
+use crate::theory::linear::Rule;
 
 pub(crate) use queue::{Hooks, Judge, Numbers, Wanted, train as train_wanted};
 use take::{Ends, gather, take};
@@ -279,10 +280,9 @@ pub fn job(cell: &Cell, problem: &Problem, replicate: u64) -> Job {
     let rate = match cell.setting.descent.rate {
         Rate::Absolute(rate) => rate,
         // A rule without a limit is refused before there is a plan.
-        Rate::OfLimit(c) => {
-            let limit = observe::largest_stable_rate(problem, &weights, &set.x);
-            c * limit.unwrap_or(f64::NAN)
-        }
+        Rate::OfLimit(c) => Rule::of(&cell.setting.descent).map_or(f64::NAN, |rule| {
+            c * observe::largest_stable_rate(rule, problem, &weights, &set.x)
+        }),
     };
     let keep = cell.setting.keep;
     let kept = replicate < keep.replicates;

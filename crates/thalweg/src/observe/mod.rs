@@ -110,13 +110,12 @@ fn lost_updates(
     lost as f64 / moved.max(1) as f64
 }
 
-/// The largest stable rate of the problem's own rule on the network linearised at `weights`
-/// ([`Rule::largest_stable_rate`]); none for a rule without a linear theory.
-pub fn largest_stable_rate(problem: &Problem, weights: &[f64], x: &[f64]) -> Option<f64> {
-    let rule = Rule::of(problem.method, problem.loss)?;
+/// The largest stable rate of a rule on the network linearised at `weights`
+/// ([`Rule::largest_stable_rate`]).
+pub fn largest_stable_rate(rule: Rule, problem: &Problem, weights: &[f64], x: &[f64]) -> f64 {
     let kernel = kernel(problem, &Tangent::new(problem, weights, x));
     let top = eigen(&kernel, problem.targets()).values[problem.targets() - 1];
-    Some(rule.largest_stable_rate(problem.loss_factor(), top))
+    rule.largest_stable_rate(problem.loss_factor(), top)
 }
 
 /// Looks at one replicate, trained with `rate`, at several steps, the first of which is its start.

@@ -60,6 +60,13 @@ impl<'a> Builder<'a> {
                 hint: Some("shorten its lists".into()),
             });
         }
+        if [STEPS, EPOCHS].map(|key| of.grid.iter().any(|(k, _)| k == key)) == [true; 2] {
+            return Err(Mistake {
+                path: of.path.clone(),
+                message: format!("the {} varies both `{STEPS}` and `{EPOCHS}`", of.what),
+                hint: Some("one of them says how long a replicate trains".into()),
+            });
+        }
         let base = self.table.clone();
         let mut members = Vec::new();
         for (choice, table) in product(of.grid, &base) {
@@ -138,7 +145,7 @@ impl<'a> Builder<'a> {
         }
         let mut table = self.table.clone();
         for (key, value) in &claim.at {
-            put(&mut table, key, value.clone());
+            vary(&mut table, key, value.clone());
         }
         let setting = Setting::deserialize(table)
             .map_err(|e| blame("at", e.message().replace('\n', ", "), hint_for(e.message())))?;
@@ -215,7 +222,7 @@ pub(super) fn product<'a>(
         }
         let mut table = document.clone();
         for ((key, values), &c) in grid.iter().zip(&choice) {
-            put(&mut table, key, values[c].clone());
+            vary(&mut table, key, values[c].clone());
         }
         (choice, table)
     })
@@ -227,6 +234,21 @@ pub(super) fn values<'a>(
     choice: &'a [usize],
 ) -> impl Iterator<Item = &'a Value> {
     grid.iter().zip(choice).map(|((_, v), &c)| &v[c])
+}
+
+/// The two keys that say how long a replicate trains.
+const STEPS: &str = "descent.steps";
+const EPOCHS: &str = "descent.epochs";
+
+/// Changes a key of a setting: steps take the place of epochs, as epochs do of steps wherever both
+/// are there.
+fn vary(table: &mut toml::Table, key: &str, value: Value) {
+    put(table, key, value);
+    if key == STEPS
+        && let Some(Value::Table(descent)) = table.get_mut("descent")
+    {
+        descent.remove("epochs");
+    }
 }
 
 /// Puts `value` at a dotted key, making tables on the way.

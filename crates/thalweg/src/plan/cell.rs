@@ -23,14 +23,10 @@ const MEANING_OF_LIMIT: &str = "thalweg cell 3";
 fn meaning(setting: &Setting) -> &'static str {
     match (setting.descent.rate, setting.descent.method) {
         (Rate::OfLimit(_), Method::Momentum { .. } | Method::Nesterov { .. }) => MEANING_OF_LIMIT,
-        (Rate::OfLimit(_), Method::Gd | Method::Adam { .. } | Method::Sgd { .. })
+        (Rate::OfLimit(_), Method::Gd | Method::Adam { .. })
         | (
             Rate::Absolute(_),
-            Method::Gd
-            | Method::Momentum { .. }
-            | Method::Nesterov { .. }
-            | Method::Adam { .. }
-            | Method::Sgd { .. },
+            Method::Gd | Method::Momentum { .. } | Method::Nesterov { .. } | Method::Adam { .. },
         ) => MEANING,
     }
 }
@@ -155,6 +151,7 @@ impl Cell {
             bias: net.bias,
             points: data.points,
             method: descent.method,
+            batch: descent.batches(),
             schedule: descent.schedule.milestones(descent.steps).into(),
             loss: descent.loss,
             steps: descent.steps,
@@ -246,6 +243,8 @@ pub(super) fn resolve(mut setting: Setting, inputs: &Inputs) -> Result<(Setting,
         files.set = Some(set);
         setting.check_size()?;
     }
+    setting.descent.steps = setting.descent.steps_on(setting.data.points);
+    setting.descent.epochs = None;
     if let Init::File(name) = &setting.net.init {
         let tensors = net::tensors(&setting.net, setting.data.dim, setting.data.outputs);
         files.weights = Some(Arc::new(inputs.weights(name, &tensors)?));

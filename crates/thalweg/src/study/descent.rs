@@ -1,19 +1,31 @@
 //! How weights move: the update rule, the loss, the rate, when to stop.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, DeserializeSeed, IntoDeserializer, MapAccess};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 
 use super::check::{Mistake, mistake, positive};
 
-pub use thalweg_engine::{Loss, Method, Milestone, Precision};
+pub use thalweg_engine::{Batch, Loss, Method, Milestone, Precision};
 
 /// The training rule; the `[descent]` table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Descent {
     /// The update rule.
+    #[serde(deserialize_with = "method")]
     pub method: Method,
+    /// Points in a mini-batch, with any update rule: every epoch is a new permutation of the
+    /// training set cut into batches. All points if absent. The recorded loss is that of the whole
+    /// training set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<usize>,
+    /// Whether the last, smaller batch of an epoch is left out, as by PyTorch's
+    /// `DataLoader(drop_last=True)`; else it is used, and a loss that averages does so over it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub drop_last: bool,
     /// What is minimised.
     pub loss: Loss,
     /// η, absolute or relative to the largest stable rate.
@@ -25,6 +37,10 @@ pub struct Descent {
     pub layer_rates: Option<Vec<f64>>,
     /// The budget: steps after which a replicate is `spent`.
     pub steps: u64,
+    /// The budget in passes over the training set, instead of `steps`: so many times the batches of
+    /// an epoch. Without `batch` an epoch is a step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<u64>,
     /// The number format that weights, activations and losses are computed in.
     pub precision: Precision,
     /// When a replicate ends.
@@ -35,11 +51,14 @@ impl Default for Descent {
     fn default() -> Self {
         Descent {
             method: Method::Gd,
+            batch: None,
+            drop_last: false,
             loss: Loss::Sum,
             rate: Rate::Absolute(0.01),
             schedule: Schedule::Constant,
             layer_rates: None,
             steps: 100_000,
+            epochs: None,
             precision: Precision::F32,
             stop: Stop::Below,
         }
@@ -55,7 +74,7 @@ pub enum Rate {
     /// linearised network, from each replicate's own initial kernel Θ = J Jᵀ: 1/(s λmax(Θ)) for
     /// `gd`, (1 + β) times that for `momentum`, (1 + β)/(1 + 2 β) times that for `nesterov`
     /// ([`Rule::largest_stable_rate`](crate::theory::linear::Rule::largest_stable_rate)). Refused
-    /// for `adam` and `sgd`, which have no such rate.
+    /// for `adam` and on mini-batches, which have no such rate.
     OfLimit(f64),
 }
 
@@ -92,7 +111,7 @@ impl<'de> Deserialize<'de> for Rate {
                 Ok(Rate::Absolute(v as f64))
             }
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Rate, A::Error> {
-                let limit = OfLimit::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                let limit = OfLimit::deserialize(MapAccessDeserializer::new(map))?;
                 Ok(Rate::OfLimit(limit.of_limit))
             }
         }
@@ -274,11 +293,20 @@ impl Descent {
                 return mistake("descent.layer_rates", message, "");
             }
         }
-        if self.steps > 1_000_000_000_000 {
-            let message = format!("{} steps are more than 1e12", self.steps);
-            return mistake("descent.steps", message, "");
+        match self.batch {
+            Some(0) => {
+                let message = "a batch of 0 points".into();
+                return mistake("descent.batch", message, "between 1 and data.points");
+            }
+            None if self.drop_last => {
+                return mistake(
+                    "descent.drop_last",
+                    "there are no batches of which the last could be left out".into(),
+                    "`batch = 5` beside it",
+                );
+            }
+            Some(_) | None => {}
         }
-        self.schedule.check(self.steps)?;
         check_method(self.method)?;
         if !self.loss.is_squared() && matches!(self.rate, Rate::OfLimit(_)) {
             return mistake(
@@ -291,40 +319,132 @@ impl Descent {
                 "a rate of its own, as `rate = 0.1`",
             );
         }
-        check_limit(self.method, self.rate)
+        self.check_limit()
+    }
+
+    /// What depends on the number of training points.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Mistake`].
+    pub(super) fn check_size(&self, points: usize) -> Result<(), Mistake> {
+        if let Some(batch) = self.batch.filter(|batch| *batch > points) {
+            return mistake(
+                "descent.batch",
+                format!("a batch of {batch} from {points} points"),
+                "between 1 and data.points",
+            );
+        }
+        let steps = self.steps_on(points);
+        if steps > 1_000_000_000_000 {
+            let (key, message) = match self.epochs {
+                Some(epochs) => (
+                    "descent.epochs",
+                    format!("{epochs} epochs are more than 1e12 steps"),
+                ),
+                None => ("descent.steps", format!("{steps} steps are more than 1e12")),
+            };
+            return mistake(key, message, "");
+        }
+        self.schedule.check(steps)
+    }
+
+    /// The mini-batches, if there are any.
+    pub fn batches(&self) -> Option<Batch> {
+        let drop_last = self.drop_last;
+        self.batch.map(|size| Batch { size, drop_last })
+    }
+
+    /// The budget in steps on so many points.
+    pub fn steps_on(&self, points: usize) -> u64 {
+        let per_epoch = self.batches().map_or(1, |batch| batch.per_epoch(points));
+        match self.epochs {
+            Some(epochs) => epochs.saturating_mul(per_epoch),
+            None => self.steps,
+        }
+    }
+
+    /// Whether a rate that is a share of the largest stable one belongs to a rule that has one.
+    fn check_limit(&self) -> Result<(), Mistake> {
+        let Rate::OfLimit(_) = self.rate else {
+            return Ok(());
+        };
+        let without = |what: &str, write: &str| {
+            mistake(
+                "descent.rate",
+                format!(
+                    "`of_limit` is a share of the method's largest stable rate, and {what} has none"
+                ),
+                write,
+            )
+        };
+        if self.batch.is_some() {
+            let write = "a rate of its own, as `rate = 0.01`; without `batch` there is a limit";
+            return without("descent on mini-batches", write);
+        }
+        match self.method {
+            Method::Adam { .. } => {
+                without("`adam`", "a rate of its own: `rate = 0.001` is customary")
+            }
+            Method::Gd | Method::Momentum { .. } | Method::Nesterov { .. } => Ok(()),
+        }
     }
 }
 
-/// Whether a rate that is a share of the largest stable one belongs to a rule that has one.
-fn check_limit(method: Method, rate: Rate) -> Result<(), Mistake> {
-    let without = |name: &str, write: &str| {
-        mistake(
-            "descent.rate",
-            format!(
-                "`of_limit` is a share of the method's largest stable rate, and {name} has none"
-            ),
-            write,
-        )
-    };
-    match (rate, method) {
-        (Rate::OfLimit(_), Method::Adam { .. }) => {
-            without("`adam`", "a rate of its own: `rate = 0.001` is customary")
+/// Reads a method; of one that holds its batch says where the batch stands.
+fn method<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Method, D::Error> {
+    struct Visitor;
+    impl<'de> de::Visitor<'de> for Visitor {
+        type Value = Method;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("the name of an update rule, or a table of that name with its settings")
         }
-        (Rate::OfLimit(_), Method::Sgd { .. }) => without(
-            "`sgd` on mini-batches",
-            "a rate of its own, as `rate = 0.01`; `method = \"gd\"` has a limit",
-        ),
-        (Rate::OfLimit(_), Method::Gd | Method::Momentum { .. } | Method::Nesterov { .. })
-        | (
-            Rate::Absolute(_),
-            Method::Gd
-            | Method::Momentum { .. }
-            | Method::Nesterov { .. }
-            | Method::Adam { .. }
-            | Method::Sgd { .. },
-        ) => Ok(()),
+        fn visit_str<E: de::Error>(self, name: &str) -> Result<Method, E> {
+            Method::deserialize(name.into_deserializer())
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Method, A::Error> {
+            let name: Option<String> = map.next_key()?;
+            if name.as_deref() == Some("sgd") {
+                let of: toml::Table = map.next_value()?;
+                let batch = of
+                    .get("batch")
+                    .and_then(toml::Value::as_integer)
+                    .unwrap_or(5);
+                let message = format!("{BATCH_INSIDE}`batch = {batch}`");
+                return Err(de::Error::custom(message));
+            }
+            Method::deserialize(MapAccessDeserializer::new(Begun { name, map }))
+        }
+    }
+    deserializer.deserialize_any(Visitor)
+}
+
+/// A map whose first key has been read.
+struct Begun<A> {
+    name: Option<String>,
+    map: A,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Begun<A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, A::Error> {
+        match self.name.take() {
+            Some(name) => seed.deserialize(name.into_deserializer()).map(Some),
+            None => self.map.next_key_seed(seed),
+        }
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        self.map.next_value_seed(seed)
     }
 }
+
+/// What is said of a method with a batch inside it, before what to write of the batch.
+pub(super) const BATCH_INSIDE: &str = "mini-batches go with any method, by a key of their own, ";
 
 fn check_method(method: Method) -> Result<(), Mistake> {
     let decay = |b: f64| (0.0..1.0).contains(&b);
@@ -343,16 +463,9 @@ fn check_method(method: Method) -> Result<(), Mistake> {
                 "PyTorch's are betas = [0.9, 0.999], eps = 1e-8",
             )
         }
-        Method::Sgd { batch: 0 } => mistake(
-            "descent.method",
-            "a batch of 0 points".into(),
-            "between 1 and data.points",
-        ),
-        Method::Gd
-        | Method::Momentum { .. }
-        | Method::Nesterov { .. }
-        | Method::Adam { .. }
-        | Method::Sgd { .. } => Ok(()),
+        Method::Gd | Method::Momentum { .. } | Method::Nesterov { .. } | Method::Adam { .. } => {
+            Ok(())
+        }
     }
 }
 

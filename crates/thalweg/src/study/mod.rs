@@ -32,7 +32,7 @@ pub use space::{Cost, Space};
 use check::mistake;
 use claim::Claim;
 use data::{Data, Draw, Set};
-use descent::{Descent, Method, Precision};
+use descent::{Descent, Precision};
 use net::{Net, Output};
 
 /// A study: one setting, what is compared with it, and what others found.
@@ -283,19 +283,7 @@ impl Setting {
         if self.data.file.is_none() {
             self.check_classes(None)?;
         }
-        let points = self.data.points;
-        match self.descent.method {
-            Method::Sgd { batch } if batch > points => mistake(
-                "descent.method",
-                format!("a batch of {batch} from {points} points"),
-                "between 1 and data.points",
-            ),
-            Method::Gd
-            | Method::Momentum { .. }
-            | Method::Nesterov { .. }
-            | Method::Adam { .. }
-            | Method::Sgd { .. } => Ok(()),
-        }
+        self.descent.check_size(self.data.points)
     }
 }
 

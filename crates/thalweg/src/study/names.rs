@@ -1,14 +1,19 @@
 //! Names that people bring along from other programs, and where what they mean stands in a study.
 
 use super::Setting;
+use super::data::Nearest;
+use super::descent::Schedule;
+use super::net::BiasInit;
 
 /// A key by another name, and the whole key.
-const KEYS: [(&str, &str); 31] = [
+const KEYS: [(&str, &str); 33] = [
     ("lr", "descent.rate"),
     ("learning_rate", "descent.rate"),
     ("step_size", "descent.rate"),
     ("eta", "descent.rate"),
-    ("epochs", "descent.steps"),
+    ("num_epochs", "descent.epochs"),
+    ("n_epochs", "descent.epochs"),
+    ("batch_size", "descent.batch"),
     ("iterations", "descent.steps"),
     ("max_iter", "descent.steps"),
     ("n_steps", "descent.steps"),
@@ -60,6 +65,24 @@ fn usual(name: &str) -> String {
         .to_lowercase()
 }
 
+/// A setting in which no key is left out because nothing is said there.
+fn every_key() -> Option<toml::Table> {
+    let mut of = Setting::default();
+    of.data.nearest = Nearest::AtLeast(1.0);
+    of.data.file = Some(String::new());
+    of.net.bias_init = Some(BiasInit::Zeros);
+    of.net.gains = Some(Vec::new());
+    of.descent.batch = Some(1);
+    of.descent.drop_last = true;
+    of.descent.schedule = Schedule::Step {
+        every: 1,
+        gamma: 0.5,
+    };
+    of.descent.layer_rates = Some(Vec::new());
+    of.descent.epochs = Some(1);
+    toml::Table::try_from(of).ok()
+}
+
 /// The whole key that a name means: a key of a study without its table, or one that other programs
 /// use for it.
 pub fn key_meant(name: &str) -> Option<String> {
@@ -67,7 +90,7 @@ pub fn key_meant(name: &str) -> Option<String> {
     if let Some((_, key)) = KEYS.iter().find(|(other, _)| *other == name) {
         return Some((*key).to_string());
     }
-    let table = toml::Table::try_from(Setting::default()).ok()?;
+    let table = every_key()?;
     if table.get(&name).is_some_and(|value| !value.is_table()) {
         return Some(name);
     }
@@ -112,7 +135,8 @@ mod tests {
             ),
             ("learning_rate", &["rate"], "here it is called `rate`"),
             ("lr", &["title", "data"], "that is `rate` of `[descent]`"),
-            ("epochs", &["steps"], "here it is called `steps`"),
+            ("batch_size", &["batch"], "here it is called `batch`"),
+            ("epochs", &["hidden"], "that is `epochs` of `[descent]`"),
             ("width", &["hidden"], "here it is called `hidden`"),
             (
                 "he_normal",
@@ -134,7 +158,7 @@ mod tests {
     /// Every key that a name is said to mean is one.
     #[test]
     fn what_names_mean_is_there() {
-        let table = toml::Table::try_from(Setting::default()).expect("a table");
+        let table = every_key().expect("a table");
         for (_, key) in KEYS {
             let found = match key.split_once('.') {
                 Some((head, last)) => table[head].get(last).is_some(),

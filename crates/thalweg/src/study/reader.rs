@@ -1,7 +1,8 @@
 //! The study as text: read with the place of every mistake, changed with its comments kept.
 
 use super::Study;
-use super::check::Mistake;
+use super::check::{Mistake, mistake};
+use super::descent::BATCH_INSIDE;
 use super::names::meant;
 use crate::error::{Error, Place, nearest};
 use crate::inputs::Inputs;
@@ -45,6 +46,16 @@ impl Source {
         if keys.iter().any(|k| k.is_empty()) {
             return Err(usage());
         }
+        // The budget is one number: the other way of saying it goes.
+        let other = match key.trim() {
+            "descent.epochs" => Some("steps"),
+            "descent.steps" => Some("epochs"),
+            _ => None,
+        };
+        let descent = document.get_mut("descent");
+        if let (Some(other), Some(table)) = (other, descent.and_then(|d| d.as_table_like_mut())) {
+            table.remove(other);
+        }
         let mut at: &mut dyn toml_edit::TableLike = document.as_table_mut();
         for (depth, name) in tables.iter().enumerate() {
             let item = at.entry(name).or_insert_with(|| {
@@ -85,9 +96,20 @@ impl Source {
             toml::from_str(&self.text).map_err(|e| self.toml_error(e.message(), e.span()))?;
         // What is written, and not what is the default, is asked.
         let written: Option<toml::Table> = toml::from_str(&self.text).ok();
-        let success = written.as_ref().and_then(|table| table.get("success"));
-        let share = success.and_then(|table| table.get("share"));
-        study.asks_share = study.asks_share.or(Some(share.is_some()));
+        let is_written = |table: &str, key: &str| {
+            let table = written.as_ref().and_then(|all| all.get(table));
+            table.and_then(|table| table.get(key)).is_some()
+        };
+        let share = is_written("success", "share");
+        study.asks_share = study.asks_share.or(Some(share));
+        if is_written("descent", "steps") && is_written("descent", "epochs") {
+            let both = mistake::<()>(
+                "descent.epochs",
+                "`steps` and `epochs` both say how long a replicate trains".into(),
+                "one of them: an epoch has a step for each batch",
+            );
+            both.map_err(|mistake| self.mistake(mistake))?;
+        }
         study.check().map_err(|mistake| self.mistake(mistake))?;
         Ok(study)
     }
@@ -146,6 +168,9 @@ impl Source {
 
 /// What to write instead of what serde did not know.
 pub(crate) fn hint_for(message: &str) -> Option<String> {
+    if let Some(batch) = message.strip_prefix(BATCH_INSIDE) {
+        return Some(format!("`method = \"sgd\"`, and beside it {batch}"));
+    }
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     if message.contains("unit variant") && message.contains("struct variant") {
         return Some(

@@ -167,8 +167,7 @@ pub fn expect(cell: &Cell, sets: u64, threads: usize) -> Result<Vec<Expected>, E
     let setting = &cell.setting;
     let rates = setting.descent.layer_rates.as_deref();
     let wide = Wide::new(&setting.net, cell.dim(), cell.outputs(), rates)?;
-    let (method, loss) = (setting.descent.method, setting.descent.loss);
-    let rule = Rule::of(method, loss).ok_or(NoTheory::NoLinearRule)?;
+    let rule = Rule::of(&setting.descent).ok_or(NoTheory::NoLinearRule)?;
     let below = setting.success.by_loss().ok_or(NoTheory::NotByLoss)?;
     // One training set for all needs one kernel.
     let once = setting.data.draw == Draw::Once;

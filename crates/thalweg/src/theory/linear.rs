@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::memory::{FAR, Mode, first_below};
 use super::stages;
-use crate::descent::{Loss, Method, Milestone};
+use crate::descent::{Descent, Method, Milestone};
 use crate::stats::short;
 
 /// A rule whose linearised dynamics are known.
@@ -26,17 +26,17 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// The rule of a method; none for Adam, mini-batches and losses other than squares, of which
-    /// steps are not linear in the residual.
-    pub fn of(method: Method, loss: Loss) -> Option<Rule> {
-        if !loss.is_squared() {
+    /// The rule of a descent; none for Adam, on mini-batches and for losses other than squares, of
+    /// which steps are not linear in the residual.
+    pub fn of(descent: &Descent) -> Option<Rule> {
+        if descent.batch.is_some() || !descent.loss.is_squared() {
             return None;
         }
-        match method {
+        match descent.method {
             Method::Gd => Some(Rule::Descent),
             Method::Momentum { beta } => Some(Rule::Momentum(beta)),
             Method::Nesterov { beta } => Some(Rule::Nesterov(beta)),
-            Method::Adam { .. } | Method::Sgd { .. } => None,
+            Method::Adam { .. } => None,
         }
     }
 

@@ -15,6 +15,7 @@ const ARROWS: [(&str, &[&str]); 20] = [
         "study",
         &[
             "engine::Activation",
+            "engine::Batch",
             "engine::Criterion",
             "engine::Loss",
             "engine::Method",
@@ -39,7 +40,17 @@ const ARROWS: [(&str, &[&str]); 20] = [
         "observe",
         &["engine", "linalg", "stats", "record", "theory::linear"],
     ),
-    ("lab", &["engine", "linalg", "stats", "record", "observe"]),
+    (
+        "lab",
+        &[
+            "engine",
+            "linalg",
+            "stats",
+            "record",
+            "observe",
+            "theory::linear",
+        ],
+    ),
     ("theory", &["linalg", "stats", "threads"]),
     (
         "analysis",

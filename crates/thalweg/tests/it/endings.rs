@@ -281,8 +281,8 @@ fn rules_without_a_linear_theory_have_causes_too() {
     for descent in [
         "method = { adam = {} }\nrate = 0.1\nsteps = 2000",
         "method = { adam = {} }\nrate = 1e-5\nsteps = 500",
-        "method = { sgd = { batch = 2 } }\nrate = 0.02\nsteps = 2000",
-        "method = { sgd = { batch = 2 } }\nrate = 1e-5\nsteps = 2000",
+        "batch = 2\nrate = 0.02\nsteps = 2000",
+        "batch = 2\nrate = 1e-5\nsteps = 2000",
     ] {
         for (row, _, last, why) in causes(&study(TANH, "dim = 2", descent)).1 {
             if row.reached() {

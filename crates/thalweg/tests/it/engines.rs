@@ -23,13 +23,16 @@ const NETS: [&str; 12] = [
     "hidden = [5, 5]\nactivation = \"abs\"",
 ];
 
-const METHODS: [&str; 6] = [
+const METHODS: [&str; 9] = [
     "\"gd\"",
     "{ momentum = { beta = 0.9 } }",
     "{ nesterov = { beta = 0.9 } }",
     "{ adam = {} }",
-    "{ sgd = { batch = 3 } }",
-    "{ sgd = { batch = 7 } }",
+    "\"sgd\"\nbatch = 3",
+    "\"sgd\"\nbatch = 7",
+    "{ momentum = {} }\nbatch = 3\ndrop_last = true",
+    "{ nesterov = {} }\nbatch = 2",
+    "{ adam = {} }\nbatch = 4",
 ];
 
 fn cell(net: &str, method: &str, precision: &str, more: &str) -> thalweg::plan::Cell {

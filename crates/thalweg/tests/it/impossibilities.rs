@@ -321,7 +321,7 @@ fn a_layer_that_is_dead_at_the_start_stays_dead() {
         "\"gd\"",
         "{ momentum = {} }",
         "{ adam = {} }",
-        "{ sgd = { batch = 4 } }",
+        "\"gd\"\nbatch = 4",
     ] {
         let text = format!(
             "replicates = 40\n[data]\npoints = 8\ndim = 3\n[net]\nhidden = [2, 1, 3]\n\

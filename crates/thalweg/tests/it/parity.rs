@@ -145,7 +145,7 @@ fn goldens() -> Vec<Golden> {
         .filter(|path| path.extension().is_some_and(|e| e == "safetensors"))
         .collect();
     paths.sort();
-    assert_eq!(paths.len(), 27, "a golden is missing");
+    assert_eq!(paths.len(), 29, "a golden is missing");
     paths.iter().map(|path| Golden::read(path)).collect()
 }
 
@@ -205,6 +205,6 @@ fn mini_batches_are_those_that_numpy_draws() {
         }
         assert!(rows.next().is_none());
     }
-    // 1000 steps each: 250 epochs of 4 batches, and twice 249 whole ones of 4 and 4 of the last.
-    assert!(seen > 2990, "{seen} batches compared");
+    // 1000 steps each: 250 epochs of 4 batches, or 249 whole ones and 4 of the last.
+    assert!(seen > 4980, "{seen} batches compared");
 }

@@ -76,8 +76,8 @@ const WRONG: &[Wrong] = &[
         "[descent]\nmethod = { adam = { beta = 0.9 } }",
         2,
         21,
-        "available keys: betas, eps",
-        "",
+        "unknown field `beta`, expected `betas` or `eps`",
+        "did you mean `betas`?",
     ),
     // Values of another type.
     (
@@ -142,10 +142,10 @@ const WRONG: &[Wrong] = &[
         "`rate = 0.001`",
     ),
     (
-        "[descent]\nrate = { of_limit = 0.5 }\nmethod = { sgd = { batch = 5 } }",
+        "[descent]\nrate = { of_limit = 0.5 }\nbatch = 5",
         2,
         8,
-        "and `sgd` on mini-batches has none",
+        "and descent on mini-batches has none",
         "`rate = 0.01`",
     ),
     (
@@ -300,9 +300,9 @@ const WRONG: &[Wrong] = &[
         "moved_pair",
     ),
     (
-        "[data]\npoints = 4\n[descent]\nmethod = { sgd = { batch = 5 } }",
+        "[data]\npoints = 4\n[descent]\nbatch = 5",
         4,
-        10,
+        9,
         "a batch of 5 from 4 points",
         "between 1",
     ),
@@ -378,11 +378,60 @@ const WRONG: &[Wrong] = &[
         "precision = \"f64\"",
     ),
     (
-        "[descent]\nmethod = { sgd = { batch = 0 } }",
+        "[descent]\nbatch = 0",
         2,
-        10,
+        9,
         "a batch of 0 points",
         "between 1",
+    ),
+    (
+        "[data]\npoints = 4\n[descent]\nbatch = 5\ndrop_last = true",
+        4,
+        9,
+        "a batch of 5 from 4 points",
+        "between 1",
+    ),
+    (
+        "[descent]\ndrop_last = true",
+        2,
+        13,
+        "no batches of which the last could be left out",
+        "`batch = 5`",
+    ),
+    (
+        "[descent]\nmethod = { sgd = { batch = 7 } }",
+        2,
+        10,
+        "mini-batches go with any method",
+        "`method = \"sgd\"`, and beside it `batch = 7`",
+    ),
+    (
+        "[[compare]]\nname = \"a\"\n\"descent.method\" = [\"gd\", { sgd = { batch = 7 } }]",
+        3,
+        27,
+        "mini-batches go with any method",
+        "beside it `batch = 7`",
+    ),
+    (
+        "[descent]\nsteps = 100\nepochs = 5",
+        3,
+        10,
+        "`steps` and `epochs` both say how long",
+        "one of them",
+    ),
+    (
+        "[descent]\nbatch = 1\nepochs = 1000000000000",
+        3,
+        10,
+        "1000000000000 epochs are more than 1e12 steps",
+        "",
+    ),
+    (
+        "[[compare]]\nname = \"a\"\n\"descent.steps\" = [1]\n\"descent.epochs\" = [1]",
+        1,
+        1,
+        "varies both `descent.steps` and `descent.epochs`",
+        "one of them",
     ),
     (
         "[[claim]]\nwhat = \"success\"\nvalue = 1.0\nbetween = [0.0, 1.0]\nsourc = \"a\"",
@@ -756,6 +805,9 @@ fn the_hash_of_a_cell_changes_with_every_setting_and_not_with_the_title() {
         "net.bias_init=zeros",
         "net.gains=[1.0, 1.0, 2.0]",
         "descent.method={ adam = {} }",
+        "descent.batch=3",
+        "descent.batch=6",
+        "descent.epochs=8",
         "descent.loss=mean",
         "descent.rate=0.02",
         "descent.rate={ of_limit = 0.01 }",
@@ -900,14 +952,14 @@ fn what_is_handed_over_is_checked_as_what_is_written() {
     let file = "[data]\nfile = \"mine\"\n";
     refused(file, set(100_001, 1), "100001 training points", 2);
     refused(file, set(1, 100_001), "input dimension 100001", 2);
-    let batch = format!("{file}[descent]\nmethod = {{ sgd = {{ batch = 4 }} }}");
+    let batch = format!("{file}[descent]\nbatch = 4");
     refused(&batch, set(3, 2), "a batch of 4 from 3 points", 4);
     assert!(plan(&batch, set(4, 2)).is_ok());
     let other = file.replace("mine", "yours");
     refused(&other, set(3, 2), "no training set `yours`", 2);
     let compare = format!(
         "{file}[[compare]]\nname = \"batch\"\n\
-         \"descent.method\" = [{{ sgd = {{ batch = 2 }} }}, {{ sgd = {{ batch = 9 }} }}]"
+         \"descent.batch\" = [2, 9]"
     );
     refused(&compare, set(3, 2), "a batch of 9 from 3 points", 5);
     for (x, y, words) in [
@@ -1035,4 +1087,68 @@ fn the_schema_defines_every_table_of_a_study() {
         assert!(schema["$defs"][table].is_object(), "{table}");
     }
     assert_eq!(schema["additionalProperties"], false);
+}
+
+/// The plan makes steps of epochs, once it knows the points: so many times the batches of one, with
+/// or without the last, smaller one. Without batches an epoch is a step; and a cell is the same,
+/// whichever way it is written.
+#[test]
+fn epochs_are_steps_in_the_plan() {
+    let cells = |text: &str| source(text).plan(&Inputs::default()).expect(text).cells;
+    let steps = |text: &str| cells(text)[0].setting.descent.steps;
+    let batches = "[descent]\nepochs = 200\nbatch = 6";
+    assert_eq!(steps("[descent]\nepochs = 200"), 200);
+    assert_eq!(steps(batches), 200 * 4);
+    assert_eq!(steps(&format!("{batches}\ndrop_last = true")), 200 * 3);
+    assert_eq!(steps("[descent]\nepochs = 200\nbatch = 20"), 200);
+    assert_eq!(cells(batches)[0].setting.descent.epochs, None);
+    let written = cells("[descent]\nsteps = 800\nbatch = 6");
+    assert_eq!(written[0].hash, cells(batches)[0].hash);
+
+    let set = Set {
+        points: 7,
+        x: vec![0.5; 14],
+        y: vec![1.0; 7],
+    };
+    let inputs = Inputs::default().with_data("mine", set).expect("finite");
+    let own = format!("[data]\nfile = \"mine\"\n{batches}");
+    let plan = source(&own).plan(&inputs).expect("it is right");
+    assert_eq!(plan.cells[0].setting.descent.steps, 400);
+
+    // What a comparison says of the one stands in the place of what the base cell says of the other.
+    let compare = |key: &str| format!("[[compare]]\nname = \"a\"\n\"descent.{key}\" = [10, 30]\n");
+    for (base, key, budgets) in [
+        (batches, "steps", [800, 10, 30]),
+        (batches, "epochs", [800, 40, 120]),
+        ("[descent]\nsteps = 50", "epochs", [50, 10, 30]),
+    ] {
+        let all = cells(&format!("{base}\n{}", compare(key)));
+        let found: Vec<u64> = all.iter().map(|c| c.setting.descent.steps).collect();
+        assert_eq!(found, budgets, "{key}");
+    }
+    let mut one = source("[descent]\nsteps = 50");
+    one.set("descent.epochs=3").expect("it is TOML");
+    assert_eq!(
+        one.study().expect("one of both").setting.descent.epochs,
+        Some(3)
+    );
+    one.set("descent.steps=9").expect("it is TOML");
+    assert_eq!(
+        one.study().expect("one of both").setting.descent.epochs,
+        None
+    );
+}
+
+/// PyTorch's plain descent is called SGD, whatever its batches.
+#[test]
+fn sgd_is_another_spelling_of_gd() {
+    let cell = |method: &str| {
+        let text = format!("[descent]\nmethod = \"{method}\"");
+        source(&text)
+            .plan(&Inputs::default())
+            .expect("a rule")
+            .cells
+            .remove(0)
+    };
+    assert_eq!(cell("sgd").hash, cell("gd").hash);
 }

@@ -223,8 +223,16 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Single<S, V> {
 
     #[inline(always)]
     fn step(&mut self, problem: &Problem, repeated: u64) -> u64 {
+        let batches = problem.batch.is_some();
+        if batches {
+            let width = vectors::<S, V>(problem.outputs());
+            for (row, weight) in self.r.chunks_exact_mut(width).zip(&self.in_batch) {
+                row.iter_mut().for_each(|r| *r *= *weight);
+            }
+        }
         let moved = match problem.method {
-            Method::Gd if repeated == 0 => {
+            // What does not move in one mini-batch moves in another.
+            Method::Gd if repeated == 0 || batches => {
                 self.backward::<true>(problem);
                 true
             }
@@ -232,14 +240,6 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Single<S, V> {
                 self.backward::<false>(problem);
                 let spans = self.blocks.iter().map(Block::range);
                 self.rule.descend(&mut self.w, spans) != 0
-            }
-            Method::Sgd { .. } => {
-                let width = vectors::<S, V>(problem.outputs());
-                for (row, weight) in self.r.chunks_exact_mut(width).zip(&self.in_batch) {
-                    row.iter_mut().for_each(|r| *r *= *weight);
-                }
-                self.backward::<true>(problem);
-                true
             }
             Method::Momentum { .. } | Method::Nesterov { .. } | Method::Adam { .. } => {
                 self.backward::<false>(problem);
