@@ -71,8 +71,9 @@ pub enum NoTheory {
     /// Inputs whose kernel is beyond the range of f64.
     #[error("a kernel of these inputs is not a finite number: they or the weights are too large")]
     TooLarge,
-    /// A descent whose steps are not linear in the residual: Adam, mini-batches.
-    #[error("Adam and mini-batches have no linear theory of their steps")]
+    /// A descent whose steps are not linear in the residual alone: Adam, mini-batches, weight
+    /// decay, clipping.
+    #[error("Adam, mini-batches, weight decay and clipping have no linear theory of their steps")]
     NoLinearRule,
 }
 
@@ -88,7 +89,8 @@ impl NoTheory {
                  below 1e308"
             }
             NoTheory::NoLinearRule => {
-                "`method = \"gd\"` without `batch` says what plain descent would do"
+                "`method = \"gd\"` without `batch`, `weight_decay` and `clip` says what plain descent \
+                 would do"
             }
         }
     }

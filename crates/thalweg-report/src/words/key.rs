@@ -45,6 +45,10 @@ pub enum Key {
     Batch,
     /// `descent.drop_last`.
     DropLast,
+    /// `descent.weight_decay`.
+    WeightDecay,
+    /// `descent.clip`.
+    Clip,
     /// `descent.loss`.
     Loss,
     /// `descent.rate`.
@@ -71,7 +75,7 @@ pub enum Key {
 
 impl Key {
     /// Every one of them, in the order in which they are named.
-    pub const ALL: [Key; 28] = [
+    pub const ALL: [Key; 30] = [
         Key::Dim,
         Key::Points,
         Key::Inputs,
@@ -89,6 +93,8 @@ impl Key {
         Key::Method,
         Key::Batch,
         Key::DropLast,
+        Key::WeightDecay,
+        Key::Clip,
         Key::Loss,
         Key::Rate,
         Key::Schedule,
@@ -211,6 +217,18 @@ impl Key {
                 "last batch",
                 "last batch",
             ],
+            Key::WeightDecay => [
+                "descent.weight_decay",
+                "the weight decay",
+                "weight decay",
+                "weight decay",
+            ],
+            Key::Clip => [
+                "descent.clip",
+                "what gradients are clipped to",
+                "clipped to",
+                "clipping",
+            ],
             Key::Loss => ["descent.loss", "the loss", "loss", "loss"],
             Key::Rate => ["descent.rate", "the learning rate", "learning rate", "rate"],
             Key::Schedule => [
@@ -319,6 +337,8 @@ impl Key {
                 false => "the last batch used",
             }
             .into(),
+            Key::WeightDecay => setting::weight_decay(&of.descent),
+            Key::Clip => setting::clip(of.descent.clip),
             Key::Loss => match of.descent.loss {
                 Loss::Sum => "loss Σ r²".into(),
                 Loss::Mean => "loss Σ r²/N".into(),

@@ -384,7 +384,8 @@ pub(super) fn whole_layer(look: &Observation, hidden: &[usize]) -> Option<usize>
 }
 
 /// A whole layer of ReLU that is dead on every point at the start: its outputs are 0 and its
-/// gradient is 0, so that neither it nor what is below moves, under any rule.
+/// gradient is 0, so that neither it nor what is below moves, under any rule. Weight decay moves
+/// what has no gradient.
 fn dead_at_start(
     cell: &Cell,
     set: &Set,
@@ -392,7 +393,7 @@ fn dead_at_start(
     first: Option<&Observation>,
 ) -> Option<Impossible> {
     let net = &cell.setting.net;
-    if net.activation != Activation::Relu {
+    if net.activation != Activation::Relu || cell.setting.descent.weight_decay > 0.0 {
         return None;
     }
     let layer = whole_layer(first?, &net.hidden)?;

@@ -26,17 +26,19 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// The rule of a descent; none for Adam and on mini-batches, whose steps are not linear in the
-    /// residual.
+    /// The rule of a descent; none for Adam, on mini-batches and along a clipped gradient, whose
+    /// steps are not linear in the residual, and none with weight decay, under which the residual
+    /// does not determine its own next value: that is J θ's part too.
     pub fn of(descent: &Descent) -> Option<Rule> {
-        if descent.batch.is_some() {
+        let decays = descent.weight_decay > 0.0;
+        if descent.batch.is_some() || decays || descent.clip.is_some() {
             return None;
         }
         match descent.method {
             Method::Gd => Some(Rule::Descent),
             Method::Momentum { beta } => Some(Rule::Momentum(beta)),
             Method::Nesterov { beta } => Some(Rule::Nesterov(beta)),
-            Method::Adam { .. } => None,
+            Method::Adam { .. } | Method::AdamW { .. } => None,
         }
     }
 

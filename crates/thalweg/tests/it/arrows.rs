@@ -16,6 +16,7 @@ const ARROWS: [(&str, &[&str]); 20] = [
         &[
             "engine::Activation",
             "engine::Batch",
+            "engine::Clip",
             "engine::Loss",
             "engine::Method",
             "engine::Milestone",
