@@ -436,18 +436,15 @@ fn a_tail_tells_whether_the_loss_rose() {
 /// zero; and a dead layer that decays may come back.
 #[test]
 fn what_weight_decay_holds_up_is_blamed_on_nothing_else() {
-    let (mut at_rest, mut all) = (0, 0);
+    let (mut held, mut all) = (0, 0);
     for method in ["\"gd\"", "{ momentum = {} }", "{ adamw = {} }"] {
-        let descent = format!(
-            "method = {method}\nweight_decay = 0.3\nrate = 0.005\nsteps = 20000\n\
-             precision = \"f64\""
-        );
+        let descent = format!("method = {method}\nweight_decay = 0.3\nrate = 0.005\nsteps = 20000");
         for (row, _, last, why) in causes(&study(TANH, "dim = 2", &descent)).1 {
             if row.reached() {
                 continue;
             }
             all += 1;
-            at_rest += u64::from(matches!(row.outcome, Outcome::Fixed { .. }));
+            held += u64::from(why.kind() != CauseKind::TooSlow);
             let allowed = matches!(
                 why.kind(),
                 CauseKind::TooSlow
@@ -458,5 +455,5 @@ fn what_weight_decay_holds_up_is_blamed_on_nothing_else() {
             assert!(allowed, "{method}: {why:?} at {}", last.loss);
         }
     }
-    assert!(all > 20 && at_rest > 0, "{at_rest} of {all} rest");
+    assert!(held > 10, "{held} of {all}");
 }
