@@ -65,6 +65,9 @@ pub enum NoTheory {
     /// would be the limit.
     #[error("weights that are given have no law, hence no infinitely wide network")]
     GivenWeights,
+    /// Weights or biases whose mean is not 0: sums over a layer then grow with its width.
+    #[error("weights and biases whose mean is not 0 have no infinitely wide network here")]
+    NotCentred,
     /// Signal propagation in a network without hidden layers.
     #[error("a network without hidden layers has no phase")]
     NoHiddenLayer,
@@ -82,6 +85,9 @@ impl NoTheory {
         match self {
             NoTheory::GivenWeights => {
                 "choose a law: `--set net.init=kaiming_normal`, or what the file was drawn from"
+            }
+            NoTheory::NotCentred => {
+                "an interval around 0: `--set \"net.init={ uniform = [-1.0, 1.0] }\"`"
             }
             NoTheory::NoHiddenLayer => "for instance `--set net.hidden=[64,64]`",
             NoTheory::TooLarge => {

@@ -311,6 +311,7 @@ impl Key {
                 None => "biases as the weights".into(),
                 Some(BiasInit::Pytorch) => "PyTorch's default biases".into(),
                 Some(BiasInit::Zeros) => "biases from 0".into(),
+                Some(BiasInit::Uniform(law)) => format!("{} biases", setting::uniform(law)),
                 Some(BiasInit::Normal { std }) => format!("biases of std {}", number(std)),
             },
             Key::Gains => {

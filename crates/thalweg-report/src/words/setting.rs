@@ -5,7 +5,7 @@ use thalweg::analysis::along::Along;
 use thalweg::analysis::comparison::{Compared, Member};
 use thalweg::data::{Data, Draw, InputLaw, Nearest, Targets};
 use thalweg::descent::{Clip, Descent, Method, Rate, Schedule};
-use thalweg::net::{Activation, Init, Net, Parameterization};
+use thalweg::net::{Activation, Init, Net, Parameterization, Uniform};
 use thalweg::study::Setting;
 
 use super::key::Key;
@@ -236,12 +236,21 @@ pub(super) fn unit(activation: Activation) -> &'static str {
     }
 }
 
+/// A uniform law, before `weights`: `U(-1, 1)`.
+pub(super) fn uniform(law: Uniform) -> String {
+    match law {
+        Uniform::Between([low, high]) => format!("U({}, {})", number(low), number(high)),
+        Uniform::Std(std) => format!("uniform, of std {},", number(std)),
+    }
+}
+
 /// The law of the initial weights.
 pub(super) fn init(init: &Init) -> String {
     match init {
         Init::File(file) => format!("weights from `{file}`"),
         Init::Constant(value) => format!("all weights {}", number(*value)),
         Init::Normal { variance } => format!("N(0, {}/fan-in) weights", number(*variance)),
+        Init::Uniform(law) => format!("{} weights", uniform(*law)),
         Init::WeightStd(all) => {
             let all: Vec<String> = all.iter().map(|v| number(*v)).collect();
             format!("normal weights of std {}/√fan-in by layer", all.join("-"))

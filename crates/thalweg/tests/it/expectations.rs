@@ -404,6 +404,14 @@ fn expectations_depend_on_the_setting_alone() {
         assert!(matches!(error, Error::NoTheory(NoTheory::NoLinearRule)));
         assert!(error.hint().is_some(), "{error}");
     }
+    for net in [
+        "init = { uniform = [-1.0, 0.5] }",
+        "bias_init = { uniform = [0.0, 0.1] }",
+    ] {
+        let off = expect(&self::cell(&format!("[net]\n{net}")), 1, 1).expect_err(net);
+        assert!(matches!(off, Error::NoTheory(NoTheory::NotCentred)));
+        assert!(off.hint().is_some(), "{off}");
+    }
     let given = expect(&self::cell("[net]\ninit = { constant = 0.1 }"), 1, 1);
     assert!(matches!(
         given,
