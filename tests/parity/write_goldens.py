@@ -70,14 +70,17 @@ CLASS_LOSSES = {
 }
 
 OPTIMISERS = {
-    "gd": lambda p, rate, **_: torch.optim.SGD(p, lr=rate),
-    "sgd": lambda p, rate, **_: torch.optim.SGD(p, lr=rate),
-    "momentum": lambda p, rate, beta: torch.optim.SGD(p, lr=rate, momentum=beta),
-    "nesterov": lambda p, rate, beta: torch.optim.SGD(p, lr=rate, momentum=beta, nesterov=True),
-    "adam": lambda p, rate, betas, eps: torch.optim.Adam(p, lr=rate, betas=tuple(betas), eps=eps),
+    "gd": lambda p, **more: torch.optim.SGD(p, **more),
+    "sgd": lambda p, **more: torch.optim.SGD(p, **more),
+    "momentum": lambda p, beta, **more: torch.optim.SGD(p, momentum=beta, **more),
+    "nesterov": lambda p, beta, **more: torch.optim.SGD(p, momentum=beta, nesterov=True, **more),
+    "adam": lambda p, betas, **more: torch.optim.Adam(p, betas=tuple(betas), **more),
+    "adamw": lambda p, betas, **more: torch.optim.AdamW(p, betas=tuple(betas), **more),
 }
 
 ADAM = {"adam": {"betas": [0.9, 0.999], "eps": 1e-8}}
+ADAMW = {"adamw": {"betas": [0.9, 0.999], "eps": 1e-8}}
+MOMENTUM, NESTEROV = {"momentum": {"beta": 0.9}}, {"nesterov": {"beta": 0.9}}
 
 # name, points, dim, hidden, activation, bias, method, loss, rate, and what else is not usual
 CASES = [
@@ -99,8 +102,19 @@ CASES = [
     ("adam", 20, 5, [16, 16], "tanh", True, ADAM, "sum", 1e-3),
     ("sgd", 20, 5, [16, 16], "tanh", True, "sgd", "sum", 2e-3, {"batch": 5}),
     ("sgd_short_batch", 20, 3, [8], "tanh", True, "sgd", "mean", 0.02, {"batch": 6}),
-    ("momentum_batch", 20, 5, [8], "tanh", True, {"momentum": {"beta": 0.9}}, "mean", 5e-3, {"batch": 5}),
-    ("adam_batch", 20, 5, [8], "tanh", True, ADAM, "mean", 1e-3, {"batch": 6}),
+    ("momentum_batch", 20, 5, [12, 8], "tanh", True, MOMENTUM, "mean", 5e-3, {"batch": 6}),
+    ("nesterov_drop_last", 20, 5, [12], "tanh", True, NESTEROV, "sum", 2e-4, {"batch": 6, "drop_last": True}),
+    ("adam_batch", 20, 5, [8], "tanh", False, ADAM, "half_mean", 5e-4, {"batch": 10}),
+    ("gd_decay", 20, 5, [16, 16], "tanh", True, "gd", "sum", 2e-3, {"weight_decay": 0.3}),
+    ("momentum_decay", 20, 5, [16, 16], "tanh", True, MOMENTUM, "sum", 2e-4, {"weight_decay": 0.2}),
+    ("nesterov_decay", 20, 5, [12], "tanh", True, NESTEROV, "half_sum", 2e-4, {"weight_decay": 0.5}),
+    ("adam_decay", 20, 5, [16, 16], "tanh", True, ADAM, "sum", 1e-3, {"weight_decay": 0.1}),
+    ("adamw", 20, 5, [16, 16], "tanh", True, ADAMW, "sum", 1e-3, {"weight_decay": 0.1}),
+    ("gd_clip_norm", 20, 5, [16, 16], "tanh", True, "gd", "sum", 2e-3, {"clip": {"norm": 4.0}}),
+    ("momentum_clip_value", 20, 5, [12, 8], "tanh", True, MOMENTUM, "sum", 2e-4,
+     {"clip": {"value": 1.0}, "weight_decay": 0.1}),
+    ("adamw_clip_norm_batch", 20, 5, [12], "tanh", True, ADAMW, "mean", 5e-4,
+     {"clip": {"norm": 0.5}, "weight_decay": 0.05, "batch": 10}),
     ("outputs", 20, 5, [8, 6], "tanh", True, "gd", "mean", 0.05, {"outputs": 3}),
     ("outputs_linear", 20, 5, [], "identity", True, "gd", "sum", 5e-4, {"outputs": 5}),
     ("outputs_relu", 20, 15, [20], "relu", True, "gd", "sum", 1e-4, {"outputs": 9}),
@@ -123,12 +137,13 @@ def permutation(n, epoch):
     return order
 
 
-def mini_batches(n, size):
+def mini_batches(n, size, drop_last):
     """The points of each step."""
     batches, epoch = [], 0
     while len(batches) < STEPS:
         order = permutation(n, epoch)
-        batches += [order[start : start + size] for start in range(0, n, size)]
+        last = n - size + 1 if drop_last else n
+        batches += [order[start : start + size] for start in range(0, last, size)]
         epoch += 1
     return batches[:STEPS]
 
@@ -140,10 +155,10 @@ def model(dim, hidden, activation, bias, outputs, output):
     return nn.Sequential(*layers[:-1], ACTIVATIONS[output]())
 
 
-def train(net, x, y, method, loss, rate, batches):
+def train(net, x, y, method, loss, rate, batches, decay, clip):
     """The losses [STEPS + 1]; `net` is trained in place."""
     kind, options = next(iter(method.items())) if isinstance(method, dict) else (method, {})
-    optimiser = OPTIMISERS[kind](net.parameters(), rate, **options)
+    optimiser = OPTIMISERS[kind](net.parameters(), lr=rate, weight_decay=decay, **options)
     of_classes, losses = CLASS_LOSSES.get(loss), []
 
     def value(rows):
@@ -156,6 +171,10 @@ def train(net, x, y, method, loss, rate, batches):
         rows = batches[step] if batches else slice(None)
         optimiser.zero_grad()
         value(rows).backward()
+        if "norm" in clip:
+            nn.utils.clip_grad_norm_(net.parameters(), clip["norm"])
+        elif "value" in clip:
+            nn.utils.clip_grad_value_(net.parameters(), clip["value"])
         optimiser.step()
     with torch.no_grad():
         losses.append(value(slice(None)).item())
@@ -171,12 +190,13 @@ def write(seed, name, points, dim, hidden, activation, bias, method, loss, rate,
         y = (y > 0).double()
     net = model(dim, hidden, activation, bias, outputs, output)
     initial = {key: value.clone() for key, value in net.state_dict().items()}
-    batches = mini_batches(points, batch) if batch else None
+    batches = mini_batches(points, batch, more.get("drop_last", False)) if batch else None
+    decay, clip = more.get("weight_decay", 0.0), more.get("clip", {})
 
     again = model(dim, hidden, activation, bias, outputs, output)
     again.load_state_dict(initial)
-    losses = train(net, x, y, method, loss, rate, batches)
-    moved = train(again, x * (1 + 1e-15), y, method, loss, rate, batches)
+    losses = train(net, x, y, method, loss, rate, batches, decay, clip)
+    moved = train(again, x * (1 + 1e-15), y, method, loss, rate, batches, decay, clip)
     sensitivity = np.max(np.abs(moved / losses - 1))
     rises = int(np.sum(np.diff(losses) > 0))
     assert np.all(np.isfinite(losses)) and losses[-1] < 0.95 * losses[0], (name, losses[0], losses[-1])
@@ -194,7 +214,7 @@ def write(seed, name, points, dim, hidden, activation, bias, method, loss, rate,
         ),
         "descent": json.dumps(
             {"method": method, "loss": loss, "rate": rate, "steps": STEPS, "precision": "f64"}
-            | ({"batch": batch} if batch else {})
+            | {key: more[key] for key in ("batch", "drop_last", "weight_decay", "clip") if key in more}
         ),
         "torch": torch.__version__,
     }

@@ -250,6 +250,10 @@ fn studies_in_the_documentation_can_be_planned() {
         assert!(!blocks.is_empty(), "{page} shows no study");
         for block in blocks {
             let work = Work::new(block);
+            work.write(
+                "people.csv",
+                b"height,weight,age\n1.7,60,30\n1.8,80,31\n1.6,55,28\n",
+            );
             let seen = work.thalweg(&["plan", "study.toml", "--json", "--replicates", "2"]);
             assert_eq!(seen.code, Some(0), "{page}: {}\n{block}", seen.err);
         }

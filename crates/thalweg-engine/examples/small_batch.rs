@@ -119,6 +119,8 @@ fn problem(
         points: POINTS,
         method: Method::Gd,
         batch: None,
+        weight_decay: 0.0,
+        clip: None,
         schedule: Arc::from([]),
         loss: Loss::Sum,
         steps,

@@ -55,6 +55,8 @@
 //!     points: 2,
 //!     method: Method::Gd,
 //!     batch: None,
+//!     weight_decay: 0.0,
+//!     clip: None,
 //!     schedule: [].into(),
 //!     loss: Loss::Sum,
 //!     steps: 1000,
@@ -103,7 +105,7 @@ pub mod threads;
 
 pub use activation::Activation;
 pub use layout::Tensor;
-pub use method::{Batch, Criterion, Loss, Method, Milestone, Output, Precision, class_sign};
+pub use method::{Batch, Clip, Criterion, Loss, Method, Milestone, Output, Precision, class_sign};
 pub use outcome::Outcome;
 
 use std::sync::Arc;
@@ -134,6 +136,11 @@ pub struct Problem {
     pub method: Method,
     /// The points of a step's gradient; all of them if none.
     pub batch: Option<Batch>,
+    /// λ: λ θ is added to the gradient g of the trainable numbers θ, after clipping; decoupled from
+    /// it for [`Method::AdamW`]. The loss is that of the data alone.
+    pub weight_decay: f64,
+    /// What the gradient of the trainable numbers is clipped to.
+    pub clip: Option<Clip>,
     /// The changes of every job's rate, at increasing steps; none if it is constant.
     pub schedule: Arc<[Milestone]>,
     /// The loss.
@@ -168,7 +175,13 @@ impl Problem {
 
     /// Whether a step is θ ← θ − η g, g the gradient of the loss on all points, and nothing else.
     pub fn is_plain_descent(&self) -> bool {
-        self.method == Method::Gd && self.batch.is_none()
+        self.method == Method::Gd && self.batch.is_none() && !self.changes_gradient()
+    }
+
+    /// Whether the update rule has something else than the gradient of the loss: a clipped one, or
+    /// one with weight decay in it.
+    pub(crate) fn changes_gradient(&self) -> bool {
+        self.clip.is_some() || self.weight_decay > 0.0
     }
 
     /// Whether its parts fit each other: what every engine asks before it trains.
@@ -226,6 +239,16 @@ impl Problem {
         }
         if (self.batch).is_some_and(|batch| !(1..=self.points).contains(&batch.size)) {
             return refused("mini-batches are empty, or larger than the training set");
+        }
+        let positive = |v: f64| v > 0.0 && v.is_finite();
+        if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
+            return refused("the weight decay is negative or not finite");
+        }
+        if self.clip.is_some_and(|clip| !positive(clip.bound())) {
+            return refused("what gradients are clipped to is not positive and finite");
+        }
+        if self.changes_gradient() && !self.multipliers.iter().all(|m| positive(*m)) {
+            return refused("multipliers that are not positive have no trainable numbers");
         }
         Ok(())
     }

@@ -34,11 +34,23 @@ pub enum Method {
         #[serde(default = "default_eps")]
         eps: f64,
     },
+    /// Adam with the weight decay λ decoupled from the gradient (Loshchilov & Hutter 2019,
+    /// arXiv:1711.05101): θ ← θ (1 − η λ) before Adam's step. Without weight decay it is Adam;
+    /// PyTorch's default is 0.01 there.
+    #[serde(rename = "adamw")]
+    AdamW {
+        /// β₁ and β₂.
+        #[serde(default = "default_betas")]
+        betas: [f64; 2],
+        /// ε.
+        #[serde(default = "default_eps")]
+        eps: f64,
+    },
 }
 
 impl Method {
     /// One of every kind, with PyTorch's customary constants.
-    pub const ALL: [Method; 4] = [
+    pub const ALL: [Method; 5] = [
         Method::Gd,
         Method::Momentum { beta: 0.9 },
         Method::Nesterov { beta: 0.9 },
@@ -46,7 +58,34 @@ impl Method {
             betas: [0.9, 0.999],
             eps: 1e-8,
         },
+        Method::AdamW {
+            betas: [0.9, 0.999],
+            eps: 1e-8,
+        },
     ];
+}
+
+/// What the gradient of a step is clipped to, before anything is added to it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Clip {
+    /// Times min(1, c/(‖g‖ + 1e-6)), ‖g‖ over all trainable numbers: PyTorch's `clip_grad_norm_`
+    /// (Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063).
+    Norm(f64),
+    /// Every entry between −c and c: PyTorch's `clip_grad_value_`.
+    Value(f64),
+}
+
+impl Clip {
+    /// One of every kind.
+    pub const ALL: [Clip; 2] = [Clip::Norm(1.0), Clip::Value(0.5)];
+
+    /// c.
+    pub fn bound(self) -> f64 {
+        match self {
+            Clip::Norm(bound) | Clip::Value(bound) => bound,
+        }
+    }
 }
 
 fn default_beta() -> f64 {
@@ -287,6 +326,7 @@ mod tests {
     fn all_is_all() {
         assert_eq!(Activation::ALL.len(), words::<Activation>());
         assert_eq!(Method::ALL.len(), words::<Method>());
+        assert_eq!(Clip::ALL.len(), words::<Clip>());
         assert_eq!(Loss::ALL.len(), words::<Loss>());
         assert_eq!(Precision::ALL.len(), words::<Precision>());
         assert_eq!(Output::ALL.len(), words::<Output>());

@@ -14,7 +14,7 @@ use crate::activation::{Activation, value_and_slope};
 use crate::class_sign;
 use crate::seed::{Purpose, stream};
 use crate::threads::on_threads;
-use crate::{Criterion, DIVERGED, Engine, Error, Job, Problem, Queue, Snapshot, Trained};
+use crate::{Clip, Criterion, DIVERGED, Engine, Error, Job, Problem, Queue, Snapshot, Trained};
 
 /// See the [module](self).
 #[derive(Debug, Clone, Copy)]
@@ -184,6 +184,23 @@ fn gradient(problem: &Problem, weights: &[f64], job: &Job, of_point: &[f64]) -> 
     (loss, g)
 }
 
+/// The gradient of the trainable numbers, clipped, from that of the effective weights.
+fn clip(problem: &Problem, mut g: Vec<f64>) -> Vec<f64> {
+    for (tensor, m) in problem.tensors.iter().zip(&problem.multipliers) {
+        g[tensor.range()].iter_mut().for_each(|g| *g *= m);
+    }
+    match problem.clip {
+        None => {}
+        Some(Clip::Norm(bound)) => {
+            let norm = g.iter().map(|g| g * g).sum::<f64>().sqrt();
+            let factor = (bound / (norm + 1e-6)).min(1.0);
+            g.iter_mut().for_each(|g| *g *= factor);
+        }
+        Some(Clip::Value(bound)) => g.iter_mut().for_each(|g| *g = g.clamp(-bound, bound)),
+    }
+    g
+}
+
 /// Trains one replicate; nothing if the run was stopped.
 fn train_one(problem: &Problem, job: Job, queue: &dyn Queue) -> Option<Trained> {
     let n = problem.points;
@@ -286,10 +303,20 @@ fn train_one(problem: &Problem, job: Job, queue: &dyn Queue) -> Option<Trained> 
             eta = job.rate * problem.schedule[change].factor;
         }
         let before = w.clone();
+        let clipped = clip(problem, g);
         for (i, tensor) in problem.tensors.iter().enumerate() {
             let (m, rate) = (problem.multipliers[i], eta * problem.rate_factors[i]);
             for p in tensor.range() {
-                let g = m * g[p];
+                let (mut g, theta) = (clipped[p], w[p] / m);
+                match problem.method {
+                    Method::AdamW { .. } => {
+                        w[p] = m * (theta - rate * problem.weight_decay * theta)
+                    }
+                    Method::Gd
+                    | Method::Momentum { .. }
+                    | Method::Nesterov { .. }
+                    | Method::Adam { .. } => g += problem.weight_decay * theta,
+                }
                 let step = match problem.method {
                     Method::Gd => rate * g,
                     Method::Momentum { beta } => {
@@ -300,7 +327,7 @@ fn train_one(problem: &Problem, job: Job, queue: &dyn Queue) -> Option<Trained> 
                         first[p] = beta * first[p] + g;
                         rate * (g + beta * first[p])
                     }
-                    Method::Adam { betas, eps } => {
+                    Method::Adam { betas, eps } | Method::AdamW { betas, eps } => {
                         first[p] += (1.0 - betas[0]) * (g - first[p]);
                         second[p] = betas[1] * second[p] + (1.0 - betas[1]) * g * g;
                         let done = (t + 1) as f64;
@@ -319,7 +346,8 @@ fn train_one(problem: &Problem, job: Job, queue: &dyn Queue) -> Option<Trained> 
         // The fast engine looks for a motionless step only where the loss repeats. At another rate
         // it may move again.
         let last_rate = problem.schedule.last().is_none_or(|m| m.step <= t);
-        if problem.is_plain_descent()
+        if problem.method == Method::Gd
+            && problem.batch.is_none()
             && last_rate
             && same
             && loss.to_bits() == loss_before.to_bits()

@@ -7,8 +7,8 @@ use thalweg_engine::cpu::Cpu;
 use thalweg_engine::reference::Reference;
 use thalweg_engine::seed::{Purpose, stream};
 use thalweg_engine::{
-    Activation, Batch, Criterion, Engine, Error, Job, Loss, Method, Milestone, Outcome, Output,
-    Precision, Problem, Queue, Tensor, Trained,
+    Activation, Batch, Clip, Criterion, Engine, Error, Job, Loss, Method, Milestone, Outcome,
+    Output, Precision, Problem, Queue, Tensor, Trained,
 };
 
 /// Hands out jobs in order, and says that so many remain, whatever there are: an engine lays out
@@ -101,6 +101,8 @@ fn with_outputs(hidden: &[usize], dim: usize, points: usize, outputs: usize) -> 
         points,
         method: Method::Gd,
         batch: None,
+        weight_decay: 0.0,
+        clip: None,
         schedule: [].into(),
         loss: Loss::Sum,
         steps: 60,
@@ -172,6 +174,18 @@ fn batches(points: usize) -> impl Strategy<Value = Option<Batch>> {
     )
 }
 
+/// No weight decay, and some that leaves little of a weight at once.
+const DECAYS: [f64; 3] = [0.0, 0.1, 1e3];
+
+/// The gradient as it is, clipped lightly and to next to nothing.
+const CLIPS: [Option<Clip>; 5] = [
+    None,
+    Some(Clip::Norm(1.0)),
+    Some(Clip::Norm(1e-3)),
+    Some(Clip::Value(0.5)),
+    Some(Clip::Value(1e-3)),
+];
+
 /// No change of the rate, a fall and a rise, and a rest that is followed by a start.
 fn schedules() -> impl Strategy<Value = Vec<Milestone>> {
     let milestone = |(step, factor)| Milestone { step, factor };
@@ -202,6 +216,8 @@ proptest! {
         dim in 1usize..6,
         (points, batch) in (1usize..6).prop_flat_map(|n| (Just(n), batches(n))),
         method in methods(),
+        weight_decay in prop::sample::select(&DECAYS[..]),
+        clip in prop::sample::select(&CLIPS[..]),
         precision in prop::sample::select(&Precision::ALL[..]),
         rates in (prop::sample::select(&RATES[..]), prop::sample::select(&RATES[..])),
         sizes in (prop::sample::select(&SIZES[..]), prop::sample::select(&SIZES[..])),
@@ -216,6 +232,8 @@ proptest! {
             success,
             method,
             batch,
+            weight_decay,
+            clip,
             schedule: changes.into(),
             precision,
             ..with_outputs(&hidden, dim, points, outputs)
@@ -467,7 +485,15 @@ fn an_engine_refuses_a_problem_that_does_not_fit() {
     let good = problem(&[3, 2], 4, 5);
     assert_eq!(good.check(), Ok(()));
     type Change = fn(&mut Problem);
-    let changes: [Change; 13] = [
+    let changes: [Change; 18] = [
+        |p| p.weight_decay = -0.1,
+        |p| p.weight_decay = f64::NAN,
+        |p| p.clip = Some(Clip::Norm(0.0)),
+        |p| p.clip = Some(Clip::Value(f64::INFINITY)),
+        |p| {
+            p.weight_decay = 0.1;
+            p.multipliers[0] = 0.0;
+        },
         |p| p.sizes.truncate(1),
         |p| p.sizes[1] = 0,
         |p| p.sizes[3] = 2,

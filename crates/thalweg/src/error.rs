@@ -65,6 +65,9 @@ pub enum NoTheory {
     /// would be the limit.
     #[error("weights that are given have no law, hence no infinitely wide network")]
     GivenWeights,
+    /// Weights or biases whose mean is not 0: sums over a layer then grow with its width.
+    #[error("weights and biases whose mean is not 0 have no infinitely wide network here")]
+    NotCentred,
     /// Signal propagation in a network without hidden layers.
     #[error("a network without hidden layers has no phase")]
     NoHiddenLayer,
@@ -77,8 +80,12 @@ pub enum NoTheory {
     /// Success that is not judged by the loss, of which alone theory knows the steps.
     #[error("theory knows the steps to a loss, not to a largest error or an accuracy")]
     NotByLoss,
-    /// Steps that are not linear in the residual: Adam, mini-batches, the logistic loss.
-    #[error("Adam, mini-batches and the logistic loss have no linear theory of their steps")]
+    /// A descent whose steps are not linear in the residual alone: Adam, mini-batches, weight
+    /// decay, clipping, the logistic loss.
+    #[error(
+        "Adam, mini-batches, weight decay, clipping and the logistic loss have no linear theory of \
+         their steps"
+    )]
     NoLinearRule,
 }
 
@@ -88,6 +95,9 @@ impl NoTheory {
             NoTheory::GivenWeights => {
                 "choose a law: `--set net.init=kaiming_normal`, or what the file was drawn from"
             }
+            NoTheory::NotCentred => {
+                "an interval around 0: `--set \"net.init={ uniform = [-1.0, 1.0] }\"`"
+            }
             NoTheory::NoHiddenLayer => "for instance `--set net.hidden=[64,64]`",
             NoTheory::TooLarge => {
                 "scale the inputs: their squares, times the variances of the layers, have to stay \
@@ -96,7 +106,8 @@ impl NoTheory {
             NoTheory::NotByLoss => "ask for a loss, as `success.loss_below = 1e-8`",
             NoTheory::NonlinearOutput => "`--set net.output=identity` asks before the function",
             NoTheory::NoLinearRule => {
-                "`method = \"gd\"` on squares, without `batch`, says what plain descent would do"
+                "`method = \"gd\"` on squares, without `batch`, `weight_decay` and `clip`, says \
+                 what plain descent would do"
             }
         }
     }

@@ -14,8 +14,7 @@ use super::output::{Outputs, outputs};
 use super::rule::UpdateRule;
 use super::slope::Slope;
 use super::tiles::{Row, WIDTH, panels, stride};
-use crate::Method;
-use crate::{Activation, Criterion, Job, Output, Problem, Tensor};
+use crate::{Activation, Clip, Criterion, Job, Method, Output, Problem, Tensor};
 
 /// The numbers of a group of replicates. Matrices are in panels (see [`super::tiles`]), the lane
 /// innermost.
@@ -39,6 +38,9 @@ pub(super) struct Group<S: Simd, V: Lane<S>> {
     r: Vec<V>,
     /// Weight of each point in the mini-batch `[N]`.
     in_batch: Vec<V>,
+    /// Where each parameter lies, in their order, if the norm of a gradient is asked for: its sum
+    /// has an order of its own, which is that of the parameters in any layout.
+    order: Vec<usize>,
 }
 
 /// Where a tensor lies: a matrix in panels, or a bias.
@@ -156,6 +158,14 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Group<S, V> {
         for (_, place) in spans.iter().flat_map(Span::places) {
             real[place] = u64::MAX >> (64 - V::LEN);
         }
+        let mut order = Vec::new();
+        if let Some(Clip::Norm(_)) = problem.clip {
+            order.resize(problem.tensors.last().map_or(0, |t| t.range().end), 0);
+            for (span, tensor) in spans.iter().zip(&problem.tensors) {
+                let of_tensor = &mut order[tensor.range()];
+                span.places().for_each(|(from, to)| of_tensor[from] = to);
+            }
+        }
         let slope_from = Slope::of(problem.activation);
         let hidden = &problem.sizes[1..problem.sizes.len() - 1];
         let n = problem.points;
@@ -183,6 +193,7 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Group<S, V> {
                 k => matrix(k).into_flattened(),
             },
             in_batch: vec![zero; n],
+            order,
         }
     }
 
@@ -279,14 +290,22 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Group<S, V> {
         }
         match problem.method {
             // What does not move in one mini-batch moves in another.
-            Method::Gd if repeated == 0 || batches => self.backward::<true>(problem),
+            Method::Gd if !problem.changes_gradient() && (repeated == 0 || batches) => {
+                self.backward::<true>(problem);
+            }
             Method::Gd => {
                 self.backward::<false>(problem);
+                self.change_gradient(problem);
                 let spans = self.spans.iter().map(Span::range);
-                return repeated & !self.rule.descend(&mut self.w, spans);
+                let moved = self.rule.descend(&mut self.w, spans);
+                return if batches { 0 } else { repeated & !moved };
             }
-            Method::Momentum { .. } | Method::Nesterov { .. } | Method::Adam { .. } => {
+            Method::Momentum { .. }
+            | Method::Nesterov { .. }
+            | Method::Adam { .. }
+            | Method::AdamW { .. } => {
                 self.backward::<false>(problem);
+                self.change_gradient(problem);
                 let spans = self.spans.iter().map(Span::range);
                 self.rule.step(self.simd, problem, &mut self.w, spans);
             }
@@ -352,6 +371,28 @@ impl<S: Simd, V: Lane<S>> Group<S, V> {
                 }
             },
         )
+    }
+
+    /// Clips the gradient and adds weight decay, where there is anything of that.
+    #[inline(always)]
+    fn change_gradient(&mut self, problem: &Problem) {
+        if !problem.changes_gradient() {
+            return;
+        }
+        let mut squares = Vec::new();
+        if let Some(Clip::Norm(_)) = problem.clip {
+            for tensor in &problem.tensors {
+                let mut sum = V::of(self.simd, 0.0);
+                for place in &self.order[tensor.range()] {
+                    let g = self.rule.g[*place];
+                    sum = g.mul_add_precise(g, sum);
+                }
+                squares.push(sum);
+            }
+        }
+        let spans = self.spans.iter().map(Span::range);
+        self.rule
+            .change_gradient(self.simd, problem, &self.w, spans, &squares);
     }
 
     /// Backward pass. If `STEP`, gradient descent steps each weight as soon as its gradient is

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use fearless_simd::{Simd, SimdMask};
+use fearless_simd::{Select, Simd, SimdMask};
 
 use super::lane::Lane;
-use crate::Method;
 use crate::Problem;
+use crate::{Clip, Method};
 
 /// What a rule remembers of the gradients, and its step_size.
 pub(super) struct UpdateRule<V> {
@@ -20,6 +20,8 @@ pub(super) struct UpdateRule<V> {
     second: Vec<V>,
     /// −(rate · factor · multiplier² · 2 s) of each tensor; for Adam −(rate · factor · multiplier).
     pub(super) step_size: Vec<V>,
+    /// −(rate · factor · λ) of each tensor: the decoupled weight decay.
+    shrink: Vec<V>,
     /// β₁^t and β₂^t.
     decay: [V; 2],
 }
@@ -35,7 +37,7 @@ impl<V: Copy> UpdateRule<V> {
         let (first, second) = match problem.method {
             Method::Gd => (false, false),
             Method::Momentum { .. } | Method::Nesterov { .. } => (true, false),
-            Method::Adam { .. } => (true, true),
+            Method::Adam { .. } | Method::AdamW { .. } => (true, true),
         };
         UpdateRule {
             real,
@@ -43,6 +45,7 @@ impl<V: Copy> UpdateRule<V> {
             first: state(first),
             second: state(second),
             step_size: vec![zero; problem.tensors.len()],
+            shrink: vec![zero; problem.tensors.len()],
             decay: [zero; 2],
         }
     }
@@ -70,16 +73,78 @@ impl<V: Copy> UpdateRule<V> {
         V: Lane<S>,
     {
         let s = problem.loss_factor();
-        for (i, step_size) in self.step_size.iter_mut().enumerate() {
+        let each = self.step_size.iter_mut().zip(&mut self.shrink);
+        for (i, (step_size, shrink)) in each.enumerate() {
             let (m, factor) = (problem.multipliers[i], problem.rate_factors[i]);
             let value = match problem.method {
-                Method::Adam { .. } => rate * factor * m,
+                Method::Adam { .. } | Method::AdamW { .. } => rate * factor * m,
                 Method::Gd | Method::Momentum { .. } | Method::Nesterov { .. } => {
                     rate * factor * m * m * 2.0 * s
                 }
             };
             for lane in lanes.clone() {
                 step_size.as_mut_slice()[lane] = super::lane::Real::of(-value);
+                let decay = rate * factor * problem.weight_decay;
+                shrink.as_mut_slice()[lane] = super::lane::Real::of(-decay);
+            }
+        }
+    }
+
+    /// What happens to the gradient in `g` before the rule has it: it is clipped, and λ θ is added
+    /// unless the decay is decoupled. `squares` are the sums of g² over each tensor; nothing is
+    /// asked of them but by a clipped norm.
+    ///
+    /// g is that of the effective weights over 2 s: 2 s m g is that of the trainable numbers w/m.
+    #[inline(always)]
+    pub(super) fn change_gradient<S: Simd>(
+        &mut self,
+        simd: S,
+        problem: &Problem,
+        w: &[V],
+        spans: impl Iterator<Item = Range<usize>>,
+        squares: &[V],
+    ) where
+        V: Lane<S>,
+    {
+        let of = |v: f64| V::of(simd, v);
+        let two_s = 2.0 * problem.loss_factor();
+        let decay = match problem.method {
+            Method::AdamW { .. } => 0.0,
+            Method::Gd
+            | Method::Momentum { .. }
+            | Method::Nesterov { .. }
+            | Method::Adam { .. } => problem.weight_decay,
+        };
+        let mut factor = of(1.0);
+        if let Some(Clip::Norm(bound)) = problem.clip {
+            let mut sum = of(0.0);
+            for (square, m) in squares.iter().zip(&problem.multipliers) {
+                let scale = two_s * m;
+                sum = of(scale * scale).mul_add_precise(*square, sum);
+            }
+            // A NaN stays one.
+            let shorter = of(bound) / (sum.sqrt() + of(1e-6));
+            factor = factor.simd_lt(shorter).select(factor, shorter);
+        }
+        for (i, span) in spans.enumerate() {
+            let m = problem.multipliers[i];
+            let weight = of(decay / (two_s * m * m));
+            let each = w[span.clone()].iter().zip(&mut self.g[span]);
+            for (w, g) in each {
+                let clipped = match problem.clip {
+                    None => *g,
+                    Some(Clip::Norm(_)) => *g * factor,
+                    Some(Clip::Value(bound)) => {
+                        let (low, high) = (of(-bound / (two_s * m)), of(bound / (two_s * m)));
+                        let below = g.simd_gt(high).select(high, *g);
+                        below.simd_lt(low).select(low, below)
+                    }
+                };
+                *g = if decay > 0.0 {
+                    weight.mul_add_precise(*w, clipped)
+                } else {
+                    clipped
+                };
             }
         }
     }
@@ -139,7 +204,9 @@ impl<V: Copy> UpdateRule<V> {
                     }
                 }
             }
-            Method::Adam { betas, eps } => {
+            Method::Adam { betas, eps } | Method::AdamW { betas, eps } => {
+                let decoupled =
+                    matches!(problem.method, Method::AdamW { .. }) && problem.weight_decay > 0.0;
                 let s = problem.loss_factor();
                 let one = of(1.0);
                 self.decay[0] *= of(betas[0]);
@@ -155,6 +222,7 @@ impl<V: Copy> UpdateRule<V> {
                 for (i, span) in spans.enumerate() {
                     let scale = of(2.0 * s * problem.multipliers[i]);
                     let step_size = self.step_size[i] * to_mean;
+                    let shrink = self.shrink[i];
                     for p in span {
                         let g = self.g[p] * scale;
                         let first = rest1.mul_add_precise(g - self.first[p], self.first[p]);
@@ -162,6 +230,9 @@ impl<V: Copy> UpdateRule<V> {
                         self.first[p] = first;
                         self.second[p] = second;
                         let step = first / (second.sqrt() / to_root + eps);
+                        if decoupled {
+                            w[p] = shrink.mul_add_precise(w[p], w[p]);
+                        }
                         w[p] = step_size.mul_add_precise(step, w[p]);
                     }
                 }

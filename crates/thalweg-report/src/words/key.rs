@@ -53,6 +53,10 @@ pub enum Key {
     Batch,
     /// `descent.drop_last`.
     DropLast,
+    /// `descent.weight_decay`.
+    WeightDecay,
+    /// `descent.clip`.
+    Clip,
     /// `descent.loss`.
     Loss,
     /// `descent.rate`.
@@ -83,7 +87,7 @@ pub enum Key {
 
 impl Key {
     /// Every one of them, in the order in which they are named.
-    pub const ALL: [Key; 34] = [
+    pub const ALL: [Key; 36] = [
         Key::Dim,
         Key::Points,
         Key::Outputs,
@@ -105,6 +109,8 @@ impl Key {
         Key::Method,
         Key::Batch,
         Key::DropLast,
+        Key::WeightDecay,
+        Key::Clip,
         Key::Loss,
         Key::Rate,
         Key::Schedule,
@@ -253,6 +259,18 @@ impl Key {
                 "last batch",
                 "last batch",
             ],
+            Key::WeightDecay => [
+                "descent.weight_decay",
+                "the weight decay",
+                "weight decay",
+                "weight decay",
+            ],
+            Key::Clip => [
+                "descent.clip",
+                "what gradients are clipped to",
+                "clipped to",
+                "clipping",
+            ],
             Key::Loss => ["descent.loss", "the loss", "loss", "loss"],
             Key::Rate => ["descent.rate", "the learning rate", "learning rate", "rate"],
             Key::Schedule => [
@@ -358,6 +376,7 @@ impl Key {
                 None => "biases as the weights".into(),
                 Some(BiasInit::Pytorch) => "PyTorch's default biases".into(),
                 Some(BiasInit::Zeros) => "biases from 0".into(),
+                Some(BiasInit::Uniform(law)) => format!("{} biases", setting::uniform(law)),
                 Some(BiasInit::Normal { std }) => format!("biases of std {}", number(std)),
             },
             Key::Gains => {
@@ -384,6 +403,8 @@ impl Key {
                 false => "the last batch used",
             }
             .into(),
+            Key::WeightDecay => setting::weight_decay(&of.descent),
+            Key::Clip => setting::clip(of.descent.clip),
             Key::Loss => match of.descent.loss {
                 Loss::Sum => "loss Σ r²".into(),
                 Loss::Mean => "loss Σ r²/N".into(),

@@ -4,8 +4,8 @@ use thalweg::analysis::Analysis;
 use thalweg::analysis::along::Along;
 use thalweg::analysis::comparison::{Compared, Member};
 use thalweg::data::{ColumnName, Columns, Data, Draw, InputLaw, Nearest, Standardise, Targets};
-use thalweg::descent::{Descent, Method, Rate, Schedule};
-use thalweg::net::{Activation, Init, Net, Output, Parameterization};
+use thalweg::descent::{Clip, Descent, Method, Rate, Schedule};
+use thalweg::net::{Activation, Init, Net, Output, Parameterization, Uniform};
 use thalweg::study::Setting;
 
 use super::key::Key;
@@ -255,12 +255,21 @@ pub(super) fn unit(activation: Activation) -> &'static str {
     }
 }
 
+/// A uniform law, before `weights`: `U(-1, 1)`.
+pub(super) fn uniform(law: Uniform) -> String {
+    match law {
+        Uniform::Between([low, high]) => format!("U({}, {})", number(low), number(high)),
+        Uniform::Std(std) => format!("uniform, of std {},", number(std)),
+    }
+}
+
 /// The law of the initial weights.
 pub(super) fn init(init: &Init) -> String {
     match init {
         Init::File(file) => format!("weights from `{file}`"),
         Init::Constant(value) => format!("all weights {}", number(*value)),
         Init::Normal { variance } => format!("N(0, {}/fan-in) weights", number(*variance)),
+        Init::Uniform(law) => format!("{} weights", uniform(*law)),
         Init::WeightStd(all) => {
             let all: Vec<String> = all.iter().map(|v| number(*v)).collect();
             format!("normal weights of std {}/√fan-in by layer", all.join("-"))
@@ -291,24 +300,52 @@ pub(super) fn method(method: Method) -> String {
         Method::Gd => "gradient descent".to_string(),
         Method::Momentum { beta } => format!("momentum {}", number(beta)),
         Method::Nesterov { beta } => format!("Nesterov {}", number(beta)),
-        Method::Adam { betas, eps } => {
-            let usual = Method::ALL.contains(&Method::Adam { betas, eps });
-            if usual {
-                "Adam".into()
-            } else {
-                let [first, second] = betas.map(number);
-                format!("Adam (β {first} and {second}, ε {})", number(eps))
-            }
-        }
+        Method::Adam { betas, eps } => adam("Adam", method, betas, eps),
+        Method::AdamW { betas, eps } => adam("AdamW", method, betas, eps),
     }
+}
+
+/// A rule of Adam's kind, with its constants if they are not the usual ones.
+fn adam(name: &str, method: Method, betas: [f64; 2], eps: f64) -> String {
+    if Method::ALL.contains(&method) {
+        return name.into();
+    }
+    let [first, second] = betas.map(number);
+    format!("{name} (β {first} and {second}, ε {})", number(eps))
 }
 
 /// The update rule and what goes with it.
 fn rule(descent: &Descent) -> String {
-    match (descent.method, descent.batch) {
+    let rule = match (descent.method, descent.batch) {
         (method, None) => self::method(method),
         (Method::Gd, Some(_)) => batch(descent),
         (method, Some(_)) => format!("{} on {}", self::method(method), batch(descent)),
+    };
+    let decay = match descent.weight_decay > 0.0 {
+        true => format!(" with {}", weight_decay(descent)),
+        false => String::new(),
+    };
+    let clipped = match descent.clip {
+        Some(of) => format!(", {}", clip(Some(of))),
+        None => String::new(),
+    };
+    format!("{rule}{decay}{clipped}")
+}
+
+/// The weight decay.
+pub(super) fn weight_decay(descent: &Descent) -> String {
+    match descent.weight_decay > 0.0 {
+        true => format!("weight decay {}", number(descent.weight_decay)),
+        false => "no weight decay".into(),
+    }
+}
+
+/// What gradients are clipped to.
+pub(super) fn clip(clip: Option<Clip>) -> String {
+    match clip {
+        None => "gradients not clipped".into(),
+        Some(Clip::Norm(bound)) => format!("gradients clipped to norm {}", number(bound)),
+        Some(Clip::Value(bound)) => format!("gradients clipped to ±{}", number(bound)),
     }
 }
 

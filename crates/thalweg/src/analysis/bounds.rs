@@ -114,11 +114,13 @@ fn symmetric(net: &Net) -> bool {
         | Init::LecunNormal
         | Init::Normal { .. }
         | Init::WeightStd(_) => true,
+        Init::Uniform(law) => law.is_centred(),
         // Rows are not independent, constants have no law.
         Init::Orthogonal | Init::Constant(_) | Init::File(_) => false,
     };
     let biases = match net.bias_law() {
         BiasInit::Pytorch | BiasInit::Zeros | BiasInit::Normal { .. } => true,
+        BiasInit::Uniform(law) => law.is_centred(),
     };
     let scaled = net.gains.iter().flatten().all(|g| g.abs() > 0.0);
     let relu = net.activation == Activation::Relu && !net.hidden.is_empty();

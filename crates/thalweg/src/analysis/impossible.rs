@@ -410,10 +410,12 @@ pub(super) fn whole_layer(look: &Observation, hidden: &[usize]) -> Option<usize>
 }
 
 /// A whole layer of ReLU that is dead on every point at the start: its outputs are 0 and its
-/// gradient is 0, so that neither it nor what is below moves, under any rule.
+/// gradient is 0, so that neither it nor what is below moves, under any rule. Weight decay moves
+/// what has no gradient.
 fn dead_at_start(cell: &Cell, set: &Set, first: Option<&Observation>) -> Option<Impossible> {
     let net = &cell.setting.net;
-    if net.activation != Activation::Relu || !cell.is_regression() {
+    let still = cell.is_regression() && !(cell.setting.descent.weight_decay > 0.0);
+    if net.activation != Activation::Relu || !still {
         return None;
     }
     let layer = whole_layer(first?, &net.hidden)?;

@@ -77,6 +77,11 @@ pub(super) fn unfinished(cell: &Cell, row: &Row, first: &Observation, last: &Obs
         rank,
         floor,
     };
+    // Weight decay balances a gradient that is not zero, and moves what has none: below it would be
+    // taken for rounding, for a dead layer, or for a point where the gradient vanished.
+    if cell.setting.descent.weight_decay > 0.0 {
+        return run.exactly().unwrap_or_else(|| by_trend(row, last));
+    }
     if !cell.setting.descent.loss.is_squared() {
         return run.of_classes();
     }
@@ -123,19 +128,29 @@ impl Run<'_> {
         })
     }
 
+    /// Whether part of the residual that no parameter moves holds the loss above the threshold.
+    fn deficient(&self) -> bool {
+        let held = !(self.floor < self.cell.loss_at_most());
+        held && self.rank < self.cell.setting.data.targets_in_all()
+    }
+
+    /// No weights at all could do better than some loss above the threshold.
+    fn exactly(&self) -> Option<Cause> {
+        let because = impossible(self.cell, self.row.replicate, Some(self.first))?;
+        let known = because.floor();
+        (self.deficient() || known.is_some()).then(|| Cause::RankDeficient {
+            floor: known.map_or(self.floor, |known| known.max(self.floor)),
+            rank: self.rank,
+            because: Some(because),
+        })
+    }
+
     /// Part of the residual that no parameter moves holds the loss above the threshold.
     fn no_rank(&self) -> Option<Cause> {
-        let held = !(self.floor < self.cell.loss_at_most());
-        let deficient = held && self.rank < self.cell.setting.data.targets_in_all();
-        let because = impossible(self.cell, self.row.replicate, Some(self.first));
-        let known = because.and_then(|why| why.floor());
-        if because.is_some() && (deficient || known.is_some()) {
-            return Some(Cause::RankDeficient {
-                floor: known.map_or(self.floor, |known| known.max(self.floor)),
-                rank: self.rank,
-                because,
-            });
+        if let Some(exactly) = self.exactly() {
+            return Some(exactly);
         }
+        let deficient = self.deficient();
         // Most of the loss can still be moved: the end has another cause.
         if !deficient || self.floor < 0.5 * self.last.loss {
             return None;

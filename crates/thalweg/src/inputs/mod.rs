@@ -119,6 +119,7 @@ impl Names {
             | Init::LecunNormal
             | Init::Orthogonal
             | Init::Normal { .. }
+            | Init::Uniform(_)
             | Init::WeightStd(_)
             | Init::Constant(_) => {}
         }

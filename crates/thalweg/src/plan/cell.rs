@@ -23,10 +23,14 @@ const MEANING_OF_LIMIT: &str = "thalweg cell 3";
 fn meaning(setting: &Setting) -> &'static str {
     match (setting.descent.rate, setting.descent.method) {
         (Rate::OfLimit(_), Method::Momentum { .. } | Method::Nesterov { .. }) => MEANING_OF_LIMIT,
-        (Rate::OfLimit(_), Method::Gd | Method::Adam { .. })
+        (Rate::OfLimit(_), Method::Gd | Method::Adam { .. } | Method::AdamW { .. })
         | (
             Rate::Absolute(_),
-            Method::Gd | Method::Momentum { .. } | Method::Nesterov { .. } | Method::Adam { .. },
+            Method::Gd
+            | Method::Momentum { .. }
+            | Method::Nesterov { .. }
+            | Method::Adam { .. }
+            | Method::AdamW { .. },
         ) => MEANING,
     }
 }
@@ -152,6 +156,8 @@ impl Cell {
             points: data.points,
             method: descent.method,
             batch: descent.batches(),
+            weight_decay: descent.weight_decay,
+            clip: descent.clip,
             schedule: descent.schedule.milestones(descent.steps).into(),
             loss: descent.loss,
             steps: descent.steps,

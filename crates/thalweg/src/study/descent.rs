@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::check::{Mistake, mistake, positive};
 
-pub use thalweg_engine::{Batch, Loss, Method, Milestone, Precision};
+pub use thalweg_engine::{Batch, Clip, Loss, Method, Milestone, Precision};
 
 /// The training rule; the `[descent]` table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +26,14 @@ pub struct Descent {
     /// `DataLoader(drop_last=True)`; else it is used, and a loss that averages does so over it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub drop_last: bool,
+    /// λ: λ θ is added to the gradient, as by `weight_decay` of PyTorch's optimisers; `adamw`
+    /// shrinks θ by η λ instead. θ are the trainable numbers, biases among them. The recorded loss
+    /// is that of the data alone.
+    #[serde(skip_serializing_if = "is_nothing")]
+    pub weight_decay: f64,
+    /// What the gradient is clipped to, before weight decay is added; not at all if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip: Option<Clip>,
     /// What is minimised.
     pub loss: Loss,
     /// η, absolute or relative to the largest stable rate.
@@ -53,6 +61,8 @@ impl Default for Descent {
             method: Method::Gd,
             batch: None,
             drop_last: false,
+            weight_decay: 0.0,
+            clip: None,
             loss: Loss::Sum,
             rate: Rate::Absolute(0.01),
             schedule: Schedule::Constant,
@@ -65,6 +75,11 @@ impl Default for Descent {
     }
 }
 
+/// Whether a number is 0: then it is left out where a setting is written.
+fn is_nothing(number: &f64) -> bool {
+    number.abs() <= 0.0
+}
+
 /// The learning rate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Rate {
@@ -74,7 +89,8 @@ pub enum Rate {
     /// linearised network, from each replicate's own initial kernel Θ = J Jᵀ: 1/(s λmax(Θ)) for
     /// `gd`, (1 + β) times that for `momentum`, (1 + β)/(1 + 2 β) times that for `nesterov`
     /// ([`Rule::largest_stable_rate`](crate::theory::linear::Rule::largest_stable_rate)). Refused
-    /// for `adam` and on mini-batches, which have no such rate.
+    /// for `adam` and `adamw`, on mini-batches, with weight decay and with clipping, which have no
+    /// such rate.
     OfLimit(f64),
 }
 
@@ -307,6 +323,26 @@ impl Descent {
             }
             Some(_) | None => {}
         }
+        if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
+            return mistake(
+                "descent.weight_decay",
+                format!(
+                    "the weight decay {} is negative or not finite",
+                    self.weight_decay
+                ),
+                "`0.01`; without any leave it out",
+            );
+        }
+        if let Some(clip) = self.clip.filter(|clip| !positive(clip.bound())) {
+            return mistake(
+                "descent.clip",
+                format!(
+                    "a gradient clipped to {}, which is not positive and finite",
+                    clip.bound()
+                ),
+                "`{ norm = 1.0 }` or `{ value = 0.5 }`; without any leave it out",
+            );
+        }
         check_method(self.method)?;
         if !self.loss.is_squared() && matches!(self.rate, Rate::OfLimit(_)) {
             return mistake(
@@ -382,9 +418,21 @@ impl Descent {
             let write = "a rate of its own, as `rate = 0.01`; without `batch` there is a limit";
             return without("descent on mini-batches", write);
         }
+        if self.weight_decay > 0.0 {
+            let write =
+                "a rate of its own, as `rate = 0.01`; without `weight_decay` there is a limit";
+            return without("descent with weight decay", write);
+        }
+        if self.clip.is_some() {
+            let write = "a rate of its own, as `rate = 0.01`; without `clip` there is a limit";
+            return without("descent along a clipped gradient", write);
+        }
         match self.method {
             Method::Adam { .. } => {
                 without("`adam`", "a rate of its own: `rate = 0.001` is customary")
+            }
+            Method::AdamW { .. } => {
+                without("`adamw`", "a rate of its own: `rate = 0.001` is customary")
             }
             Method::Gd | Method::Momentum { .. } | Method::Nesterov { .. } => Ok(()),
         }
@@ -454,7 +502,7 @@ fn check_method(method: Method) -> Result<(), Mistake> {
             format!("beta = {beta} is not in [0, 1)"),
             "0.9 is customary",
         ),
-        Method::Adam { betas, eps }
+        Method::Adam { betas, eps } | Method::AdamW { betas, eps }
             if !(betas.iter().all(|b| decay(*b)) && eps >= 0.0 && eps.is_finite()) =>
         {
             mistake(
@@ -463,9 +511,11 @@ fn check_method(method: Method) -> Result<(), Mistake> {
                 "PyTorch's are betas = [0.9, 0.999], eps = 1e-8",
             )
         }
-        Method::Gd | Method::Momentum { .. } | Method::Nesterov { .. } | Method::Adam { .. } => {
-            Ok(())
-        }
+        Method::Gd
+        | Method::Momentum { .. }
+        | Method::Nesterov { .. }
+        | Method::Adam { .. }
+        | Method::AdamW { .. } => Ok(()),
     }
 }
 

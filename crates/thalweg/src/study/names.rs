@@ -2,11 +2,11 @@
 
 use super::Setting;
 use super::data::Nearest;
-use super::descent::Schedule;
+use super::descent::{Clip, Schedule};
 use super::net::BiasInit;
 
 /// A key by another name, and the whole key.
-const KEYS: [(&str, &str); 33] = [
+const KEYS: [(&str, &str); 38] = [
     ("lr", "descent.rate"),
     ("learning_rate", "descent.rate"),
     ("step_size", "descent.rate"),
@@ -14,6 +14,11 @@ const KEYS: [(&str, &str); 33] = [
     ("num_epochs", "descent.epochs"),
     ("n_epochs", "descent.epochs"),
     ("batch_size", "descent.batch"),
+    ("wd", "descent.weight_decay"),
+    ("l2", "descent.weight_decay"),
+    ("clip_grad_norm", "descent.clip"),
+    ("grad_clip", "descent.clip"),
+    ("gradient_clipping", "descent.clip"),
     ("iterations", "descent.steps"),
     ("max_iter", "descent.steps"),
     ("n_steps", "descent.steps"),
@@ -74,6 +79,8 @@ fn every_key() -> Option<toml::Table> {
     of.net.gains = Some(Vec::new());
     of.descent.batch = Some(1);
     of.descent.drop_last = true;
+    of.descent.weight_decay = 0.01;
+    of.descent.clip = Some(Clip::Norm(1.0));
     of.descent.schedule = Schedule::Step {
         every: 1,
         gamma: 0.5,

@@ -1,7 +1,8 @@
 //! The network: its layers, activation, parameterization and initial weights.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::check::{Mistake, mistake, positive};
 use crate::seed::{Purpose, normal_quantile, stream};
@@ -29,7 +30,8 @@ pub struct Net {
     pub parameterization: Parameterization,
     /// Law of the initial weights.
     pub init: Init,
-    /// Law of the initial biases. Default: `"pytorch"` if `init` is, else `"zeros"`.
+    /// Law of the initial biases. Default: `"pytorch"` if `init` is, that of the weights if they are
+    /// `uniform`, else `"zeros"`.
     pub bias_init: Option<BiasInit>,
     /// Factor on the initial weights of each layer, one for each hidden layer and the output.
     pub gains: Option<Vec<f64>>,
@@ -96,6 +98,9 @@ pub enum Init {
     /// neural-tangents. In the `ntk` parameterization the network is z = w W a/√fan_in with W of
     /// unit variance, so w is in the derivatives too, where one of `gains` would not be.
     WeightStd(Vec<f64>),
+    /// U(low, high), or U(±std √3) of `{ std = … }`, whatever the fan: every weight and, unless
+    /// `bias_init` says otherwise, every bias.
+    Uniform(Uniform),
     /// Every weight is this number: for chains of one unit a layer, whose theory is exact.
     Constant(f64),
     /// Weights read from a safetensors file with the names of PyTorch's `state_dict`: `0.weight`,
@@ -116,6 +121,85 @@ pub enum BiasInit {
         /// Standard deviation.
         std: f64,
     },
+    /// U(low, high), or U(±std √3) of `{ std = … }`.
+    Uniform(Uniform),
+}
+
+/// A uniform law of a weight: `[low, high]`, or `{ std = 0.5 }`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Uniform {
+    /// U(±std √3), whose standard deviation this is.
+    Std(f64),
+    /// U(low, high).
+    #[serde(untagged)]
+    Between([f64; 2]),
+}
+
+// By hand, because serde tells of a failed untagged variant only that nothing fits.
+impl<'de> Deserialize<'de> for Uniform {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Std {
+            std: f64,
+        }
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Uniform;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("[low, high] or { std = number }")
+            }
+            fn visit_seq<A: de::SeqAccess<'de>>(self, seq: A) -> Result<Uniform, A::Error> {
+                <[f64; 2]>::deserialize(SeqAccessDeserializer::new(seq)).map(Uniform::Between)
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Uniform, A::Error> {
+                let law = Std::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Uniform::Std(law.std))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl Uniform {
+    /// The interval.
+    pub fn ends(self) -> [f64; 2] {
+        match self {
+            Uniform::Between(ends) => ends,
+            Uniform::Std(std) => [-std * 3f64.sqrt(), std * 3f64.sqrt()],
+        }
+    }
+
+    /// (high − low)²/12.
+    pub fn variance(self) -> f64 {
+        match self {
+            Uniform::Between([low, high]) => (high - low) * (high - low) / 12.0,
+            Uniform::Std(std) => std * std,
+        }
+    }
+
+    /// Whether its mean is 0.
+    pub fn is_centred(self) -> bool {
+        let [low, high] = self.ends();
+        (low + high).abs() <= 0.0
+    }
+
+    fn check(self, key: &str) -> Result<(), Mistake> {
+        match self {
+            Uniform::Between([low, high]) if !(low < high && (high - low).is_finite()) => mistake(
+                key,
+                format!("from {low} to {high} there is no finite interval"),
+                "`{ uniform = [-1.0, 1.0] }`, the smaller end first",
+            ),
+            Uniform::Std(std) if !positive(std) => mistake(
+                key,
+                format!("the standard deviation {std} must be positive and finite"),
+                "`{ uniform = { std = 0.5 } }`",
+            ),
+            Uniform::Between(_) | Uniform::Std(_) => Ok(()),
+        }
+    }
 }
 
 /// Units of the widest layer.
@@ -170,6 +254,7 @@ impl Net {
     pub fn bias_law(&self) -> BiasInit {
         self.bias_init.unwrap_or(match self.init {
             Init::Pytorch => BiasInit::Pytorch,
+            Init::Uniform(law) => BiasInit::Uniform(law),
             Init::XavierUniform
             | Init::XavierNormal
             | Init::KaimingUniform
@@ -213,6 +298,7 @@ impl Net {
                 format!("the standard deviation {std} must not be negative"),
                 "",
             ),
+            Some(BiasInit::Uniform(law)) => law.check("net.bias_init"),
             Some(BiasInit::Normal { .. } | BiasInit::Pytorch | BiasInit::Zeros) | None => Ok(()),
         }
     }
@@ -235,6 +321,7 @@ impl Net {
                 "a standard deviation must be positive and finite".into(),
                 "`layer_rates` of 0 freeze a layer",
             ),
+            Init::Uniform(law) => law.check("net.init"),
             Init::Constant(value) if !value.is_finite() => {
                 wrong(format!("the constant {value} is not finite"), "")
             }
@@ -277,6 +364,10 @@ impl Net {
             let uniform = |bound: f64| -> Vec<f64> {
                 draws.iter().map(|u| bound * (2.0 * u - 1.0)).collect()
             };
+            let between = |law: Uniform| -> Vec<f64> {
+                let [low, high] = law.ends();
+                draws.iter().map(|u| low + (high - low) * u).collect()
+            };
             let normal = |std: f64| -> Vec<f64> {
                 draws.iter().map(|&u| std * normal_quantile(u)).collect()
             };
@@ -287,6 +378,7 @@ impl Net {
                     BiasInit::Pytorch => uniform(1.0 / fan_in.sqrt()),
                     BiasInit::Zeros => vec![0.0; n],
                     BiasInit::Normal { std } => normal(std),
+                    BiasInit::Uniform(law) => between(law),
                 }
             } else {
                 match &self.init {
@@ -299,6 +391,7 @@ impl Net {
                     Init::Orthogonal => orthogonal(tensor.shape[0], tensor.shape[1], &normal(1.0)),
                     Init::Normal { variance } => normal((variance / fan_in).sqrt()),
                     Init::WeightStd(all) => normal(all[tensor.layer] / fan_in.sqrt()),
+                    Init::Uniform(law) => between(*law),
                     Init::Constant(value) => vec![*value; n],
                     Init::File(_) => vec![0.0; n],
                 }
@@ -325,6 +418,7 @@ impl Net {
                     (Parameterization::Ntk, true) => match self.bias_law() {
                         BiasInit::Pytorch => (1.0 / (3.0 * fan_in)).sqrt(),
                         BiasInit::Normal { std } if std > 0.0 => std,
+                        BiasInit::Uniform(law) => law.variance().sqrt(),
                         BiasInit::Normal { .. } | BiasInit::Zeros => 1.0,
                     },
                     (Parameterization::Ntk, false) => match &self.init {
@@ -337,6 +431,7 @@ impl Net {
                         Init::Orthogonal => (1.0 / fan_in.max(fan_out)).sqrt(),
                         Init::Normal { variance } => (variance / fan_in).sqrt(),
                         Init::WeightStd(all) => all[tensor.layer] / fan_in.sqrt(),
+                        Init::Uniform(law) => law.variance().sqrt(),
                         Init::LecunNormal | Init::Constant(_) | Init::File(_) => {
                             (1.0 / fan_in).sqrt()
                         }
@@ -422,6 +517,8 @@ mod tests {
             (Init::Orthogonal, 1.0 / i),
             (Init::Normal { variance: 3.0 }, 3.0 / i),
             (Init::WeightStd(vec![1.5, 1.0]), 2.25 / i),
+            (Init::Uniform(Uniform::Between([-0.6, 0.6])), 0.12),
+            (Init::Uniform(Uniform::Std(0.5)), 0.25),
         ] {
             let ntk = Net {
                 hidden: vec![200],
@@ -441,5 +538,31 @@ mod tests {
                 "{init:?}"
             );
         }
+    }
+
+    /// The draws of the documented stream, on the interval; biases as the weights, unless they have
+    /// a law of their own.
+    #[test]
+    fn uniform_weights_are_the_stream_s_numbers_on_the_interval() {
+        let net = |init: Uniform, bias_init: Option<BiasInit>| Net {
+            hidden: vec![3],
+            init: Init::Uniform(init),
+            bias_init,
+            ..Net::default()
+        };
+        let between = |[low, high]: [f64; 2], part: u64, n: usize| -> Vec<f64> {
+            let mut random = stream(5, 2, Purpose::Init, part);
+            (0..n)
+                .map(|_| low + (high - low) * random.uniform())
+                .collect()
+        };
+        let law = Uniform::Between([-0.5, 2.0]);
+        let weights = net(law, None).draw((2, 1), 5, 2, None);
+        assert_eq!(weights[..6], between([-0.5, 2.0], 0, 6));
+        assert_eq!(weights[6..9], between([-0.5, 2.0], 1, 3));
+        let own = net(law, Some(BiasInit::Uniform(Uniform::Std(0.1)))).draw((2, 1), 5, 2, None);
+        assert_eq!(own[..6], weights[..6]);
+        let end = 0.1 * 3f64.sqrt();
+        assert_eq!(own[6..9], between([-end, end], 1, 3));
     }
 }

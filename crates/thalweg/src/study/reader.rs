@@ -177,6 +177,10 @@ pub(crate) fn hint_for(message: &str) -> Option<String> {
             "this choice takes settings, if only an empty table: `method = { adam = {} }`".into(),
         );
     }
+    if message == "wanted string or table" {
+        let hint = "a name in quotes, or a table with one: `method = \"gd\"`, `{ norm = 1.0 }`";
+        return Some(hint.into());
+    }
     let (wrong, known) = quoted.split_first()?;
     if message.starts_with("invalid type") && message.contains("expected a sequence") {
         return Some(format!("a list, `[{wrong}]`"));

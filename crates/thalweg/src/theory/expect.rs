@@ -161,8 +161,8 @@ impl Outlook {
 /// # Errors
 ///
 /// [`Error::NoTheory`] if the cell has no such network (weights from a file), no linear theory
-/// (Adam, mini-batches, the logistic loss) or another success than a loss, or if a kernel of its
-/// inputs is beyond the range of f64.
+/// (Adam, mini-batches, weight decay, clipping, the logistic loss) or another success than a loss,
+/// or if a kernel of its inputs is beyond the range of f64.
 pub fn expect(cell: &Cell, sets: u64, threads: usize) -> Result<Vec<Expected>, Error> {
     let setting = &cell.setting;
     let rates = setting.descent.layer_rates.as_deref();

@@ -26,17 +26,21 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// The rule of a descent; none for Adam, on mini-batches and for losses other than squares, of
-    /// which steps are not linear in the residual.
+    /// The rule of a descent; none for Adam, on mini-batches, along a clipped gradient and for
+    /// losses other than squares, whose steps are not linear in the residual, and none with weight
+    /// decay, under which the residual does not determine its own next value: that is J θ's part
+    /// too.
     pub fn of(descent: &Descent) -> Option<Rule> {
-        if descent.batch.is_some() || !descent.loss.is_squared() {
+        let decays = descent.weight_decay > 0.0;
+        let other = decays || descent.clip.is_some() || !descent.loss.is_squared();
+        if descent.batch.is_some() || other {
             return None;
         }
         match descent.method {
             Method::Gd => Some(Rule::Descent),
             Method::Momentum { beta } => Some(Rule::Momentum(beta)),
             Method::Nesterov { beta } => Some(Rule::Nesterov(beta)),
-            Method::Adam { .. } => None,
+            Method::Adam { .. } | Method::AdamW { .. } => None,
         }
     }
 

@@ -16,7 +16,7 @@ use super::dual::{Kind, closed, kind, piecewise};
 use super::first::{FirstLayer, Hidden, Law, Laws, first_layer};
 use super::hermite::Expansion;
 use crate::error::{Error, NoTheory};
-use crate::net::{Activation, BiasInit, Init, Net, Output, Parameterization, sizes};
+use crate::net::{Activation, BiasInit, Init, Net, Output, Parameterization, Uniform, sizes};
 
 /// What an infinitely wide network keeps of one weight layer.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
@@ -76,14 +76,15 @@ impl Wide {
     /// Beyond the first layer a law of the initial weights enters by its variance alone: fan_in
     /// Var W is 1/3 for
     /// `pytorch`, 2 for `kaiming_*`, 1 for `lecun_normal`, 2 fan_in/(fan_in + fan_out) for
-    /// `xavier_*`, fan_in/max(fan_in, fan_out) for `orthogonal` (whose kernels agree with the
+    /// `xavier_*`, fan_in times the variance of `uniform`, fan_in/max(fan_in, fan_out) for `orthogonal` (whose kernels agree with the
     /// Gaussian ones when wide: Huang, Du & Xu 2020, arXiv:2004.05867), each times the square
     /// of its gain.
     ///
     /// # Errors
     ///
     /// [`NoTheory::GivenWeights`] if the weights come from a file or are constant: one network has
-    /// no law. [`NoTheory::NonlinearOutput`] if the outputs go through a function.
+    /// no law; [`NoTheory::NotCentred`] if weights or biases are uniform on an interval whose middle
+    /// is not 0; [`NoTheory::NonlinearOutput`] if the outputs go through a function.
     pub fn new(
         net: &Net,
         dim: usize,
@@ -97,6 +98,10 @@ impl Wide {
         let mut layers = Vec::new();
         for (l, pair) in sizes.windows(2).enumerate() {
             let (fan_in, fan_out) = (pair[0] as f64, pair[1] as f64);
+            let centred = |law: Uniform| match law.is_centred() {
+                true => Ok(law.variance()),
+                false => Err(NoTheory::NotCentred),
+            };
             let law = match net.init {
                 Init::Pytorch => 1.0 / 3.0,
                 Init::XavierUniform | Init::XavierNormal => 2.0 * fan_in / (fan_in + fan_out),
@@ -105,6 +110,7 @@ impl Wide {
                 Init::Orthogonal => fan_in / fan_in.max(fan_out),
                 Init::Normal { variance } => variance,
                 Init::WeightStd(ref all) => all[l] * all[l],
+                Init::Uniform(law) => fan_in * centred(law)?,
                 Init::Constant(_) | Init::File(_) => {
                     return Err(NoTheory::GivenWeights.into());
                 }
@@ -113,6 +119,8 @@ impl Wide {
                 BiasInit::Pytorch => 1.0 / (3.0 * fan_in),
                 BiasInit::Zeros => 0.0,
                 BiasInit::Normal { std } => std * std,
+                BiasInit::Uniform(_) if !net.bias => 0.0,
+                BiasInit::Uniform(law) => centred(law)?,
             };
             let gain = net.gains.as_ref().map_or(1.0, |g| g[l]);
             let rate = layer_rates.map_or(1.0, |r| r[l]);
@@ -305,7 +313,9 @@ impl Wide {
 fn laws(net: &Net, longer: usize) -> Laws {
     Laws {
         weights: match net.init {
-            Init::Pytorch | Init::XavierUniform | Init::KaimingUniform => Law::Uniform,
+            Init::Pytorch | Init::XavierUniform | Init::KaimingUniform | Init::Uniform(_) => {
+                Law::Uniform
+            }
             Init::Orthogonal => Law::Sphere(longer),
             Init::XavierNormal
             | Init::KaimingNormal
@@ -316,7 +326,7 @@ fn laws(net: &Net, longer: usize) -> Laws {
             | Init::File(_) => Law::Normal,
         },
         biases: match net.bias_law() {
-            BiasInit::Pytorch => Law::Uniform,
+            BiasInit::Pytorch | BiasInit::Uniform(_) => Law::Uniform,
             BiasInit::Zeros | BiasInit::Normal { .. } => Law::Normal,
         },
     }

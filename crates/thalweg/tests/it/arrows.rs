@@ -16,6 +16,7 @@ const ARROWS: [(&str, &[&str]); 20] = [
         &[
             "engine::Activation",
             "engine::Batch",
+            "engine::Clip",
             "engine::Criterion",
             "engine::Loss",
             "engine::Method",

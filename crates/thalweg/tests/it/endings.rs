@@ -433,3 +433,29 @@ fn a_tail_tells_whether_the_loss_rose() {
         None
     );
 }
+
+/// Where weight decay holds the loss up the gradient is balanced, not lost to rounding and not
+/// zero; and a dead layer that decays may come back.
+#[test]
+fn what_weight_decay_holds_up_is_blamed_on_nothing_else() {
+    let (mut held, mut all) = (0, 0);
+    for method in ["\"gd\"", "{ momentum = {} }", "{ adamw = {} }"] {
+        let descent = format!("method = {method}\nweight_decay = 0.3\nrate = 0.005\nsteps = 20000");
+        for (row, _, last, why) in causes(&study(TANH, "dim = 2", &descent)).1 {
+            if row.reached() {
+                continue;
+            }
+            all += 1;
+            held += u64::from(why.kind() != CauseKind::TooSlow);
+            let allowed = matches!(
+                why.kind(),
+                CauseKind::TooSlow
+                    | CauseKind::Fluctuating
+                    | CauseKind::Undecided
+                    | CauseKind::Diverged
+            );
+            assert!(allowed, "{method}: {why:?} at {}", last.loss);
+        }
+    }
+    assert!(held > 10, "{held} of {all}");
+}

@@ -23,7 +23,7 @@ const NETS: [&str; 12] = [
     "hidden = [5, 5]\nactivation = \"abs\"",
 ];
 
-const METHODS: [&str; 9] = [
+const METHODS: [&str; 16] = [
     "\"gd\"",
     "{ momentum = { beta = 0.9 } }",
     "{ nesterov = { beta = 0.9 } }",
@@ -33,6 +33,13 @@ const METHODS: [&str; 9] = [
     "{ momentum = {} }\nbatch = 3\ndrop_last = true",
     "{ nesterov = {} }\nbatch = 2",
     "{ adam = {} }\nbatch = 4",
+    "\"gd\"\nweight_decay = 0.3",
+    "{ momentum = {} }\nweight_decay = 0.3\nclip = { norm = 0.5 }",
+    "{ nesterov = {} }\nclip = { value = 0.1 }",
+    "{ adam = {} }\nweight_decay = 0.3\nclip = { norm = 0.1 }",
+    "{ adamw = {} }\nweight_decay = 0.3",
+    "\"gd\"\nclip = { norm = 0.2 }\nbatch = 3",
+    "\"gd\"\nclip = { value = 0.05 }\nweight_decay = 0.1",
 ];
 
 fn cell(net: &str, method: &str, precision: &str, more: &str) -> thalweg::plan::Cell {
@@ -73,7 +80,7 @@ fn every_engine_agrees_with_the_reference() {
         .iter()
         .map(|n| (*n, METHODS[0]))
         .chain(METHODS.iter().map(|m| (NETS[0], *m)));
-    for (net, method) in cases.chain([(NETS[6], METHODS[3]), (NETS[6], METHODS[1])]) {
+    for (net, method) in cases.chain(METHODS.map(|method| (NETS[6], method))) {
         for loss in ["sum", "half_mean"] {
             let cell = cell(net, method, "f64", &format!("loss = \"{loss}\""));
             let right = losses(&Reference, &cell, 1);
@@ -307,4 +314,119 @@ fn an_outcome_depends_neither_on_replicates_nor_on_threads() {
     let cell = plan(&text(8)).cells.remove(0);
     let (_, again) = lab::replay(&cell, &engine, 7, &crate::control()).expect("nothing stops it");
     assert_eq!(again.outcome, wanted[7].outcome);
+}
+
+/// Without weight decay AdamW is Adam, a bound that no gradient reaches clips nothing, and momentum
+/// without memory is descent.
+#[test]
+fn what_changes_nothing_changes_no_bit() {
+    for (precision, more) in [("f32", ""), ("f64", "batch = 3\n")] {
+        for (a, b) in [
+            ("{ adamw = {} }", "{ adam = {} }"),
+            (
+                "{ nesterov = {} }\nclip = { norm = 1e9 }",
+                "{ nesterov = {} }",
+            ),
+            ("{ adam = {} }\nclip = { value = 1e9 }", "{ adam = {} }"),
+            (
+                "{ momentum = { beta = 0.0 } }",
+                "\"gd\"\nclip = { value = 1e9 }",
+            ),
+        ] {
+            let of =
+                |method: &str| losses(&Cpu::detect(), &cell(NETS[0], method, precision, more), 1);
+            assert_eq!(of(a), of(b), "{precision}, {a}");
+        }
+    }
+}
+
+/// Gradient descent with weight decay ends where ∂L/∂θ = −λ θ, in either parameterization: there no
+/// bit changes, and with a rule that remembers it is the same place.
+#[test]
+fn weight_decay_comes_to_rest_where_it_balances_the_gradient() {
+    for net in ["", "parameterization = \"ntk\"\ninit = \"lecun_normal\""] {
+        let text = |method: &str| {
+            format!(
+                "[data]\npoints = 4\ndim = 2\n[net]\nhidden = [3]\n{net}\n[descent]\n\
+                 method = {method}\nweight_decay = 0.2\nrate = 0.01\nsteps = 200000\n\
+                 precision = \"f64\""
+            )
+        };
+        let cell = plan(&text("\"gd\"")).cells.remove(0);
+        let problem = cell.problem();
+        let all = jobs(&cell, 20);
+        for engine in [&Reference as &dyn Engine, &Cpu::detect()] {
+            let mut at_rest = 0;
+            for end in train(engine, &problem, all.clone(), 1) {
+                // A step of descent without decay from there goes by η λ θ.
+                let free = Problem {
+                    weight_decay: 0.0,
+                    steps: 1,
+                    ..problem.clone()
+                };
+                let job = thalweg::engine::Job {
+                    weights: end.last.weights.clone(),
+                    ..all[end.replicate as usize].clone()
+                };
+                let next = train(&Reference, &free, vec![job], 1).remove(0);
+                let pairs = next.last.weights.iter().zip(&end.last.weights);
+                let far = pairs.map(|(new, old)| (new - old - 0.01 * 0.2 * old).abs());
+                let balanced = far.fold(0.0, f64::max) < 1e-12;
+                assert!(
+                    balanced || end.outcome == Outcome::Spent,
+                    "{:?}",
+                    end.outcome
+                );
+                at_rest += u64::from(balanced);
+            }
+            // Where a unit is about to vanish the last of the way is long.
+            assert!(at_rest >= 15, "{at_rest} of 20");
+        }
+        let remembers = plan(&text("{ momentum = {} }")).cells.remove(0).problem();
+        let ends = train(&Cpu::detect(), &problem, all.clone(), 1);
+        let others = train(&Cpu::detect(), &remembers, all, 1);
+        for (a, b) in ends.iter().zip(&others) {
+            // Either may find another minimum; most do not.
+            let same = (a.last.loss / b.last.loss - 1.0).abs() < 1e-9;
+            assert!(
+                same || a.last.loss > 1e-6,
+                "{} {}",
+                a.last.loss,
+                b.last.loss
+            );
+        }
+    }
+}
+
+/// No step along a gradient clipped to norm c is longer than η c; one clipped by value moves no
+/// number by more than η c.
+#[test]
+fn a_clipped_step_is_no_longer_than_its_bound() {
+    for (clip, bound) in [("{ norm = 0.3 }", 0.3), ("{ value = 0.02 }", 0.02)] {
+        let cell = cell(NETS[0], &format!("\"gd\"\nclip = {clip}"), "f64", "");
+        let problem = Problem {
+            steps: 1,
+            ..cell.problem()
+        };
+        let all = jobs(&cell, 20);
+        let mut reached = 0;
+        for end in train(&Cpu::detect(), &problem, all.clone(), 1) {
+            let job = &all[end.replicate as usize];
+            let moved = end
+                .last
+                .weights
+                .iter()
+                .zip(&job.weights)
+                .map(|(a, b)| a - b);
+            let size = if clip.contains("norm") {
+                moved.map(|m| m * m).sum::<f64>().sqrt()
+            } else {
+                moved.map(f64::abs).fold(0.0, f64::max)
+            };
+            let share = size / (job.rate * bound);
+            assert!(share <= 1.0 + 1e-9, "{share}");
+            reached += u64::from(share > 0.999);
+        }
+        assert!(reached > 10, "{reached}");
+    }
 }

@@ -393,10 +393,24 @@ fn expectations_depend_on_the_setting_alone() {
         );
         assert!(matches!(fast.end, Steps::At(_)));
     }
-    for text in ["[descent]\nmethod = { adam = {} }", "[descent]\nbatch = 5"] {
+    for text in [
+        "[descent]\nmethod = { adam = {} }",
+        "[descent]\nbatch = 5",
+        "[descent]\nweight_decay = 0.1",
+        "[descent]\nclip = { norm = 1.0 }",
+        "[descent]\nmethod = { adamw = {} }",
+    ] {
         let error = expect(&self::cell(text), 1, 1).expect_err("no linear theory");
         assert!(matches!(error, Error::NoTheory(NoTheory::NoLinearRule)));
         assert!(error.hint().is_some(), "{error}");
+    }
+    for net in [
+        "init = { uniform = [-1.0, 0.5] }",
+        "bias_init = { uniform = [0.0, 0.1] }",
+    ] {
+        let off = expect(&self::cell(&format!("[net]\n{net}")), 1, 1).expect_err(net);
+        assert!(matches!(off, Error::NoTheory(NoTheory::NotCentred)));
+        assert!(off.hint().is_some(), "{off}");
     }
     let given = expect(&self::cell("[net]\ninit = { constant = 0.1 }"), 1, 1);
     assert!(matches!(

@@ -5,7 +5,7 @@
 use std::f64::consts::PI;
 
 use thalweg::linalg::eigen;
-use thalweg::net::{Activation, BiasInit, Init, Net, Parameterization};
+use thalweg::net::{Activation, BiasInit, Init, Net, Parameterization, Uniform};
 use thalweg::observe::{self, Tangent};
 use thalweg::seed::{Purpose, stream};
 use thalweg::theory::dual::{dual, moments, quadrature};
@@ -47,6 +47,8 @@ fn theory_and_engines_scale_every_law_alike() {
         Init::Orthogonal,
         Init::Normal { variance: 1.7 },
         Init::WeightStd(vec![1.7, 0.3, 2.0]),
+        Init::Uniform(Uniform::Between([-0.7, 0.7])),
+        Init::Uniform(Uniform::Std(0.4)),
     ];
     let biases = [
         None,
@@ -54,6 +56,7 @@ fn theory_and_engines_scale_every_law_alike() {
         Some(BiasInit::Zeros),
         Some(BiasInit::Normal { std: 0.0 }),
         Some(BiasInit::Normal { std: 0.3 }),
+        Some(BiasInit::Uniform(Uniform::Between([-0.2, 0.2]))),
     ];
     let rates = [0.5, 2.0, 0.0];
     for init in inits {
@@ -938,4 +941,46 @@ fn regression_has_its_limits() {
     };
     near(loss, linear.losses(&[25])[0], 1e-11, "loss after 25 steps");
     near(linear.largest_stable_rate(), limit, 1e-14, "largest rate");
+}
+
+/// PyTorch's default law on layers of one fan-in is a uniform law with ends of its own: the same
+/// draws, the same multipliers, the same kernels.
+#[test]
+fn a_uniform_law_with_the_ends_of_pytorch_s_is_pytorch_s() {
+    let net = |init: Init, parameterization| Net {
+        hidden: vec![4, 4],
+        init,
+        parameterization,
+        ..Net::default()
+    };
+    let x = [0.3, -1.0, 0.5, 2.0, 1.0, 0.2, -0.4, 0.1];
+    for parameterization in Parameterization::ALL {
+        let pytorch = net(Init::Pytorch, parameterization);
+        for own in [
+            Uniform::Between([-0.5, 0.5]),
+            Uniform::Std(0.5 / 3f64.sqrt()),
+        ] {
+            let own = net(Init::Uniform(own), parameterization);
+            let pairs = [
+                (
+                    own.draw((4, 1), 1, 0, None),
+                    pytorch.draw((4, 1), 1, 0, None),
+                ),
+                (own.multipliers(4, 1), pytorch.multipliers(4, 1)),
+                {
+                    let kernels = |net: &Net| {
+                        let wide = Wide::new(net, 4, 1, None).expect("it has a law");
+                        wide.kernels(&x, 4).ntk
+                    };
+                    (kernels(&own), kernels(&pytorch))
+                },
+            ];
+            for (ours, theirs) in pairs {
+                assert_eq!(ours.len(), theirs.len());
+                for (a, b) in ours.iter().zip(&theirs) {
+                    assert!((a - b).abs() < 1e-12 * b.abs().max(1.0), "{a} {b}");
+                }
+            }
+        }
+    }
 }

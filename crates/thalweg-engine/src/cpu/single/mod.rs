@@ -18,8 +18,7 @@ use super::lane::{Lane, Real};
 use super::loss::{gather, target, worth};
 use super::rule::UpdateRule;
 use super::slope::{Slope, activate};
-use crate::Method;
-use crate::{Criterion, Job, Problem};
+use crate::{Clip, Criterion, Job, Method, Problem};
 
 /// One network. Rows are padded with zeros to whole vectors; activations are row-major, weights in
 /// panels.
@@ -44,6 +43,9 @@ pub(super) struct Single<S: Simd, V: Lane<S>> {
     grad_input: Vec<V>,
     r: Vec<V>,
     in_batch: Vec<V>,
+    /// The vector and the lane of each parameter, in their order, if the norm of a gradient is
+    /// asked for: its sum has the order that it has in a group.
+    order: Vec<(usize, usize)>,
 }
 
 impl<S: Simd, V: Lane<S>> Kernel<S, V> for Single<S, V> {
@@ -57,6 +59,24 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Single<S, V> {
                 for column in 0..block.columns {
                     let (at, _) = panel_of::<S, V>(block.rows, block.width, row, column / V::LEN);
                     real[block.start + at] |= 1 << (column % V::LEN);
+                }
+            }
+        }
+        let mut order = Vec::new();
+        if let Some(Clip::Norm(_)) = problem.clip {
+            order.resize(problem.tensors.last().map_or(0, |t| t.range().end), (0, 0));
+            for (block, tensor) in blocks.iter().zip(&problem.tensors) {
+                for row in 0..block.rows {
+                    for column in 0..block.columns {
+                        let vector = column / V::LEN;
+                        let (at, _) = panel_of::<S, V>(block.rows, block.width, row, vector);
+                        let from = if block.transposed {
+                            column * block.rows + row
+                        } else {
+                            row * block.columns + column
+                        };
+                        order[tensor.start + from] = (block.start + at, column % V::LEN);
+                    }
                 }
             }
         }
@@ -91,6 +111,7 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Single<S, V> {
             grad_input: vec![zero; n * vectors::<S, V>(widest)],
             r: vec![zero; n * vectors::<S, V>(k)],
             in_batch: vec![zero; n],
+            order,
         }
     }
 
@@ -232,17 +253,23 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Single<S, V> {
         }
         let moved = match problem.method {
             // What does not move in one mini-batch moves in another.
-            Method::Gd if repeated == 0 || batches => {
+            Method::Gd if !problem.changes_gradient() && (repeated == 0 || batches) => {
                 self.backward::<true>(problem);
                 true
             }
             Method::Gd => {
                 self.backward::<false>(problem);
+                self.change_gradient(problem);
                 let spans = self.blocks.iter().map(Block::range);
-                self.rule.descend(&mut self.w, spans) != 0
+                let moved = self.rule.descend(&mut self.w, spans);
+                moved != 0 || batches
             }
-            Method::Momentum { .. } | Method::Nesterov { .. } | Method::Adam { .. } => {
+            Method::Momentum { .. }
+            | Method::Nesterov { .. }
+            | Method::Adam { .. }
+            | Method::AdamW { .. } => {
                 self.backward::<false>(problem);
+                self.change_gradient(problem);
                 let spans = self.blocks.iter().map(Block::range);
                 self.rule.step(self.simd, problem, &mut self.w, spans);
                 true
@@ -291,6 +318,28 @@ impl<S: Simd, V: Lane<S>> Single<S, V> {
             Criterion::Loss { .. } => (loss, loss),
             Criterion::Error { .. } | Criterion::Accuracy { .. } => (loss, judged),
         }
+    }
+
+    /// Clips the gradient and adds weight decay, where there is anything of that.
+    #[inline(always)]
+    fn change_gradient(&mut self, problem: &Problem) {
+        if !problem.changes_gradient() {
+            return;
+        }
+        let mut squares = Vec::new();
+        if let Some(Clip::Norm(_)) = problem.clip {
+            for tensor in &problem.tensors {
+                let mut sum = <V::Element as Real>::of(0.0);
+                for (vector, lane) in &self.order[tensor.range()] {
+                    let g = self.rule.g[*vector].as_slice()[*lane];
+                    sum = g.fused(g, sum);
+                }
+                squares.push(V::splat(self.simd, sum));
+            }
+        }
+        let spans = self.blocks.iter().map(Block::range);
+        self.rule
+            .change_gradient(self.simd, problem, &self.w, spans, &squares);
     }
 
     /// Backward pass. If `STEP`, gradient descent steps each weight as soon as its gradient is
