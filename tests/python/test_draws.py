@@ -84,6 +84,30 @@ keep = {{ replicates = {REPLICATES} }}
 
 
 @pytest.mark.parametrize("replicate", range(REPLICATES))
+def test_numpy_draws_the_parities_with_noise_and_uniform_weights(tmp_path, replicate):
+    (tmp_path / "study.toml").write_text(f"""
+title = "Draws"
+seed = {SEED}
+replicates = {REPLICATES}
+data = {{ points = {POINTS}, dim = 3, inputs = "hypercube", targets = "parity", noise = 0.1 }}
+net = {{ hidden = [2], init = {{ uniform = [-1.0, 0.5] }} }}
+descent = {{ steps = 0, rate = 0.01, precision = "f64" }}
+keep = {{ replicates = {REPLICATES} }}
+""")
+    thalweg("run", tmp_path / "study.toml", "--out", tmp_path / "out")
+    name = f"cell-000-replicate-{replicate:03}"
+    data = load_file(tmp_path / "out" / "weights" / f"{name}.data.safetensors")
+    weights = load_file(tmp_path / "out" / "weights" / f"{name}.safetensors")
+    x = np.column_stack([np.where(uniform(replicate, DATA, 1 + j, POINTS) < 0.5, -1.0, 1.0) for j in range(3)])
+    noise = 0.1 * ndtri(uniform(replicate, DATA, 2**34, POINTS))
+    np.testing.assert_array_equal(data["x"], x)
+    np.testing.assert_allclose(data["y"], x.prod(axis=1) + noise, rtol=1e-12)
+    for part, (key, shape) in enumerate([("0.weight", (2, 3)), ("0.bias", (2,)), ("2.weight", (1, 2)), ("2.bias", (1,))]):
+        drawn = -1 + 1.5 * uniform(replicate, INIT, part, int(np.prod(shape)))
+        np.testing.assert_allclose(weights[key], drawn.reshape(shape), rtol=1e-12)
+
+
+@pytest.mark.parametrize("replicate", range(REPLICATES))
 def test_numpy_draws_the_initial_weights(start, replicate):
     folder, rtol = start
     weights = load_file(folder / f"cell-000-replicate-{replicate:03}.safetensors")

@@ -12,10 +12,11 @@
 //!
 //! | purpose | part | what is drawn, in this order |
 //! |---|---|---|
-//! | 0 data | 0 | targets `y[0..N]`, or the target noise of other laws |
+//! | 0 data | 0 | targets `y[0..N]` that are drawn |
 //! | 0 data | 1 + j | column j of the inputs, `x[0..N, j]`; then of inputs drawn again |
 //! | 0 data | 2^32 + i | numbers of the random teacher, tensor i |
 //! | 0 data | 2^33 | norms of the inputs of a `shell` |
+//! | 0 data | 2^34 | noise of the targets, normal |
 //! | 1 init | 2 l | weights of layer l, row-major `[out, in]` |
 //! | 1 init | 2 l + 1 | biases of layer l |
 //! | 2 noise | e | mini-batches of epoch e |

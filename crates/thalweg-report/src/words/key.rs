@@ -23,6 +23,8 @@ pub enum Key {
     Nearest,
     /// `data.targets`.
     Targets,
+    /// `data.noise`.
+    Noise,
     /// `data.draw`.
     Draw,
     /// `data.file`.
@@ -87,13 +89,14 @@ pub enum Key {
 
 impl Key {
     /// Every one of them, in the order in which they are named.
-    pub const ALL: [Key; 36] = [
+    pub const ALL: [Key; 37] = [
         Key::Dim,
         Key::Points,
         Key::Outputs,
         Key::Inputs,
         Key::Nearest,
         Key::Targets,
+        Key::Noise,
         Key::Draw,
         Key::File,
         Key::Columns,
@@ -183,6 +186,12 @@ impl Key {
                 "the law of the targets",
                 "targets",
                 "targets",
+            ],
+            Key::Noise => [
+                "data.noise",
+                "the noise of the targets",
+                "standard deviation of the noise",
+                "noise",
             ],
             Key::Draw => ["data.draw", "how sets are drawn", "draws", "draws"],
             Key::File => ["data.file", "the data set", "data set", "data set"],
@@ -350,6 +359,10 @@ impl Key {
                 Nearest::MovedPair(to) => format!("nearest two moved to {} apart", number(to)),
             },
             Key::Targets => setting::targets(&of.data.targets),
+            Key::Noise => match of.data.noise > 0.0 {
+                true => format!("noise of std {}", number(of.data.noise)),
+                false => "no noise".into(),
+            },
             Key::Draw => match of.data.draw {
                 Draw::Each => "drawn anew each time".into(),
                 Draw::Once => "one training set".into(),

@@ -401,6 +401,9 @@ pub(super) fn inputs(law: &InputLaw) -> String {
         }
         InputLaw::Chebyshev => "Chebyshev".into(),
         InputLaw::Circle => "circular".into(),
+        InputLaw::Hypercube => "random ±1".into(),
+        InputLaw::Corners => "corner".into(),
+        InputLaw::TwoSpirals => "two-spiral".into(),
     }
 }
 
@@ -424,11 +427,19 @@ pub(super) fn targets(law: &Targets) -> String {
         }
         Targets::Chebyshev(k) => format!("Chebyshev targets T{k}"),
         Targets::Cosine(k) => format!("cosine targets, k = {k}"),
+        Targets::Sine(k) => format!("sine targets, k = {k}"),
+        Targets::Abs => "absolute-value targets".into(),
+        Targets::Parity => "parity targets".into(),
+        Targets::Xor => "exclusive-or targets".into(),
+        Targets::TwoSpirals => "two-spiral targets".into(),
     }
 }
 
 fn data(data: &Data) -> String {
-    let (inputs, targets) = (inputs(&data.inputs), targets(&data.targets));
+    let (inputs, mut targets) = (inputs(&data.inputs), targets(&data.targets));
+    if data.noise > 0.0 {
+        targets += &format!(" and noise of std {}", number(data.noise));
+    }
     let near = nearest(data.nearest);
     let points = many(
         data.points,

@@ -98,7 +98,10 @@ fn at(number: f64, s: &Summary) -> Option<Smallest> {
         | InputLaw::Shell(_)
         | InputLaw::Grid(_)
         | InputLaw::Chebyshev
-        | InputLaw::Circle => false,
+        | InputLaw::Circle
+        | InputLaw::Hypercube
+        | InputLaw::Corners
+        | InputLaw::TwoSpirals => false,
     };
     let law = crowding::nearest_pair(data.points, data.dim);
     Some(Smallest {

@@ -29,6 +29,9 @@ pub struct Data {
     pub nearest: Nearest,
     /// The law of the targets.
     pub targets: Targets,
+    /// σ: N(0, σ²), independent of all else, is added to every target.
+    #[serde(skip_serializing_if = "is_nothing")]
+    pub noise: f64,
     /// How often a training set is drawn.
     pub draw: Draw,
     /// A file with columns `x0`, `x1`, …, `y` (csv, parquet, npz with arrays `x` and `y`, or npy
@@ -189,6 +192,7 @@ impl Default for Data {
             inputs: InputLaw::Gaussian,
             nearest: Nearest::AsDrawn,
             targets: Targets::Gaussian,
+            noise: 0.0,
             draw: Draw::Each,
             file: None,
             columns: None,
@@ -213,6 +217,15 @@ pub enum InputLaw {
     Chebyshev,
     /// N equally spaced angles on the unit circle (d = 2).
     Circle,
+    /// Uniform on {−1, 1}^d, the corners of the hypercube: the signs of `gaussian`.
+    Hypercube,
+    /// All corners of the hypercube {−1, 1}^d, N = 2^d, the last coordinate changing fastest.
+    Corners,
+    /// Two spirals that wind three times around the origin and each other (d = 2, N even): the
+    /// benchmark of Lang & Witbrock (1988), which has 97 points on each. Point 2k is
+    /// (r sin φ, r cos φ) with φ = π t/16, r = 6.5 (104 − t)/104, t going from 0 to 96 in equal
+    /// steps, and point 2k + 1 its opposite. With `targets = "two_spirals"`.
+    TwoSpirals,
 }
 
 /// Whether there is one output, of which nothing is written.
@@ -242,6 +255,17 @@ pub enum Targets {
     Chebyshev(u32),
     /// cos(k θ) of the polar angle θ of the first two coordinates; cos(k t) if d = 1.
     Cosine(u32),
+    /// sin(k θ) of the same angle; sin(k t) if d = 1.
+    Sine(u32),
+    /// |t| of the first input coordinate t.
+    Abs,
+    /// The product of the signs of all coordinates, 1 or −1; that of 0 is 1.
+    Parity,
+    /// 1 where the signs of the two coordinates differ, −1 where they agree (d = 2): the truth
+    /// table of the exclusive or, and the negative of `parity`.
+    Xor,
+    /// 1 on one of `inputs = "two_spirals"`, −1 on the other.
+    TwoSpirals,
 }
 
 /// How often a training set is drawn.
@@ -367,6 +391,23 @@ impl Data {
             let message = "there is no column of targets".into();
             return mistake("data.columns", message, "`columns = { y = \"target\" }`");
         }
+        if !(self.noise >= 0.0 && self.noise.is_finite()) {
+            return mistake(
+                "data.noise",
+                format!(
+                    "noise of standard deviation {}, which is negative or not finite",
+                    self.noise
+                ),
+                "`0.1`; without any leave it out",
+            );
+        }
+        if self.noise > 0.0 && self.file.is_some() {
+            return mistake(
+                "data.noise",
+                "the targets of a file are as they are".into(),
+                "write the noise into the file, or leave it out",
+            );
+        }
         self.check_inputs()?;
         self.check_nearest()?;
         self.check_targets()
@@ -401,7 +442,52 @@ impl Data {
                 format!("{n} points with {k} outputs are {targets} targets, above {MOST}");
             return mistake(&key("outputs"), message, "fewer points, or fewer outputs");
         }
-        Ok(())
+        if self.file.is_some() {
+            return Ok(());
+        }
+        match self.inputs {
+            InputLaw::Corners => {
+                let corners = u32::try_from(self.dim)
+                    .ok()
+                    .and_then(|d| 2usize.checked_pow(d));
+                match corners.filter(|n| *n <= MOST) {
+                    None => mistake(
+                        "data.inputs",
+                        format!(
+                            "a hypercube of dimension {} has more corners than {MOST}",
+                            self.dim
+                        ),
+                        "`\"hypercube\"` draws some of them",
+                    ),
+                    Some(corners) if corners != self.points => mistake(
+                        "data.inputs",
+                        format!(
+                            "the hypercube of dimension {} has {corners} corners, but data.points \
+                             is {}",
+                            self.dim, self.points
+                        ),
+                        &format!("write `points = {corners}`, or `\"hypercube\"`, which draws"),
+                    ),
+                    Some(_) => Ok(()),
+                }
+            }
+            InputLaw::TwoSpirals if !self.points.is_multiple_of(2) => mistake(
+                "data.inputs",
+                format!(
+                    "{} points are not as many on one spiral as on the other",
+                    self.points
+                ),
+                "an even number; the benchmark has `points = 194`",
+            ),
+            InputLaw::Gaussian
+            | InputLaw::Sphere
+            | InputLaw::Shell(_)
+            | InputLaw::Grid(_)
+            | InputLaw::Chebyshev
+            | InputLaw::Circle
+            | InputLaw::Hypercube
+            | InputLaw::TwoSpirals => Ok(()),
+        }
     }
 
     /// N k.
@@ -412,18 +498,22 @@ impl Data {
     /// What lies between the two classes of the targets: 0 for −1 and 1, ½ for 0 and 1. None for
     /// targets that are no classes; `file` holds those of [`Data::file`].
     pub fn boundary(&self, file: Option<&Set>) -> Option<f64> {
-        if self.standardise == Some(Standardise::Both) {
+        // Scaled or noisy targets are no classes any more.
+        if self.standardise == Some(Standardise::Both) || self.noise > 0.0 {
             return None;
         }
         let Some(set) = file else {
             return match &self.targets {
                 Targets::Signs([from, to]) if *from >= 1.0 && *to <= 1.0 => Some(0.0),
+                Targets::Parity | Targets::Xor | Targets::TwoSpirals => Some(0.0),
                 Targets::Signs(_)
                 | Targets::Gaussian
                 | Targets::Teacher { .. }
                 | Targets::Polynomial(_)
                 | Targets::Chebyshev(_)
-                | Targets::Cosine(_) => None,
+                | Targets::Cosine(_)
+                | Targets::Sine(_)
+                | Targets::Abs => None,
             };
         };
         let all = |low: f64| set.y.iter().all(|y| same(*y, low) || same(*y, 1.0));
@@ -446,7 +536,12 @@ impl Data {
             InputLaw::Grid(ends) if ends.iter().any(|e| !e.is_finite()) => {
                 return wrong("the ends of the grid must be finite".into(), "");
             }
-            InputLaw::Gaussian | InputLaw::Sphere | InputLaw::Shell(_) => None,
+            InputLaw::Gaussian
+            | InputLaw::Sphere
+            | InputLaw::Shell(_)
+            | InputLaw::Hypercube
+            | InputLaw::Corners => None,
+            InputLaw::TwoSpirals => Some(("pair of spirals", 2)),
             InputLaw::Grid(_) => Some(("grid", 1)),
             InputLaw::Chebyshev => Some(("chebyshev", 1)),
             InputLaw::Circle => Some(("circle", 2)),
@@ -467,7 +562,14 @@ impl Data {
         let wrong = |message: String, hint: &str| mistake("data.targets", message, hint);
         let of_inputs = match &self.targets {
             Targets::Gaussian | Targets::Signs(_) | Targets::Teacher { .. } => false,
-            Targets::Polynomial(_) | Targets::Chebyshev(_) | Targets::Cosine(_) => true,
+            Targets::Polynomial(_)
+            | Targets::Chebyshev(_)
+            | Targets::Cosine(_)
+            | Targets::Sine(_)
+            | Targets::Abs
+            | Targets::Parity
+            | Targets::Xor
+            | Targets::TwoSpirals => true,
         };
         if of_inputs && self.outputs > 1 && self.file.is_none() {
             return mistake(
@@ -498,12 +600,42 @@ impl Data {
             Targets::Chebyshev(degree) if *degree > HIGHEST => {
                 wrong(format!("the degree {degree} is above {HIGHEST}"), "")
             }
+            Targets::Xor if self.file.is_none() && self.dim != 2 => wrong(
+                format!(
+                    "the exclusive or is of two inputs, but data.dim is {}",
+                    self.dim
+                ),
+                "write `dim = 2`, or `targets = \"parity\"`, which is of any number",
+            ),
+            // Neither says anything without the other.
+            targets
+                if self.file.is_none()
+                    && (*targets == Targets::TwoSpirals)
+                        != (self.inputs == InputLaw::TwoSpirals) =>
+            {
+                let is_target = *targets == Targets::TwoSpirals;
+                let key = if is_target {
+                    "data.targets"
+                } else {
+                    "data.inputs"
+                };
+                mistake(
+                    key,
+                    "the two spirals are inputs and targets in one".into(),
+                    "write `inputs = \"two_spirals\"` and `targets = \"two_spirals\"`",
+                )
+            }
             Targets::Gaussian
             | Targets::Signs(_)
             | Targets::Teacher { .. }
             | Targets::Polynomial(_)
             | Targets::Chebyshev(_)
-            | Targets::Cosine(_) => Ok(()),
+            | Targets::Cosine(_)
+            | Targets::Sine(_)
+            | Targets::Abs
+            | Targets::Parity
+            | Targets::Xor
+            | Targets::TwoSpirals => Ok(()),
         }
     }
 
@@ -535,15 +667,26 @@ impl Data {
         let x = self.inputs_of(seed, index, file);
         let y = match file {
             Some(set) => set.y.clone(),
-            None => self.targets_of(seed, index, &x),
+            None => self.noisy(seed, index, self.targets_of(seed, index, &x)),
         };
         let points = file.map_or(self.points, |set| set.points);
         Set { points, x, y }
     }
 
-    /// The targets [N, k] of training set `index`, whose inputs are `x` [N, d].
+    /// Targets with their noise.
+    fn noisy(&self, seed: u64, index: u64, mut y: Vec<f64>) -> Vec<f64> {
+        if self.noise > 0.0 {
+            let mut random = stream(seed, index, Purpose::Data, NOISE);
+            y.iter_mut()
+                .for_each(|y| *y += self.noise * random.normal());
+        }
+        y
+    }
+
+    /// The targets [N, k] of training set `index`, without noise, whose inputs are `x` [N, d].
     fn targets_of(&self, seed: u64, index: u64, x: &[f64]) -> Vec<f64> {
         let (n, d, k) = (self.points, self.dim, self.outputs);
+        let of_rows = |of: &dyn Fn(&[f64]) -> f64| x.chunks_exact(d).map(of).collect();
         // A stream for each output: fewer of them are the first of more.
         let columns = |draw: &dyn Fn(&mut Stream) -> f64| -> Vec<f64> {
             let mut y = vec![0.0; n * k];
@@ -579,16 +722,13 @@ impl Data {
                 .chunks_exact(d)
                 .map(|row| chebyshev(*degree, row[0]))
                 .collect(),
-            Targets::Cosine(k) => x
-                .chunks_exact(d)
-                .map(|row| {
-                    let angle = if d == 1 {
-                        row[0]
-                    } else {
-                        libm::atan2(row[1], row[0])
-                    };
-                    libm::cos(f64::from(*k) * angle)
-                })
+            Targets::Cosine(k) => of_rows(&|row| libm::cos(f64::from(*k) * angle(row))),
+            Targets::Sine(k) => of_rows(&|row| libm::sin(f64::from(*k) * angle(row))),
+            Targets::Abs => of_rows(&|row| row[0].abs()),
+            Targets::Parity => of_rows(&parity),
+            Targets::Xor => of_rows(&|row| -parity(row)),
+            Targets::TwoSpirals => (0..n)
+                .map(|i| if i % 2 == 0 { 1.0 } else { -1.0 })
                 .collect(),
         }
     }
@@ -597,6 +737,32 @@ impl Data {
 /// Whether two numbers are equal; 0 and −0 are.
 fn same(a: f64, b: f64) -> bool {
     (a - b).abs() <= 0.0
+}
+
+/// The part of a training set's stream that the noise of its targets is drawn from.
+const NOISE: u64 = 1 << 34;
+
+/// Whether a number is 0: then it is left out where a setting is written.
+fn is_nothing(number: &f64) -> bool {
+    number.abs() <= 0.0
+}
+
+/// The polar angle of the first two coordinates, or the only one.
+fn angle(row: &[f64]) -> f64 {
+    match row {
+        [t] => *t,
+        _ => libm::atan2(row[1], row[0]),
+    }
+}
+
+/// The product of the signs of all coordinates.
+fn parity(row: &[f64]) -> f64 {
+    let negative = row.iter().filter(|x| **x < 0.0).count();
+    if negative.is_multiple_of(2) {
+        1.0
+    } else {
+        -1.0
+    }
 }
 
 /// T_k(t) by its recursion, right for |t| > 1 too.
@@ -659,6 +825,7 @@ fn teacher(
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp)]
 mod tests {
     use super::*;
 
@@ -693,6 +860,117 @@ mod tests {
         };
         for row in data.set(1, 1, None).x.chunks_exact(15) {
             assert!((row.iter().map(|v| v * v).sum::<f64>() - 15.0).abs() < 1e-12);
+        }
+    }
+
+    fn of(inputs: InputLaw, targets: Targets, points: usize, dim: usize) -> Data {
+        Data {
+            points,
+            dim,
+            inputs,
+            targets,
+            ..Data::default()
+        }
+    }
+
+    #[test]
+    fn targets_of_the_first_coordinates_are_their_formulas() {
+        let sine = |dim| of(InputLaw::Gaussian, Targets::Sine(3), 20, dim).set(1, 0, None);
+        let abs = of(InputLaw::Gaussian, Targets::Abs, 20, 4).set(1, 0, None);
+        for (row, y) in abs.x.chunks_exact(4).zip(&abs.y) {
+            assert_eq!(*y, row[0].abs());
+        }
+        let line = sine(1);
+        for (t, y) in line.x.iter().zip(&line.y) {
+            assert!((y - (3.0 * t).sin()).abs() < 1e-14);
+        }
+        // Im (x₀ + i x₁)³ is r³ sin 3θ.
+        let plane = sine(2);
+        for (row, y) in plane.x.chunks_exact(2).zip(&plane.y) {
+            let (a, b) = (row[0], row[1]);
+            let cube = (a * a + b * b).powf(1.5);
+            assert!((y - (3.0 * a * a * b - b * b * b) / cube).abs() < 1e-12);
+        }
+    }
+
+    /// The truth table, every corner once and in order; parity is the product of the coordinates.
+    #[test]
+    fn corners_and_their_parities_are_the_truth_table() {
+        let xor = of(InputLaw::Corners, Targets::Xor, 4, 2).set(1, 0, None);
+        assert_eq!(xor.x, [-1.0, -1.0, -1.0, 1.0, 1.0, -1.0, 1.0, 1.0]);
+        assert_eq!(xor.y, [-1.0, 1.0, 1.0, -1.0]);
+        for dim in 1..=6 {
+            let set = of(InputLaw::Corners, Targets::Parity, 1 << dim, dim).set(1, 0, None);
+            let rows: Vec<&[f64]> = set.x.chunks_exact(dim).collect();
+            assert!(rows.is_sorted_by(|a, b| a < b));
+            for (row, y) in rows.iter().zip(&set.y) {
+                assert_eq!(*y, row.iter().product::<f64>());
+                assert!(row.iter().all(|x| x.abs() == 1.0));
+            }
+            // Half of the corners are odd: y is orthogonal to every coordinate but in d = 1.
+            assert_eq!(set.y.iter().sum::<f64>(), 0.0);
+        }
+    }
+
+    /// The signs of the normal inputs of the same replicate, and about half of them 1.
+    #[test]
+    fn points_of_the_hypercube_are_signs_of_normal_ones() {
+        let cube = of(InputLaw::Hypercube, Targets::Parity, 200, 5).set(1, 3, None);
+        let normal = of(InputLaw::Gaussian, Targets::Parity, 200, 5).set(1, 3, None);
+        assert!(cube.x.iter().zip(&normal.x).all(|(a, b)| *a == b.signum()));
+        assert_eq!(cube.y, normal.y);
+        let up = cube.x.iter().filter(|x| **x > 0.0).count();
+        assert!((425..575).contains(&up), "{up} of 1000");
+    }
+
+    /// The first and last points of the benchmark's listing, whose spirals are each other's
+    /// opposites and end half a unit from the origin.
+    #[test]
+    fn two_spirals_are_those_of_lang_and_witbrock() {
+        let set = of(InputLaw::TwoSpirals, Targets::TwoSpirals, 194, 2).set(1, 0, None);
+        let near = |i: usize, x: [f64; 2], y: f64| {
+            let far = (set.x[2 * i] - x[0]).abs() + (set.x[2 * i + 1] - x[1]).abs();
+            assert!(
+                far < 1e-4 && set.y[i] == y,
+                "{i}: {:?}",
+                &set.x[2 * i..2 * i + 2]
+            );
+        };
+        near(0, [0.0, 6.5], 1.0);
+        near(1, [0.0, -6.5], -1.0);
+        // i = 1: 6.4375 (sin π/16, cos π/16).
+        near(2, [1.255_89, 6.313_81], 1.0);
+        near(3, [-1.255_89, -6.313_81], -1.0);
+        // i = 8: a quarter of a turn, at 6.5 · 96/104 = 6.
+        near(16, [6.0, 0.0], 1.0);
+        near(192, [0.0, 0.5], 1.0);
+        // Fewer points go the same way.
+        let few = of(InputLaw::TwoSpirals, Targets::TwoSpirals, 26, 2).set(1, 0, None);
+        assert!((few.x[48] - set.x[384]).abs() + (few.x[49] - set.x[385]).abs() < 1e-12);
+        assert!((few.x[4] - set.x[32]).abs() + (few.x[5] - set.x[33]).abs() < 1e-12);
+    }
+
+    /// Normal numbers of their own stream, on top of whatever the law says.
+    #[test]
+    fn noise_is_added_to_the_targets_of_every_law() {
+        let laws = [
+            (InputLaw::Gaussian, Targets::Gaussian, 20, 2),
+            (InputLaw::Gaussian, Targets::Signs([1.0, 2.0]), 20, 2),
+            (InputLaw::Corners, Targets::Parity, 8, 3),
+            (InputLaw::TwoSpirals, Targets::TwoSpirals, 20, 2),
+        ];
+        for (inputs, targets, points, dim) in laws {
+            let clean = of(inputs, targets, points, dim);
+            let noisy = Data {
+                noise: 0.25,
+                ..clean.clone()
+            };
+            let (a, b) = (clean.set(9, 4, None), noisy.set(9, 4, None));
+            assert_eq!(a.x, b.x);
+            let mut random = stream(9, 4, Purpose::Data, 1 << 34);
+            for (a, b) in a.y.iter().zip(&b.y) {
+                assert_eq!(*b, a + 0.25 * random.normal());
+            }
         }
     }
 }

@@ -74,6 +74,7 @@ fn usual(name: &str) -> String {
 fn every_key() -> Option<toml::Table> {
     let mut of = Setting::default();
     of.data.nearest = Nearest::AtLeast(1.0);
+    of.data.noise = 0.1;
     of.data.file = Some(String::new());
     of.net.bias_init = Some(BiasInit::Zeros);
     of.net.gains = Some(Vec::new());

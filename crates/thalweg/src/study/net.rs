@@ -30,8 +30,8 @@ pub struct Net {
     pub parameterization: Parameterization,
     /// Law of the initial weights.
     pub init: Init,
-    /// Law of the initial biases. Default: `"pytorch"` if `init` is, that of the weights if they are
-    /// `uniform`, else `"zeros"`.
+    /// Law of the initial biases. Default: `"pytorch"` if `init` is, that of the weights if they
+    /// are `uniform`, else `"zeros"`.
     pub bias_init: Option<BiasInit>,
     /// Factor on the initial weights of each layer, one for each hidden layer and the output.
     pub gains: Option<Vec<f64>>,

@@ -106,31 +106,41 @@ const MOST_APART: usize = 1000;
 /// The random rows of a law of inputs, without end: row i takes the i-th number of each stream.
 struct Rows {
     columns: Vec<Stream>,
-    norm: Norm,
+    shape: Shape,
 }
 
-/// What the norm of a row becomes.
-enum Norm {
+/// What a row of normal numbers becomes.
+enum Shape {
+    /// What it is.
     Drawn,
-    Fixed(f64),
-    Uniform(Stream, [f64; 2]),
+    /// Its direction, with this norm.
+    Norm(f64),
+    /// Its direction, with a norm uniform between the two.
+    NormBetween(Stream, [f64; 2]),
+    /// The signs of its numbers.
+    Signs,
 }
 
 impl Rows {
     /// None where the law draws nothing.
     fn new(law: &InputLaw, dim: usize, seed: u64, index: u64) -> Option<Rows> {
-        let norm = match law {
-            InputLaw::Gaussian => Norm::Drawn,
-            InputLaw::Sphere => Norm::Fixed((dim as f64).sqrt()),
+        let shape = match law {
+            InputLaw::Gaussian => Shape::Drawn,
+            InputLaw::Sphere => Shape::Norm((dim as f64).sqrt()),
             InputLaw::Shell(ends) => {
-                Norm::Uniform(stream(seed, index, Purpose::Data, NORMS), *ends)
+                Shape::NormBetween(stream(seed, index, Purpose::Data, NORMS), *ends)
             }
-            InputLaw::Grid(_) | InputLaw::Chebyshev | InputLaw::Circle => return None,
+            InputLaw::Hypercube => Shape::Signs,
+            InputLaw::Grid(_)
+            | InputLaw::Chebyshev
+            | InputLaw::Circle
+            | InputLaw::Corners
+            | InputLaw::TwoSpirals => return None,
         };
         let columns = (0..dim as u64).map(|j| stream(seed, index, Purpose::Data, 1 + j));
         Some(Rows {
             columns: columns.collect(),
-            norm,
+            shape,
         })
     }
 
@@ -138,10 +148,11 @@ impl Rows {
     fn next(&mut self, row: &mut [f64]) {
         let columns = self.columns.iter_mut();
         columns.zip(&mut *row).for_each(|(c, x)| *x = c.normal());
-        let to = match &mut self.norm {
-            Norm::Drawn => return,
-            Norm::Fixed(norm) => *norm,
-            Norm::Uniform(random, [from, to]) => *from + (*to - *from) * random.uniform(),
+        let to = match &mut self.shape {
+            Shape::Drawn => return,
+            Shape::Signs => return row.iter_mut().for_each(|x| *x = 1f64.copysign(*x)),
+            Shape::Norm(norm) => *norm,
+            Shape::NormBetween(random, [from, to]) => *from + (*to - *from) * random.uniform(),
         };
         let now = row.iter().map(|v| v * v).sum::<f64>().sqrt();
         row.iter_mut().for_each(|v| *v *= to / now);
@@ -151,7 +162,25 @@ impl Rows {
 /// The inputs [N, dim] of a law that draws nothing.
 fn placed(law: &InputLaw, n: usize, x: &mut [f64]) {
     match law {
-        InputLaw::Gaussian | InputLaw::Sphere | InputLaw::Shell(_) => {}
+        InputLaw::Gaussian | InputLaw::Sphere | InputLaw::Shell(_) | InputLaw::Hypercube => {}
+        InputLaw::Corners => {
+            let dim = x.len() / n.max(1);
+            for (i, row) in x.chunks_exact_mut(dim).enumerate() {
+                for (j, x) in row.iter_mut().enumerate() {
+                    let bit = i >> (dim - 1 - j) & 1;
+                    *x = if bit == 1 { 1.0 } else { -1.0 };
+                }
+            }
+        }
+        InputLaw::TwoSpirals => {
+            let gaps = (n / 2).max(2) - 1;
+            for (k, both) in x.chunks_exact_mut(4).enumerate() {
+                let t = 96.0 * k as f64 / gaps as f64;
+                let (angle, radius) = (t * std::f64::consts::PI / 16.0, 6.5 * (104.0 - t) / 104.0);
+                let (a, b) = (radius * libm::sin(angle), radius * libm::cos(angle));
+                both.copy_from_slice(&[a, b, -a, -b]);
+            }
+        }
         InputLaw::Grid([from, to]) => {
             let gaps = (n.max(2) - 1) as f64;
             (0..n).for_each(|i| x[i] = from + (to - from) * i as f64 / gaps);
@@ -259,8 +288,15 @@ impl Data {
                 "`{ moved_pair = 0.1 }` moves one of them",
             ),
             Nearest::AtLeast(_) => match &self.inputs {
-                InputLaw::Gaussian | InputLaw::Sphere | InputLaw::Shell(_) => Ok(()),
-                InputLaw::Grid(_) | InputLaw::Chebyshev | InputLaw::Circle => wrong(
+                InputLaw::Gaussian
+                | InputLaw::Sphere
+                | InputLaw::Shell(_)
+                | InputLaw::Hypercube => Ok(()),
+                InputLaw::Grid(_)
+                | InputLaw::Chebyshev
+                | InputLaw::Circle
+                | InputLaw::Corners
+                | InputLaw::TwoSpirals => wrong(
                     "these inputs are not drawn, so none can be drawn again".into(),
                     "another law of `data.inputs`, or `{ moved_pair = 0.1 }`, which moves one",
                 ),

@@ -74,17 +74,16 @@ impl Wide {
     /// kernels: of all of them they are Θ ⊗ 1 and K ⊗ 1.
     ///
     /// Beyond the first layer a law of the initial weights enters by its variance alone: fan_in
-    /// Var W is 1/3 for
-    /// `pytorch`, 2 for `kaiming_*`, 1 for `lecun_normal`, 2 fan_in/(fan_in + fan_out) for
-    /// `xavier_*`, fan_in times the variance of `uniform`, fan_in/max(fan_in, fan_out) for `orthogonal` (whose kernels agree with the
-    /// Gaussian ones when wide: Huang, Du & Xu 2020, arXiv:2004.05867), each times the square
-    /// of its gain.
+    /// Var W is 1/3 for `pytorch`, 2 for `kaiming_*`, 1 for `lecun_normal`, 2 fan_in/(fan_in +
+    /// fan_out) for `xavier_*`, fan_in times the variance of `uniform`, fan_in/max(fan_in,
+    /// fan_out) for `orthogonal` (whose kernels agree with the Gaussian ones when wide: Huang, Du &
+    /// Xu 2020, arXiv:2004.05867), each times the square of its gain.
     ///
     /// # Errors
     ///
     /// [`NoTheory::GivenWeights`] if the weights come from a file or are constant: one network has
-    /// no law; [`NoTheory::NotCentred`] if weights or biases are uniform on an interval whose middle
-    /// is not 0; [`NoTheory::NonlinearOutput`] if the outputs go through a function.
+    /// no law; [`NoTheory::NotCentred`] if weights or biases are uniform on an interval whose
+    /// middle is not 0; [`NoTheory::NonlinearOutput`] if the outputs go through a function.
     pub fn new(
         net: &Net,
         dim: usize,

@@ -338,6 +338,13 @@ fn ends_that_do_not_go_together_are_mistakes() {
             "fewer points",
         ),
         (
+            "[data]\npoints = 4\ndim = 2\ninputs = \"corners\"\ntargets = \"xor\"\nnoise = 0.1\n\
+             [success]\naccuracy = 1.0"
+                .into(),
+            "an accuracy is of two classes",
+            "signs",
+        ),
+        (
             "[descent]\nloss = \"logistic\"".into(),
             "is of two classes, and the targets are not",
             "signs = [1, 1]",

@@ -420,6 +420,69 @@ const WRONG: &[Wrong] = &[
         "",
     ),
     (
+        "[data]\nnoise = -0.1",
+        2,
+        9,
+        "noise of standard deviation -0.1",
+        "leave it out",
+    ),
+    (
+        "[data]\nfile = \"a.csv\"\nnoise = 0.1",
+        3,
+        9,
+        "the targets of a file are as they are",
+        "into the file",
+    ),
+    (
+        "[data]\ninputs = \"corners\"\ndim = 3",
+        2,
+        10,
+        "the hypercube of dimension 3 has 8 corners, but data.points is 20",
+        "`points = 8`",
+    ),
+    (
+        "[data]\ninputs = \"corners\"\ndim = 70",
+        2,
+        10,
+        "more corners than 100000",
+        "hypercube",
+    ),
+    (
+        "[data]\ntargets = \"xor\"",
+        2,
+        11,
+        "the exclusive or is of two inputs, but data.dim is 15",
+        "`dim = 2`",
+    ),
+    (
+        "[data]\ntargets = \"two_spirals\"\ndim = 2",
+        2,
+        11,
+        "the two spirals are inputs and targets in one",
+        "`inputs = \"two_spirals\"`",
+    ),
+    (
+        "[data]\ninputs = \"two_spirals\"\ndim = 2\npoints = 194",
+        2,
+        10,
+        "the two spirals are inputs and targets in one",
+        "`targets = \"two_spirals\"`",
+    ),
+    (
+        "[data]\ninputs = \"two_spirals\"\ntargets = \"two_spirals\"\ndim = 2\npoints = 7",
+        2,
+        10,
+        "7 points are not as many on one spiral",
+        "`points = 194`",
+    ),
+    (
+        "[data]\ninputs = \"two_spirals\"\ntargets = \"two_spirals\"",
+        2,
+        10,
+        "inputs on a pair of spirals have dimension 2",
+        "`dim = 2`",
+    ),
+    (
         "[descent]\nweight_decay = -0.1",
         2,
         16,
@@ -866,6 +929,11 @@ fn the_hash_of_a_cell_changes_with_every_setting_and_not_with_the_title() {
         "data.dim=14",
         "data.inputs=sphere",
         "data.targets={ chebyshev = 2 }",
+        "data.targets={ sine = 2 }",
+        "data.targets=abs",
+        "data.targets=parity",
+        "data.inputs=hypercube",
+        "data.noise=0.1",
         "data.draw=once",
         "net.hidden=[16]",
         "net.activation=relu",
@@ -1192,7 +1260,8 @@ fn epochs_are_steps_in_the_plan() {
     let plan = source(&own).plan(&inputs).expect("it is right");
     assert_eq!(plan.cells[0].setting.descent.steps, 400);
 
-    // What a comparison says of the one stands in the place of what the base cell says of the other.
+    // What a comparison says of the one stands in the place of what the base cell says of the
+    // other.
     let compare = |key: &str| format!("[[compare]]\nname = \"a\"\n\"descent.{key}\" = [10, 30]\n");
     for (base, key, budgets) in [
         (batches, "steps", [800, 10, 30]),
