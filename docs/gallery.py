@@ -12,7 +12,7 @@ from pathlib import Path
 
 DOCS = Path(__file__).parent
 ORDER = """assignment notebook dimension capacity frequency convergence-high-dimension edge-of-stability lazy
-signal-propagation deep-linear scalar-chaos""".split()
+signal-propagation deep-linear scalar-chaos xor""".split()
 HEAD = """# Gallery
 
 What the built-in studies answer, each made by `thalweg run NAME`. Written by `docs/gallery.py` from their run folders: the

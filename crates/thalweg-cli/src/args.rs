@@ -329,6 +329,33 @@ pub(crate) enum Theory {
     Phase(Phase),
     /// Steps to the loss and probability of success over random training sets.
     Steps(Steps),
+    /// Mean and standard deviation of its outputs at new inputs, after training: NTK and NNGP.
+    Predict(Predict),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Predict {
+    #[command(flatten)]
+    pub(crate) study: StudyArgs,
+    /// New inputs: csv or parquet with columns x0, x1, …, npy [M, d], or npz with `x` [default: the
+    /// `[test]` points of the study].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) inputs: Option<PathBuf>,
+    /// The replicate whose training set it is.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) replicate: u64,
+    /// Steps of gradient descent, at the rate of the study [default: those of the study].
+    #[arg(long, value_name = "T")]
+    pub(crate) steps: Option<f64>,
+    /// Added to the diagonal of both kernels for regression [default: `test.ridge` of the study].
+    #[arg(long, value_name = "λ")]
+    pub(crate) ridge: Option<f64>,
+    /// Write all: .npz (arrays `x`, `ntk_mean`, `ntk_std`, …), .csv (a line an input) or .json.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print it as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -2,9 +2,11 @@
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use thalweg::lab::{Control, Event};
+
+use crate::terminal::complain;
 
 /// Set once training shall stop; whoever trains looks at it.
 static STOP: AtomicBool = AtomicBool::new(false);
@@ -36,6 +38,12 @@ static TRAINING: AtomicUsize = AtomicUsize::new(0);
 /// The exit code of a program that was interrupted.
 const INTERRUPTED: i32 = 130;
 
+/// The exit code of a run that was stopped.
+const STOPPED: i32 = 1;
+
+/// How long a run that was stopped may take to end in order.
+const PATIENCE: Duration = Duration::from_millis(900);
+
 /// Takes the signals over. Where that fails they end the process at once, which loses the running
 /// cell only.
 pub(crate) fn install() {
@@ -43,6 +51,16 @@ pub(crate) fn install() {
         let again = STOP.swap(true, Ordering::SeqCst);
         if again || TRAINING.load(Ordering::SeqCst) == 0 {
             std::process::exit(INTERRUPTED);
+        }
+        // Who trains asks between steps, but a look at thousands of points is a single long sum:
+        // what is finished is kept already, and what is not would be thrown away all the same.
+        std::thread::sleep(PATIENCE);
+        if TRAINING.load(Ordering::SeqCst) > 0 {
+            complain(
+                "error: stopped in the middle of a look; finished cells are kept\n\n\
+                 hint: the same command goes on from here",
+            );
+            std::process::exit(STOPPED);
         }
     });
 }

@@ -10,6 +10,7 @@ mod explain;
 mod history;
 mod interrupt;
 mod layout;
+mod memory;
 mod open;
 mod plan;
 mod progress;

@@ -11,6 +11,7 @@ use thalweg_report::words::setting::short;
 
 use crate::args;
 use crate::interrupt::{clock, control};
+use crate::memory;
 use crate::source::{planned, renamed_weights};
 use crate::terminal::{plain, print, say, table};
 
@@ -25,6 +26,7 @@ pub(crate) fn price(args: args::PlanArgs) -> Result<ExitCode> {
     let (_, plan) = planned(&args.study)?;
     let engine = args.engine.engine()?;
     let threads = args.engine.threads.count();
+    memory::check(&plan, engine.as_ref(), threads)?;
     let quiet = control(&|_| {});
     let prices = thalweg::price::price(&plan, engine.as_ref(), threads, DRAWS, &clock, &quiet)?;
     if args.json {
@@ -35,6 +37,7 @@ pub(crate) fn price(args: args::PlanArgs) -> Result<ExitCode> {
         say(&line, 2)?;
     }
     say(&words::total(&prices, threads), 0)?;
+    say(&words::memory(&prices), 0)?;
     say(&words::basis(&prices), 0)?;
     for line in words::cheaper(&plan, &prices) {
         say(&line, 2)?;

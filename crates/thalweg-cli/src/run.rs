@@ -15,6 +15,7 @@ use crate::args;
 use crate::choose::choose_besides;
 use crate::history::History;
 use crate::interrupt::{Training, control};
+use crate::memory;
 use crate::open::open;
 use crate::progress::Progress;
 use crate::report::{page, write_report, write_tables, write_weights};
@@ -31,6 +32,7 @@ pub(crate) fn run(args: args::Run) -> Result<ExitCode> {
     for line in renamed_weights(&plan) {
         complain(&format!("note: {line}"));
     }
+    memory::check(&plan, engine.as_ref(), threads)?;
     thalweg_store::begin(&out, &source, &plan)?;
     if args.fresh {
         thalweg_store::forget(&out, &plan, engine.name())?;

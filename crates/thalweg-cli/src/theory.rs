@@ -1,5 +1,7 @@
 //! `thalweg theory`: kernels, phases and expected steps of infinitely wide networks.
 
+mod predict;
+
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -32,6 +34,7 @@ pub(crate) fn theory(what: Theory) -> Result<ExitCode> {
         Theory::Kernel(args) => kernel(&args)?,
         Theory::Phase(args) => phase(&args)?,
         Theory::Steps(args) => steps(&args)?,
+        Theory::Predict(args) => predict::predict(&args)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -597,7 +597,7 @@ fn a_wrong_setting_on_the_command_line_is_named() {
 
 const STUDIES: &str = "built-in studies: assignment, notebook, edge-of-stability, dimension, lazy, \
     deep-linear, scalar-chaos, signal-propagation, capacity, frequency, \
-    convergence-high-dimension";
+    convergence-high-dimension, xor";
 
 #[test]
 fn an_unknown_name_is_answered_with_what_there_is() {
@@ -1134,6 +1134,26 @@ fn ctrl_c_ends_at_once_what_does_not_train() {
         };
         assert_eq!(ended.code(), Some(130), "{arguments:?}");
     }
+}
+
+/// A look at thousands of points is one long sum, and nobody asks in it whether to stop: it took
+/// another 40 seconds, or until the machine was turned off.
+#[test]
+fn a_run_stops_in_the_middle_of_a_look() {
+    let work = Work::new("replicates = 2\n[data]\npoints = 3000\ndim = 3\n[descent]\nsteps = 3\n");
+    let mut command = work.command(&["run", "study.toml", "--out", "out"]);
+    let command = command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let child = command.spawn().expect("the program starts");
+    std::thread::sleep(Duration::from_millis(1500));
+    let interrupt = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(interrupt.expect("there is `kill`").success());
+    let ended = child.wait_with_output().expect("it can be waited for");
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(said.contains("finished cells are kept"), "{said}");
+    assert!(said.contains("goes on from here"), "{said}");
+    assert_eq!(ended.status.code(), Some(1), "{said}");
 }
 
 /// Exit codes 0, 3 and 4; a certificate that `verify` accepts until it is touched.

@@ -58,6 +58,7 @@ mod smallest;
 mod story;
 mod svg;
 mod tables;
+mod tested;
 pub mod words;
 
 use std::path::PathBuf;

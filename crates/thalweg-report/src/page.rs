@@ -230,6 +230,9 @@ pub enum Plot {
         outputs: Vec<f64>,
         /// The training points.
         points: Vec<FitPoint>,
+        /// Mean and standard deviation of infinitely wide networks at the places of a line; empty
+        /// where they are not drawn.
+        wide: Vec<(f64, f64)>,
     },
     /// What every other choice costs: a row for each comparison, its members at their median steps
     /// (logarithmic), coloured by whether they reach the share.

@@ -2,13 +2,14 @@
 
 use thalweg::analysis::Analysis;
 use thalweg::analysis::comparison::{Compared, Member, Topic};
+use thalweg::analysis::fitted::Fitted;
 use thalweg::analysis::summary::Summary;
 
 use super::page::{Block, Figure, FitPoint, OverviewDot, OverviewRow, Plot};
 use super::slug;
 use super::story::pick;
 use super::words::numbers::{capital, count, number, percent};
-use super::words::{goal, setting};
+use super::words::{goal, setting, tested};
 
 /// What every other choice on the same data costs; none without comparisons of it.
 pub(super) fn overview(run: &Analysis) -> Option<Figure> {
@@ -117,17 +118,6 @@ pub(super) fn fits(run: &Analysis) -> Vec<Block> {
     let told = pick(run).into_iter();
     let drawn = told.filter_map(|(cell, name)| {
         let (s, fitted) = (&run.cells[cell], run.cells[cell].fitted.as_ref()?);
-        let near = |i: usize| {
-            fitted
-                .nearest
-                .is_some_and(|p| p.first == i || p.second == i)
-        };
-        let points = fitted.points.iter().zip(&fitted.targets).enumerate();
-        let points = points.map(|(i, (x, target))| FitPoint {
-            x: *x,
-            target: *target,
-            near: near(i),
-        });
         let pair = fitted.nearest.map_or(String::new(), |p| {
             format!(
                 " The nearest two, ringed, are {} apart; their targets are {} and {}.",
@@ -140,17 +130,90 @@ pub(super) fn fits(run: &Analysis) -> Vec<Block> {
             name: format!("fit-{}", s.cell),
             caption: format!(
                 "{name}: what the network of replicate {} computes with its weights of step {}, \
-                 and its training points.{pair}",
+                 and its training points.{pair}{}",
                 fitted.replicate,
-                count(fitted.step)
+                count(fitted.step),
+                tested::beside(fitted)
             ),
             plot: Plot::Fit {
                 first: fitted.first.clone(),
                 second: fitted.second.clone(),
                 outputs: fitted.outputs.clone(),
-                points: points.collect(),
+                points: fit_points(fitted),
+                wide: line(fitted),
             },
         }))
     });
     drawn.collect()
+}
+
+/// The points of a fitted function, to be drawn.
+fn fit_points(fitted: &Fitted) -> Vec<FitPoint> {
+    let near = |i: usize| {
+        fitted
+            .nearest
+            .is_some_and(|p| p.first == i || p.second == i)
+    };
+    let points = fitted.points.iter().zip(&fitted.targets).enumerate();
+    let point = |(i, (x, target)): (usize, (&[f64; 2], &f64))| FitPoint {
+        x: *x,
+        target: *target,
+        near: near(i),
+    };
+    points.map(point).collect()
+}
+
+/// What infinitely wide networks do along a line; nothing over a plane.
+fn line(fitted: &Fitted) -> Vec<(f64, f64)> {
+    let wide = fitted.wide.iter().filter(|_| fitted.second.is_empty());
+    wide.flat_map(|wide| {
+        wide.mean
+            .iter()
+            .copied()
+            .zip(wide.deviation.iter().copied())
+    })
+    .collect()
+}
+
+/// Mean and standard deviation of infinitely wide networks over the plane, of the cells that are
+/// told.
+pub(super) fn wide_fits(run: &Analysis) -> Vec<Block> {
+    let told = pick(run).into_iter();
+    let drawn = told.filter_map(|(cell, name)| {
+        let fitted = run.cells[cell].fitted.as_ref()?;
+        let wide = fitted.wide.as_ref().filter(|_| !fitted.second.is_empty())?;
+        let figure = |what: &str, caption: String, outputs: &[f64], points: Vec<FitPoint>| {
+            Block::Figure(Figure {
+                name: format!("fit-{cell}-{what}"),
+                caption,
+                plot: Plot::Fit {
+                    first: fitted.first.clone(),
+                    second: fitted.second.clone(),
+                    outputs: outputs.to_vec(),
+                    points,
+                    wide: Vec::new(),
+                },
+            })
+        };
+        let by = tested::limit(wide.limit);
+        Some([
+            figure(
+                "mean",
+                format!(
+                    "{name}: the mean of infinitely wide networks on the training set of replicate \
+                     {}, {by}, over their initial weights.",
+                    fitted.replicate
+                ),
+                &wide.mean,
+                fit_points(fitted),
+            ),
+            figure(
+                "deviation",
+                format!("{name}: their standard deviation."),
+                &wide.deviation,
+                Vec::new(),
+            ),
+        ])
+    });
+    drawn.flatten().collect()
 }

@@ -18,7 +18,7 @@ use super::words::comparison::{helped, lost, names};
 use super::words::numbers::{capital, percent};
 use super::words::why as reasons;
 use super::words::{self, cell, setting, theory};
-use super::{column, decision, followed, pictures, predictions, smallest};
+use super::{column, decision, followed, pictures, predictions, smallest, tested};
 
 /// Members up to which all are drawn in one figure.
 const DRAWN: usize = 4;
@@ -84,6 +84,11 @@ pub(super) fn sections(run: &Analysis, decided: &[Choice]) -> (Vec<Section>, Vec
         "How far theory carries",
         "Theory, in detail",
         predictions::blocks(run),
+    );
+    told.add(
+        "At other inputs",
+        "At other inputs, in detail",
+        tested::blocks(run),
     );
     told.add(
         "How single runs go",

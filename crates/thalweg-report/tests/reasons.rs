@@ -73,6 +73,8 @@ fn record(Does(reach, step, lambda): Does, cell: &Cell) -> Record {
             best_loss: 1e-9,
             final_loss: 1e-9,
             judged: None,
+            test_loss: None,
+            test_accuracy: None,
         }
     };
     let look = |r: u64, step: u64| Observation {

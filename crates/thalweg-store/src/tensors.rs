@@ -62,6 +62,24 @@ pub fn write_weights(folder: &Path, cell: &Cell, kept: &Kept) -> Result<PathBuf,
         array("y", of_outputs.clone(), &kept.y),
         array("outputs", of_outputs.clone(), &kept.outputs),
     ];
+    let outputs_test = kept.test_outputs.as_ref();
+    if let Some((set, outputs)) = cell.test_set(kept.replicate).zip(outputs_test) {
+        let m = set.points;
+        let of_test = match k {
+            1 => vec![m],
+            _ => vec![m, k],
+        };
+        tensors.push(array("x_test", vec![m, cell.dim()], &set.x));
+        if let Some(y) = &set.y {
+            tensors.push(array("y_test", of_test.clone(), y));
+        }
+        tensors.push(array("outputs_test", of_test.clone(), outputs));
+        if let Some(scaling) = cell.scaling(kept.replicate) {
+            let mut original = outputs.clone();
+            scaling.original_outputs(&mut original);
+            tensors.push(array("outputs_test_original", of_test, &original));
+        }
+    }
     if let Some(scaling) = cell.scaling(kept.replicate) {
         let mut original = kept.outputs.clone();
         scaling.original_outputs(&mut original);

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::path::PathBuf;
 
+/// Characters of a long line that are shown before what a message points at, of it, and after it.
+const AROUND: usize = 100;
+
 /// The line and column, counted from one, that a message points at, and the text of that line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -44,17 +47,31 @@ impl Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let margin = " ".repeat(self.line.to_string().len());
+        // Of a long line only what is around the place.
+        let left_out = (self.column - 1).saturating_sub(AROUND);
+        let here = left_out..(self.column - 1 + self.width.min(AROUND) + AROUND);
+        let window = self.text.chars().skip(here.start).take(here.len());
+        let (mut before, mut after) = ("", "");
+        if left_out > 0 {
+            before = "…";
+        }
+        if self.text.chars().count() > here.end {
+            after = "…";
+        }
         // A tab keeps its width above the caret, whatever the terminal makes of it.
-        let indent: String = self
-            .text
-            .chars()
-            .take(self.column - 1)
+        let indent: String = (before.chars())
+            .chain(window.clone().take(self.column - 1 - left_out))
             .map(|c| if c == '\t' { '\t' } else { ' ' })
             .collect();
+        let text: String = window.collect();
         writeln!(f, "{margin}--> {}:{}:{}", self.file, self.line, self.column)?;
         writeln!(f, "{margin} |")?;
-        writeln!(f, "{} | {}", self.line, self.text)?;
-        write!(f, "{margin} | {indent}{}", "^".repeat(self.width))
+        writeln!(f, "{} | {before}{text}{after}", self.line)?;
+        write!(
+            f,
+            "{margin} | {indent}{}",
+            "^".repeat(self.width.min(AROUND))
+        )
     }
 }
 

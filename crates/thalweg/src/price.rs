@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 
-use crate::analysis::forecast::{Prediction, predict};
+use crate::analysis::forecast::{Prediction, has_theory, predict};
+use crate::data::Set;
 use crate::descent::{Rate, Stop};
-use crate::engine::{Engine, Snapshot};
+use crate::engine::{Engine, Problem, Snapshot};
 use crate::error::Error;
 use crate::lab::{Control, Pilot, job, pilot};
 use crate::observe;
-use crate::plan::{Cell, Plan};
+use crate::plan::{Cell, Memory, Plan};
 use crate::stats::quantile_of;
 use crate::study::Observable;
 
@@ -29,6 +30,10 @@ pub struct Price {
     pub estimate: f64,
     /// What tells that.
     pub basis: Basis,
+    /// Bytes that it takes at one time while it is trained, on so many threads.
+    pub memory: f64,
+    /// Bytes that are kept of it besides until it is complete, at most.
+    pub kept: f64,
     /// Seconds of it that the looks take.
     pub looks: f64,
     /// Seconds if every replicate makes all its steps, looks included.
@@ -90,6 +95,10 @@ pub fn price(
         Ok(())
     };
     let of = |cell, seconds| pilot(cell, (engine, threads), clock, seconds);
+    let of_cell = |cell: &Cell, pilot, expected| {
+        let memory = memory(cell, engine, threads);
+        of_cell(cell, pilot, expected, memory, threads, clock)
+    };
     let mut prices = Vec::new();
     let mut open = Vec::new();
     for cell in &plan.cells {
@@ -97,8 +106,8 @@ pub fn price(
         let pilot = of(cell, SHORT)?;
         // A run that is not stopped below the loss ends with its budget.
         open.push(pilot.ended < pilot.lanes && cell.setting.descent.stop == Stop::Below);
-        let expected = expect(cell, draws);
-        prices.push(of_cell(cell, pilot, expected, threads, clock));
+        let expected = expect(cell, draws, clock);
+        prices.push(of_cell(cell, pilot, expected));
     }
     let all: f64 = prices.iter().map(|p| p.estimate).sum();
     for ((cell, price), open) in plan.cells.iter().zip(&mut prices).zip(open) {
@@ -107,7 +116,7 @@ pub fn price(
         let seconds = (share * price.estimate).clamp(low, high);
         if open && price.estimate > MUCH * all && price.estimate > 2.0 * seconds {
             let pilot = of(cell, seconds)?;
-            *price = of_cell(cell, pilot, expect(cell, draws), threads, clock);
+            *price = of_cell(cell, pilot, expect(cell, draws, clock));
         }
     }
     Ok(prices)
@@ -137,17 +146,17 @@ fn looks_of(
     let Start { rate, set, here } = start(cell, replicate);
     let end = end.map_or_else(|| here.clone(), |(_, end)| end);
     let observables = &cell.setting.look.observables;
-    let seconds = |before: usize| {
-        let mut path = vec![here.clone(); before];
-        path.push(end.clone());
-        let begun = clock();
-        observe::look(&problem, observables, replicate, rate, &set, &path);
-        clock() - begun
+    let mut path = vec![here; 2];
+    path.push(end);
+    let of_start = Look {
+        problem: &problem,
+        observables,
+        rate,
+        set: &set,
+        clock,
     };
-    // The first call of all pays for what is made once.
-    seconds(0);
-    let end = seconds(0);
-    let before = ((seconds(2) - end) / 2.0).max(0.0);
+    let end = of_start.seconds(&path[2..]);
+    let before = ((of_start.seconds(&path) - end) / 2.0).max(0.0);
     let replicates = cell
         .setting
         .replicates
@@ -184,7 +193,7 @@ pub fn savings(plan: &Plan, prices: &[Price]) -> Vec<(usize, f64)> {
 /// A replicate before its first step.
 struct Start {
     rate: f64,
-    set: crate::data::Set,
+    set: Set,
     here: Snapshot,
 }
 
@@ -192,7 +201,7 @@ fn start(cell: &Cell, replicate: u64) -> Start {
     let start = job(cell, &cell.problem(), replicate);
     Start {
         rate: start.rate,
-        set: crate::data::Set {
+        set: Set {
             points: cell.setting.data.points,
             x: start.x,
             y: start.y,
@@ -205,22 +214,102 @@ fn start(cell: &Cell, replicate: u64) -> Start {
     }
 }
 
-/// The rates of the first replicates, and what their initial kernels predict.
-fn expect(cell: &Cell, draws: u64) -> Vec<(f64, Prediction)> {
+/// A look at a replicate, to be timed.
+struct Look<'a> {
+    problem: &'a Problem,
+    observables: &'a [Observable],
+    rate: f64,
+    set: &'a Set,
+    clock: &'a (dyn Fn() -> f64 + Sync),
+}
+
+/// Targets of which looks are timed where a training set has more.
+const FEWER: usize = 512;
+
+impl Look<'_> {
+    /// Seconds that looks along a path take; of many points by those of fewer, and the n³ of a
+    /// spectrum.
+    fn seconds(&self, path: &[Snapshot]) -> f64 {
+        let all = self.problem.points;
+        let few = all.min((FEWER / self.problem.outputs()).max(1));
+        // The first call of all pays for what is made once.
+        self.of_points(few.min(all / 2).max(1), path);
+        self.of_points(few, path) * (all as f64 / few as f64).powi(3)
+    }
+
+    /// The same of the first so many points.
+    fn of_points(&self, points: usize, path: &[Snapshot]) -> f64 {
+        let problem = Problem {
+            points,
+            ..self.problem.clone()
+        };
+        let set = Set {
+            points,
+            x: self.set.x[..points * self.set.dim()].to_vec(),
+            y: self.set.y[..points * self.set.outputs()].to_vec(),
+        };
+        let begun = (self.clock)();
+        observe::look(&problem, self.observables, 0, self.rate, &set, path);
+        (self.clock)() - begun
+    }
+}
+
+/// Seconds that the predictions of a cell may take; those of its first replicate may take as long
+/// in any case.
+const PREDICTING: f64 = 2.0;
+
+/// The rates of the first replicates, and what their initial kernels predict; as many as there is
+/// time for, none where that of a single one would take too long, or the rule has no theory.
+fn expect(cell: &Cell, draws: u64, clock: &(dyn Fn() -> f64 + Sync)) -> Vec<(f64, Prediction)> {
+    if !has_theory(cell) {
+        return Vec::new();
+    }
     let problem = cell.problem();
-    let replicates = 0..cell.setting.replicates.at_most().min(draws);
+    let begun = clock();
     let of = |r: u64| {
+        if r > 0 && clock() - begun > PREDICTING {
+            return None;
+        }
         let Start { rate, set, here } = start(cell, r);
-        let look = observe::look(&problem, &[Observable::Ntk], r, rate, &set, &[here]).pop()?;
+        let observables = &[Observable::Ntk];
+        let path = [here];
+        if r == 0 && problem.targets() > FEWER {
+            let look = Look {
+                problem: &problem,
+                observables,
+                rate,
+                set: &set,
+                clock,
+            };
+            if look.seconds(&path) > PREDICTING {
+                return None;
+            }
+        }
+        let look = observe::look(&problem, observables, r, rate, &set, &path).pop()?;
         Some((rate, predict(cell, rate, &look)?))
     };
-    replicates.filter_map(of).collect()
+    let replicates = 0..cell.setting.replicates.at_most().min(draws);
+    replicates.map_while(of).collect()
+}
+
+/// Bytes that a cell takes while it is trained on so many threads.
+pub fn memory(cell: &Cell, engine: &dyn Engine, threads: usize) -> f64 {
+    let replicates = cell.setting.replicates.at_most();
+    let training = engine.in_flight(&cell.problem(), threads).min(replicates);
+    let looking = (threads as u64).min(replicates);
+    let Memory {
+        training: each,
+        look,
+        ..
+    } = cell.memory();
+    training as f64 * each + looking as f64 * look
 }
 
 fn of_cell(
     cell: &Cell,
     pilot: Pilot,
     predictions: Vec<(f64, Prediction)>,
+    memory: f64,
     threads: usize,
     clock: &(dyn Fn() -> f64 + Sync),
 ) -> Price {
@@ -246,6 +335,8 @@ fn of_cell(
         estimate: replicates as f64 * steps_each / rate + looks,
         basis,
         looks,
+        memory,
+        kept: cell.memory().kept + cell.memory().looks,
         cell: cell.number,
         label: cell.describe(),
         replicates,
@@ -287,6 +378,38 @@ mod tests {
         // Never more than the budget, however seldom one ends.
         let mean = mean_steps(&of(1_000_000, 1), 100.0).expect("one ended");
         assert!(mean < 100.0 && mean > 99.0, "{mean}");
+    }
+
+    /// `plan` took the looks of thousands of points to tell what they cost, and 30 times as long as
+    /// it said the run would. They are told from fewer, as n³, and a rule without theory has no
+    /// kernel looked at.
+    #[test]
+    fn looks_at_many_points_are_told_from_fewer() {
+        use std::sync::atomic::{AtomicU64, Ordering};
+        let looks = |points: usize| {
+            let mut study = Study::default();
+            study.setting.replicates = crate::study::Replicates::Fixed(1);
+            study.setting.data.points = points;
+            study.setting.net.hidden = vec![2];
+            study.setting.descent.steps = 5;
+            study.setting.descent.method = crate::descent::Method::Adam {
+                betas: [0.9, 0.999],
+                eps: 1e-8,
+            };
+            study.setting.descent.rate = Rate::Absolute(1e-3);
+            study.setting.look.observables = vec![Observable::Ntk];
+            let plan = Plan::new(&study, &Inputs::default()).expect("a study");
+            // A second for every question: whatever is timed takes one.
+            let asked = AtomicU64::new(0);
+            let clock = || asked.fetch_add(1, Ordering::Relaxed) as f64;
+            let engine = Cpu::detect();
+            let prices = price(&plan, &engine, 1, 20, &clock, &Control::default());
+            let price = prices.expect("prices").remove(0);
+            assert_eq!(price.expected, None);
+            price.looks
+        };
+        let [few, more] = [1024, 4096].map(looks);
+        assert!((more / few - 64.0).abs() < 1e-9, "{few} {more}");
     }
 
     /// What is shared saves nothing; what is left out saves what its own cells take.

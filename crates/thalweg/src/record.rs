@@ -27,6 +27,13 @@ pub struct Row {
     /// many points are wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judged: Option<f64>,
+    /// The loss of the test points with the weights of the end, as if there were N of them:
+    /// infinite where it diverged. None without test points that have targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_loss: Option<f64>,
+    /// The share of test points on the side of their target, where there are two classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_accuracy: Option<f64>,
 }
 
 impl Row {
@@ -169,6 +176,9 @@ pub struct Observation {
     pub output_spread: Option<f64>,
     /// What the loss did on the way; at the last look only.
     pub course: Option<Course>,
+    /// The loss of the test points, as in [`Row::test_loss`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_loss: Option<f64>,
 }
 
 impl Observation {
@@ -295,6 +305,9 @@ pub struct Kept {
     pub y: Vec<f64>,
     /// Outputs of the network with these weights [N, k].
     pub outputs: Vec<f64>,
+    /// Its outputs at the test points [M, k].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_outputs: Option<Vec<f64>>,
 }
 
 /// Everything about a finished cell.

@@ -25,6 +25,7 @@ pub(super) fn draw(
     canvas: &mut Canvas,
     (first, second, outputs): (&[f64], &[f64], &[f64]),
     points: &[FitPoint],
+    wide: &[(f64, f64)],
 ) -> Option<f64> {
     // What lies outside of the picture has no place in it.
     let within = |v: f64, places: &[f64]| {
@@ -40,7 +41,7 @@ pub(super) fn draw(
         return None;
     }
     if second.is_empty() {
-        return line(canvas, (first, outputs), points);
+        return line(canvas, (first, outputs), points, wide);
     }
     let axis = |values: &[f64]| {
         let places = values.iter().filter_map(|v| place(false, *v));
@@ -49,8 +50,14 @@ pub(super) fn draw(
     let axes = (axis(first)?, axis(second)?);
     let (x, y, height) = frame(canvas, 28.0, 0.72 * canvas.width, axes, ("x₁", "x₂"));
     // The targets set the scale: beyond the largest of them a shade says no more.
-    let largest = points.iter().map(|p| p.target.abs());
-    let largest = largest.filter(|t| t.is_finite()).fold(0.0, f64::max);
+    let largest: Vec<f64> = match points {
+        [] => outputs.iter().map(|v| v.abs()).collect(),
+        _ => points.iter().map(|p| p.target.abs()).collect(),
+    };
+    let largest = largest
+        .into_iter()
+        .filter(|t| t.is_finite())
+        .fold(0.0, f64::max);
     let scale = if largest > 0.0 { largest } else { 1.0 };
     let edges = |values: &[f64], at: &dyn Fn(f64) -> f64| -> Vec<f64> {
         let last = values.len() - 1;
@@ -96,14 +103,16 @@ pub(super) fn draw(
             canvas.circle(at, 10.0, ring);
         }
     }
-    key(canvas, scale);
+    key(canvas, scale, points.is_empty());
     Some(height)
 }
 
 /// What the shades mean, in a line at the top.
-fn key(canvas: &mut Canvas, scale: f64) {
+fn key(canvas: &mut Canvas, scale: f64, bare: bool) {
     let mut at = 0.0;
-    let words = if canvas.width < 500.0 {
+    let words = if bare {
+        "value:"
+    } else if canvas.width < 500.0 {
         "output, target:"
     } else {
         "output, and target of a dot:"
@@ -127,26 +136,53 @@ fn line(
     canvas: &mut Canvas,
     (first, outputs): (&[f64], &[f64]),
     points: &[FitPoint],
+    wide: &[(f64, f64)],
 ) -> Option<f64> {
     let placed: Vec<(f64, f64)> = (first.iter().zip(outputs))
         .filter_map(|(x, f)| Some((place(false, *x)?, place(false, *f)?)))
         .collect();
+    let band: Vec<(f64, [f64; 3])> = (first.iter().zip(wide))
+        .filter_map(|(x, (mean, deviation))| {
+            let all = [mean - 2.0 * deviation, *mean, mean + 2.0 * deviation];
+            let [low, middle, high] = all.map(|v| place(false, v));
+            Some((place(false, *x)?, [low?, middle?, high?]))
+        })
+        .collect();
     let targets = || points.iter().filter_map(|p| place(false, p.target));
     let x = Axis::over(false, placed.iter().map(|p| p.0))?;
-    let y = Axis::over(false, placed.iter().map(|p| p.1).chain(targets()))?;
+    let ends = band.iter().flat_map(|(_, all)| [all[0], all[2]]);
+    let heights = placed.iter().map(|p| p.1).chain(targets()).chain(ends);
+    let y = Axis::over(false, heights)?;
+    let style = |hue: usize, mark: Mark| Style {
+        hue: Hue::Distinct(hue),
+        mark,
+    };
+    let (own, limit) = (style(0, Mark::Solid), style(1, Mark::Dashed));
+    let names = ["the network", "infinitely wide: mean, ±2 deviations"];
+    let top = if band.is_empty() {
+        0.0
+    } else {
+        let entries = [(names[0].to_string(), own), (names[1].to_string(), limit)];
+        canvas.legend(0.0, &entries)
+    };
     let (x, y, height) = frame(
         canvas,
-        0.0,
+        top,
         300.0,
         (x, y),
         ("x", "output (line), target (dots)"),
     );
     let line: Vec<(f64, f64)> = placed.iter().map(|p| (x.at(p.0), y.at(p.1))).collect();
-    let style = Style {
-        hue: Hue::Distinct(0),
-        mark: Mark::Solid,
-    };
-    canvas.series(&line, style, "output");
+    let at = |which: usize| band.iter().map(move |(x, all)| (*x, all[which]));
+    let drawn = |(v, f): (f64, f64)| (x.at(v), y.at(f));
+    if band.len() > 1 {
+        let (low, high) = (at(0).map(drawn), at(2).map(drawn));
+        let mut around: Vec<(f64, f64)> = high.collect();
+        around.extend(low.collect::<Vec<_>>().into_iter().rev());
+        canvas.area(&around, limit);
+        canvas.series(&at(1).map(drawn).collect::<Vec<_>>(), limit, names[1]);
+    }
+    canvas.series(&line, own, "output");
     for p in points {
         let Some(target) = place(false, p.target) else {
             continue;

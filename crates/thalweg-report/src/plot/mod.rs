@@ -132,6 +132,9 @@ pub fn describe(plot: &Plot) -> String {
         }
         Plot::Fit { points, .. } => {
             let ringed = points.iter().filter(|p| p.near).count();
+            if points.is_empty() {
+                return "A function of two inputs.".into();
+            }
             format!(
                 "The outputs of a network around its {}; {ringed} are ringed.",
                 many(points.len(), "training point", "training points")
@@ -217,7 +220,8 @@ fn draw(plot: &Plot, medium: Medium) -> String {
             second,
             outputs,
             points,
-        } => fit::draw(canvas, (first, second, outputs), points),
+            wide,
+        } => fit::draw(canvas, (first, second, outputs), points, wide),
         Plot::Overview {
             rows,
             base,

@@ -16,6 +16,7 @@ pub mod numbers;
 pub mod price;
 pub mod replicate;
 pub mod setting;
+pub mod tested;
 pub mod theory;
 pub mod why;
 

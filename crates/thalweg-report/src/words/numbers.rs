@@ -203,6 +203,16 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// A number of bytes, a MB at least.
+pub fn bytes(of: f64) -> String {
+    match of {
+        of if of < 1e6 => "1 MB".into(),
+        of if of < 1e9 => format!("{:.0} MB", of / 1e6),
+        of if of < 1e10 => format!("{:.1} GB", of / 1e9),
+        of => format!("{:.0} GB", of / 1e9),
+    }
+}
+
 /// Seconds as `m:ss` or `h:mm:ss`.
 pub fn clock(seconds: f64) -> String {
     let s = seconds.round() as u64;

@@ -3,7 +3,7 @@
 use thalweg::plan::Plan;
 use thalweg::price::{Basis, Price, savings};
 
-use super::numbers::{duration, many, percent};
+use super::numbers::{bytes, duration, many, percent};
 
 /// Comparisons that are named as dear.
 const NAMED: usize = 3;
@@ -21,6 +21,22 @@ pub fn total(prices: &[Price], threads: usize) -> String {
         many(threads, "thread", "threads"),
         duration(sum(|p| p.at_most)),
         percent(looks)
+    )
+}
+
+/// How much memory it takes at one time; the cell that takes most says.
+pub fn memory(prices: &[Price]) -> String {
+    let most = |of: fn(&Price) -> f64| prices.iter().map(of).fold(0.0, f64::max);
+    let kept = match most(|p| p.kept) {
+        kept if kept > 1e8 => format!(
+            ", and up to {} for losses, weights and looks that are kept",
+            bytes(kept)
+        ),
+        _ => String::new(),
+    };
+    format!(
+        "It takes about {} of memory{kept}.",
+        bytes(most(|p| p.memory))
     )
 }
 

@@ -175,8 +175,16 @@ fn reached_with(r: &Replicate) -> String {
     }
 }
 
-/// What was seen, in a sentence.
+/// What was seen, in a sentence, and what it is worth at other inputs.
 pub fn evidence(r: &Replicate) -> String {
+    let test = match r.test_loss.filter(|loss| loss.is_finite()) {
+        Some(loss) => format!(" At the test points its loss is {}.", size(loss)),
+        None => String::new(),
+    };
+    format!("{}{test}", seen(r))
+}
+
+fn seen(r: &Replicate) -> String {
     let loss = size(r.final_loss);
     match &r.cause {
         Cause::Left {

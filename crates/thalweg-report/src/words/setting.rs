@@ -403,6 +403,7 @@ pub(super) fn inputs(law: &InputLaw) -> String {
         InputLaw::Circle => "circular".into(),
         InputLaw::Hypercube => "random ±1".into(),
         InputLaw::Corners => "corner".into(),
+        InputLaw::Bits => "0/1".into(),
         InputLaw::TwoSpirals => "two-spiral".into(),
     }
 }

@@ -14,6 +14,8 @@ pub(crate) fn row(replicate: u64, hit: Option<u64>) -> Row {
         initial_loss: 4.0,
         best_loss: last,
         judged: None,
+        test_loss: None,
+        test_accuracy: None,
         final_loss: last,
     }
 }

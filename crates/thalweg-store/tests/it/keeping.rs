@@ -325,6 +325,7 @@ fn kept(cell: &Cell) -> Kept {
         loss: 0.5,
         weights,
         outputs: set.y.clone(),
+        test_outputs: None,
         x: set.x,
         y: set.y,
     }

@@ -170,6 +170,8 @@ fn outcomes(lines: &[Line<'_>]) -> Columns {
         ("best_loss", float(lines, |l| Some(l.row.best_loss))),
         ("final_loss", float(lines, |l| Some(l.row.final_loss))),
         ("judged", float(lines, |l| l.row.judged)),
+        ("test_loss", float(lines, |l| l.row.test_loss)),
+        ("test_accuracy", float(lines, |l| l.row.test_accuracy)),
         // Infinite where theory says never, or that the rate is unstable.
         (
             "predicted_steps",
@@ -305,6 +307,7 @@ fn looks(plan: &Plan, records: &[Record]) -> Columns {
         ("replicate", int(&all, |(_, row, _)| Some(row.replicate))),
         ("step", int(&all, |(_, _, look)| Some(look.step))),
         ("loss", float(&all, |(_, _, look)| Some(look.loss))),
+        ("test_loss", float(&all, |(_, _, look)| look.test_loss)),
         (
             "rate",
             float(&all, |(cell, row, look)| {

@@ -3,10 +3,11 @@
 use serde::Serialize;
 
 use super::points::Pair;
+use super::tested::{Limit, asked, wide};
 use crate::data::Set;
 use crate::net;
 use crate::plan::Cell;
-use crate::record::{Kept, Record};
+use crate::record::{Kept, Record, Row};
 use crate::theory::dual::value;
 
 /// Places along each side of the square.
@@ -37,6 +38,19 @@ pub struct Fitted {
     pub targets: Vec<f64>,
     /// The two nearest points; none below two.
     pub nearest: Option<Pair>,
+    /// What infinitely wide networks do at these places, where the study has test points.
+    pub wide: Option<WideFit>,
+}
+
+/// Outputs of infinitely wide networks at the places of a [`Fitted`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WideFit {
+    /// How they are trained.
+    pub limit: Limit,
+    /// Their mean over initial weights.
+    pub mean: Vec<f64>,
+    /// Their standard deviation.
+    pub deviation: Vec<f64>,
 }
 
 /// What the first kept replicate of a cell has fitted; none without one, above two dimensions, and
@@ -45,7 +59,10 @@ pub(super) fn fitted(cell: &Cell, record: &Record) -> Option<Fitted> {
     let kept = record.kept.iter().find(|kept| kept.replicate == 0)?;
     let finite = kept.weights.iter().all(|w| w.is_finite());
     match cell.dim() {
-        1 | 2 if finite && cell.outputs() == 1 => Some(around(cell, kept)),
+        1 | 2 if finite && cell.outputs() == 1 => {
+            let row = record.rows.iter().find(|row| row.replicate == 0);
+            Some(around(cell, kept, row))
+        }
         _ => None,
     }
 }
@@ -64,7 +81,7 @@ fn original(cell: &Cell, kept: &Kept) -> Set {
     }
 }
 
-fn around(cell: &Cell, kept: &Kept) -> Fitted {
+fn around(cell: &Cell, kept: &Kept, row: Option<&Row>) -> Fitted {
     let dim = cell.dim();
     let set = original(cell, kept);
     let coordinate = |k: usize| set.x.iter().skip(k).step_by(dim).copied();
@@ -94,15 +111,18 @@ fn around(cell: &Cell, kept: &Kept) -> Fitted {
         }
         f[0]
     };
-    let outputs = if dim == 1 {
-        first.iter().map(|x| output(&[*x])).collect()
+    let places: Vec<f64> = if dim == 1 {
+        first.clone()
     } else {
         let rows = second.iter();
         rows.flat_map(|y| first.iter().map(move |x| [*x, *y]))
-            .map(|x| output(&x))
+            .flatten()
             .collect()
     };
+    let outputs = places.chunks_exact(dim).map(output).collect();
+    let row = row.filter(|_| cell.setting.test.is_some());
     Fitted {
+        wide: row.and_then(|row| wide_fit(cell, kept, row, &places)),
         replicate: kept.replicate,
         step: kept.step,
         first,
@@ -114,6 +134,36 @@ fn around(cell: &Cell, kept: &Kept) -> Fitted {
         nearest: set.nearest_pair(),
         targets: set.y,
     }
+}
+
+/// What infinitely wide networks that are trained on the set of a kept replicate do at these places
+/// [M, d]: by descent as long as its own, or until nothing moves where that is not known.
+fn wide_fit(cell: &Cell, kept: &Kept, row: &Row, places: &[f64]) -> Option<WideFit> {
+    let wide = wide(cell)?;
+    let scaling = cell.scaling(kept.replicate);
+    let mut x = places.to_vec();
+    if let Some(scaling) = &scaling {
+        scaling.inputs(&mut x);
+    }
+    let train = wide.kernels(&kept.x, cell.dim()).finite().ok()?;
+    let cross = wide.cross(&x, &kept.x, cell.dim()).finite().ok()?;
+    let of = |limit: Limit| {
+        let found = limit.predict(cell, asked(cell, row), (&train, &cross), &kept.y)?;
+        Some((limit, found))
+    };
+    let (limit, found) = of(Limit::Descent).or_else(|| of(Limit::Regression))?;
+    let mut deviation = found.deviation();
+    let mut mean = found.mean;
+    if let Some(scaling) = &scaling {
+        scaling.original_outputs(&mut mean);
+        deviation.iter_mut().for_each(|d| *d *= scaling.y_std[0]);
+    }
+    let finite = mean.iter().chain(&deviation).all(|v| v.is_finite());
+    finite.then_some(WideFit {
+        limit,
+        mean,
+        deviation,
+    })
 }
 
 /// The output of a network with these effective weights, layer by layer: weights [fan_out, fan_in],

@@ -70,6 +70,11 @@ fn finite<'a>(cell: &Cell, rate: f64, look: &'a Observation) -> Option<Linear<'a
     })
 }
 
+/// Whether a kernel says anything of the steps of this cell.
+pub fn has_theory(cell: &Cell) -> bool {
+    cell.setting.success.by_loss().is_some() && Rule::of(&cell.setting.descent).is_some()
+}
+
 /// What the kernel at a look predicts; none where there is no kernel, no linear theory, a number
 /// that is not finite, or where success is not judged by the loss.
 pub fn predict(cell: &Cell, rate: f64, look: &Observation) -> Option<Prediction> {

@@ -31,6 +31,7 @@ pub mod smallest;
 pub mod split;
 pub mod standing;
 pub mod summary;
+pub mod tested;
 pub mod trajectory;
 mod unfinished;
 

@@ -51,6 +51,8 @@ pub struct Replicate {
     pub final_loss: f64,
     /// What success is judged by at the end, where it is not the loss.
     pub judged: Option<f64>,
+    /// The loss of the test points at the end, as if there were N of them.
+    pub test_loss: Option<f64>,
     /// Why it ended so.
     pub cause: Cause,
     /// An exact reason why no weights get it below ε; none if it got there, or none is known.
@@ -188,6 +190,7 @@ impl Replicate {
             best_loss: row.best_loss,
             final_loss: row.final_loss,
             judged: row.judged,
+            test_loss: row.test_loss,
             impossible: (!cause.reached())
                 .then(|| impossible(cell, row.replicate, first))
                 .flatten(),

@@ -101,6 +101,7 @@ fn at(number: f64, s: &Summary) -> Option<Smallest> {
         | InputLaw::Circle
         | InputLaw::Hypercube
         | InputLaw::Corners
+        | InputLaw::Bits
         | InputLaw::TwoSpirals => false,
     };
     let law = crowding::nearest_pair(data.points, data.dim);

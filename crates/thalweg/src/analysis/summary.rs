@@ -17,6 +17,7 @@ use super::losses::{LastLosses, LossBand, last_losses, loss_band};
 use super::replicate::{self, Replicate};
 use super::restarts::{Restarts, restarts};
 use super::split::{Split, split};
+use super::tested::{Tested, tested};
 use crate::data::Draw;
 use crate::plan::Cell;
 use crate::record::{Observation, Record, Row, Tally};
@@ -129,6 +130,9 @@ pub struct Summary {
     /// What the first kept replicate has fitted, of one or two inputs; long, so not written.
     #[serde(skip)]
     pub fitted: Option<Fitted>,
+    /// How its networks do at test points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tested: Option<Tested>,
     /// The first replicates that were followed, look by look.
     pub followed: Vec<Followed>,
     /// What was seen on the replicates that were looked at.
@@ -268,6 +272,7 @@ pub fn summarize(cell: &Cell, record: &Record, threads: usize) -> Summary {
         loss: loss_band(cell, record, &looks),
         nearest_pair: nearest_pair(cell, replicates),
         fitted: fitted(cell, record),
+        tested: tested(cell, record, threads),
         followed: followed(cell, record),
         looked: looked(cell, record, &looks, &judged, threads),
         bounds: bounds(cell, record, &looks, &judged, parameters),

@@ -107,6 +107,8 @@ impl Names {
 
     fn add(&mut self, setting: &Setting) {
         self.data.extend(setting.data.file.clone());
+        self.data
+            .extend(setting.test.iter().filter_map(|test| test.file.clone()));
         match &setting.net.init {
             Init::File(name) => {
                 self.weights.insert(name.clone());
@@ -207,8 +209,20 @@ impl Inputs {
 
     /// The training set of these columns of what has this name.
     pub(crate) fn data(&self, name: &str, columns: Option<&Columns>) -> Result<Arc<Set>, Mistake> {
+        self.set("data", name, columns)
+    }
+
+    /// The same of the test set that has this name.
+    pub(crate) fn test(&self, name: &str, columns: Option<&Columns>) -> Result<Arc<Set>, Mistake> {
+        self.set("test", name, columns)
+    }
+
+    fn set(&self, of: &str, name: &str, columns: Option<&Columns>) -> Result<Arc<Set>, Mistake> {
         let wrong = |key: &str, message: String, hint: String| Mistake {
-            path: vec!["data".into(), key.into()],
+            path: match key {
+                "file" => vec![of.into(), key.into()],
+                _ => vec!["data".into(), key.into()],
+            },
             message,
             hint: Some(hint),
         };
@@ -230,7 +244,10 @@ impl Inputs {
             }
             None => Err(wrong(
                 "file",
-                format!("no training set `{name}` was given"),
+                format!(
+                    "no {} set `{name}` was given",
+                    if of == "test" { "test" } else { "training" }
+                ),
                 format!("hand it over: `Inputs::with_data(\"{name}\", …)`"),
             )),
         }

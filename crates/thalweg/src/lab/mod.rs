@@ -321,6 +321,8 @@ pub fn row(trained: &Trained) -> Row {
         best_loss: trained.best_loss,
         final_loss: trained.last.loss,
         judged: trained.judged,
+        test_loss: None,
+        test_accuracy: None,
     }
 }
 

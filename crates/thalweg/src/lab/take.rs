@@ -8,7 +8,7 @@ use crate::observe;
 use crate::plan::Cell;
 use crate::record::{BANDS, Curve, Kept, Observation, Outcome, ROWS, Record, Row, Tally};
 use crate::stats::{SequentialTest, quantile_of};
-use crate::study::{At, Losses, Replicates, Weights};
+use crate::study::{At, Losses, Replicates, TestSet, Weights};
 
 /// What is kept of a replicate that ended.
 pub(super) struct Ended {
@@ -62,10 +62,55 @@ impl Judge for Ends {
     }
 }
 
+/// The test points of a replicate.
+struct Test<'a> {
+    cell: &'a Cell,
+    problem: &'a Problem,
+    set: TestSet,
+}
+
+impl Test<'_> {
+    /// Outputs there [M, k].
+    fn outputs(&self, weights: &[f64]) -> Vec<f64> {
+        observe::Tangent::outputs(self.problem, weights, &self.set.x)
+    }
+
+    /// The loss there, where there are targets.
+    fn loss(&self, weights: &[f64]) -> Option<f64> {
+        let y = self.set.y.as_ref()?;
+        Some(self.loss_of(&self.outputs(weights), y))
+    }
+
+    fn loss_of(&self, outputs: &[f64], y: &[f64]) -> f64 {
+        let loss = observe::test_loss(self.problem, outputs, y);
+        if loss.is_nan() { f64::INFINITY } else { loss }
+    }
+
+    /// Loss and accuracy at the end of a replicate.
+    fn end(&self, trained: &Trained) -> (Option<f64>, Option<f64>) {
+        let Some(y) = &self.set.y else {
+            return (None, None);
+        };
+        let boundary = self.cell.boundary();
+        if matches!(trained.outcome, Outcome::Diverged { .. }) {
+            return (Some(f64::INFINITY), boundary.map(|_| 0.0));
+        }
+        let outputs = self.outputs(&trained.last.weights);
+        let accuracy = boundary.map(|at| observe::accuracy(self.problem, &outputs, y, at));
+        (Some(self.loss_of(&outputs, y)), accuracy)
+    }
+}
+
 /// Looks at a replicate that ended, and keeps of it what its cell asks for.
 pub(super) fn take(cell: &Cell, problem: &Problem, trained: Trained) -> Ended {
-    let row = row(&trained);
+    let mut row = row(&trained);
     let replicate = row.replicate;
+    let test = cell
+        .test_set(replicate)
+        .map(|set| Test { cell, problem, set });
+    if let Some(test) = &test {
+        (row.test_loss, row.test_accuracy) = test.end(&trained);
+    }
     let keep = cell.setting.keep;
     let looked = cell.looks_at(replicate);
     let is_kept = replicate < keep.replicates;
@@ -116,6 +161,11 @@ pub(super) fn take(cell: &Cell, problem: &Problem, trained: Trained) -> Ended {
         if let Some(last) = looks.last_mut() {
             last.course = Some(course);
         }
+        if let Some(test) = &test {
+            for (look, here) in looks.iter_mut().zip(&path) {
+                look.test_loss = test.loss(&here.weights);
+            }
+        }
         looks
     } else {
         Vec::new()
@@ -150,7 +200,8 @@ pub(super) fn take(cell: &Cell, problem: &Problem, trained: Trained) -> Ended {
         replicate,
         step: snapshot.step,
         loss: snapshot.loss,
-        outputs: observe::Tangent::new(problem, &snapshot.weights, &set.x).outputs,
+        outputs: observe::Tangent::outputs(problem, &snapshot.weights, &set.x),
+        test_outputs: test.as_ref().map(|test| test.outputs(&snapshot.weights)),
         weights: snapshot.weights,
         x: set.x,
         y: set.y,

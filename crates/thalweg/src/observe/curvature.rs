@@ -147,7 +147,7 @@ fn scale(problem: &Problem, parameters: usize) -> Vec<f64> {
 
 /// `start` with a little of everything mixed in: a start orthogonal to the eigenvector would miss
 /// it.
-fn mixed(start: &[f64]) -> Vec<f64> {
+pub(super) fn mixed(start: &[f64]) -> Vec<f64> {
     let size = start.iter().map(|s| s * s).sum::<f64>().sqrt() / (start.len() as f64).sqrt();
     // Where the gradient of every output vanishes there is nothing to begin with.
     let size = if size > 1e-150 { size } else { 1.0 };

@@ -9,14 +9,16 @@ pub use course::course;
 pub use curvature::{Curvature, curvature, hessian_times, lowest_curvature, sharpness};
 pub use tangent::Tangent;
 
-use crate::data::Set;
+use crate::data::{MANY_TARGETS, Set};
 use crate::descent::Precision;
 use crate::engine::activation::{lipschitz, value_and_slope};
 use crate::engine::{Activation, Problem, Snapshot, Tensor, class_sign, reference};
-use crate::linalg::{Eigen, eigen, two_point_bound};
+use crate::linalg::{Eigen, eigen, largest_eigenvalue, two_point_bound};
 use crate::record::{Observation, Without};
 use crate::study::Observable;
 use crate::theory::linear::Rule;
+use curvature::mixed;
+use tangent::dot;
 
 /// Rate factor · multiplier² of each tensor: as the descent moves it.
 fn weighting(problem: &Problem) -> Vec<f64> {
@@ -53,6 +55,28 @@ pub fn loss(problem: &Problem, outputs: &[f64], y: &[f64]) -> f64 {
         each.map(|(f, y)| of(*f, *y)).sum()
     };
     problem.loss_factor() * terms
+}
+
+/// The loss of test points with these outputs and targets [M, k], as if there were as many of them
+/// as training points: of the same size as the loss that is trained.
+pub fn test_loss(problem: &Problem, outputs: &[f64], y: &[f64]) -> f64 {
+    loss(problem, outputs, y) * problem.targets() as f64 / y.len() as f64
+}
+
+/// The share of points whose outputs [M, k] are all on the side of their targets; `boundary` is
+/// what lies between the two classes of the targets.
+pub fn accuracy(problem: &Problem, outputs: &[f64], y: &[f64], boundary: f64) -> f64 {
+    let k = problem.outputs();
+    // The outputs of a logistic loss are logits.
+    let of_outputs = if problem.loss.is_squared() {
+        boundary
+    } else {
+        0.0
+    };
+    let right = |(f, y): (&f64, &f64)| (f - of_outputs) * (y - boundary) > 0.0;
+    let points = outputs.chunks_exact(k).zip(y.chunks_exact(k));
+    let count = points.filter(|(f, y)| f.iter().zip(*y).all(right)).count();
+    count as f64 / (y.len() / k) as f64
 }
 
 /// Whether outputs [N, k] succeed; `loss` is theirs.
@@ -114,7 +138,18 @@ fn lost_updates(
 /// ([`Rule::largest_stable_rate`]).
 pub fn largest_stable_rate(rule: Rule, problem: &Problem, weights: &[f64], x: &[f64]) -> f64 {
     let kernel = kernel(problem, &Tangent::new(problem, weights, x));
-    let top = eigen(&kernel, problem.targets()).values[problem.targets() - 1];
+    let targets = problem.targets();
+    let top = if targets <= MANY_TARGETS {
+        eigen(&kernel, targets).values[targets - 1]
+    } else {
+        let times = |v: &[f64]| {
+            kernel
+                .chunks_exact(targets)
+                .map(|row| dot(row, v))
+                .collect()
+        };
+        largest_eigenvalue(times, &mixed(&vec![1.0; targets]), 200)
+    };
     rule.largest_stable_rate(problem.loss_factor(), top)
 }
 

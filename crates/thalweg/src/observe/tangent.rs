@@ -130,6 +130,31 @@ impl Tangent {
         }
     }
 
+    /// Outputs [M, k] at inputs `x` [M, d], and nothing else.
+    pub fn outputs(problem: &Problem, weights: &[f64], x: &[f64]) -> Vec<f64> {
+        let layers = problem.sizes.len() - 1;
+        let n = x.len() / problem.sizes[0];
+        let mut values = x.to_vec();
+        for l in 0..layers {
+            let (w, b) = layer(problem, weights, l);
+            let mut z = if b.is_empty() {
+                vec![0.0; n * problem.sizes[l + 1]]
+            } else {
+                b.repeat(n)
+            };
+            times_transposed(&values, w, problem.sizes[l], &mut z);
+            let function = if l + 1 == layers {
+                problem.output.activation()
+            } else {
+                problem.activation
+            };
+            z.iter_mut()
+                .for_each(|z| *z = value_and_slope(function, *z).0);
+            values = z;
+        }
+        values
+    }
+
     /// Θ = Σ over parameters of weight · ∂f_i/∂θ ∂f_j/∂θ [N k, N k], the outputs of a point side by
     /// side; one weight for each tensor.
     pub fn kernel(&self, problem: &Problem, of_tensor: &[f64]) -> Vec<f64> {

@@ -12,6 +12,9 @@ use crate::error::nearest;
 use crate::inputs::Inputs;
 use crate::study::{Mistake, Setting, Value, hint_for};
 
+/// The most cells of a study, those that comparisons have in common counted again.
+pub(super) const MOST_CELLS: usize = 100_000;
+
 /// A plan that is being made.
 pub(super) struct Builder<'a> {
     pub(super) plan: Plan,
@@ -53,10 +56,18 @@ impl<'a> Builder<'a> {
         let total = sizes
             .iter()
             .fold(1usize, |all, size| all.saturating_mul(*size));
-        if total > 100_000 {
+        let listed: usize = self.plan.comparisons.iter().map(|c| c.members.len()).sum();
+        if listed.saturating_add(total) > MOST_CELLS {
+            let all = match listed {
+                0 => ",".to_string(),
+                _ => format!(", with those before it {},", listed.saturating_add(total)),
+            };
             return Err(Mistake {
                 path: of.path.clone(),
-                message: format!("the {} has {total} cells, more than 1e5", of.what),
+                message: format!(
+                    "the {} has {total} cells{all} more than {MOST_CELLS}",
+                    of.what
+                ),
                 hint: Some("shorten its lists".into()),
             });
         }

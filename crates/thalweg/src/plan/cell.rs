@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::data::{Draw, Scaling, Set};
+use super::memory::{Memory, check_memory, memory};
+
+use crate::data::{Draw, MANY_TARGETS, Scaling, Set};
 use crate::descent::{Method, Rate, Stop};
 use crate::engine::Problem;
 use crate::inputs::{Inputs, Weights};
 use crate::net::{self, Init, Output};
-use crate::study::{At, Mistake, Replicates, Setting};
+use crate::study::{At, Mistake, Replicates, Setting, TestSet};
 
 /// Raised when the meaning of a setting changes: records of another meaning are not taken for new
 /// ones.
@@ -19,8 +21,16 @@ const MEANING: &str = "thalweg cell 2";
 /// with memory was a share of plain descent's limit. Records of all others stay what they are.
 const MEANING_OF_LIMIT: &str = "thalweg cell 3";
 
+/// The meaning of `of_limit` with many targets, since the largest eigenvalue is found without all
+/// others: rates differ in the last digits.
+const MEANING_OF_LIMIT_OF_MANY: &str = "thalweg cell 4";
+
 /// What is hashed before a setting.
 fn meaning(setting: &Setting) -> &'static str {
+    let many = setting.data.targets_in_all() > MANY_TARGETS;
+    if many && matches!(setting.descent.rate, Rate::OfLimit(_)) {
+        return MEANING_OF_LIMIT_OF_MANY;
+    }
     match (setting.descent.rate, setting.descent.method) {
         (Rate::OfLimit(_), Method::Momentum { .. } | Method::Nesterov { .. }) => MEANING_OF_LIMIT,
         (Rate::OfLimit(_), Method::Gd | Method::Adam { .. } | Method::AdamW { .. })
@@ -59,6 +69,7 @@ pub struct Cell {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Files {
     set: Option<Arc<Set>>,
+    test: Option<Arc<Set>>,
     weights: Option<Arc<Weights>>,
 }
 
@@ -91,6 +102,11 @@ impl Cell {
         self.setting.descent.loss.is_squared() && self.setting.net.output == Output::Identity
     }
 
+    /// Bytes that this cell takes, from its sizes.
+    pub fn memory(&self) -> Memory {
+        memory(&self.setting)
+    }
+
     /// Numbers in its network.
     pub fn parameters(&self) -> usize {
         net::parameters(&self.setting.net, self.dim(), self.outputs())
@@ -109,6 +125,28 @@ impl Cell {
         self.setting
             .data
             .set(self.setting.seed, replicate, self.files.set.as_deref())
+    }
+
+    /// The test points that belong to the training set of a replicate; none if none are asked for.
+    pub fn test_set(&self, replicate: u64) -> Option<TestSet> {
+        let test = self.setting.test.as_ref()?;
+        Some(self.setting.data.test_set(
+            test,
+            (self.setting.seed, replicate),
+            self.files.set.as_deref(),
+            self.files.test.as_deref(),
+        ))
+    }
+
+    /// What lies between the two classes of its targets; none where they are no classes.
+    pub fn boundary(&self) -> Option<f64> {
+        self.setting.data.boundary(self.files.set.as_deref())
+    }
+
+    /// How many test points there are.
+    pub fn test_points(&self) -> usize {
+        let test = self.setting.test.as_ref();
+        test.map_or(0, |test| test.count(self.dim(), self.files.test.as_deref()))
     }
 
     /// What the training set of a replicate was scaled by; none if it was not.
@@ -182,22 +220,7 @@ impl Cell {
 
     /// The steps between start and end at which a replicate is looked at, increasing.
     pub fn look_steps(&self, replicate: u64) -> Vec<u64> {
-        let steps = self.setting.descent.steps;
-        let mut all = Vec::new();
-        if replicate < self.setting.look.follow {
-            all.extend(log_steps(steps, 3).into_iter().skip(1));
-        }
-        for at in &self.setting.look.at {
-            match *at {
-                At::Start | At::End => {}
-                At::Log => all.extend(log_steps(steps, 3).into_iter().skip(1)),
-                // A bound on memory: at most a thousand looks at one replicate.
-                At::Every(n) => all.extend((1..=1000).map(|i| i * n).take_while(|&s| s <= steps)),
-            }
-        }
-        all.sort_unstable();
-        all.dedup();
-        all
+        look_steps(&self.setting, replicate)
     }
 
     /// The steps at which the loss of a replicate that is looked at is recorded, besides the grid:
@@ -219,7 +242,7 @@ impl Cell {
 
     /// Whether a replicate is looked at.
     pub fn looks_at(&self, replicate: u64) -> bool {
-        replicate < self.setting.look.replicates && !self.setting.look.at.is_empty()
+        looks_at(&self.setting, replicate)
     }
 
     /// One line that says what the cell is.
@@ -230,6 +253,31 @@ impl Cell {
             self.label.clone()
         }
     }
+}
+
+/// The steps between start and end at which a replicate is looked at, increasing.
+pub(super) fn look_steps(setting: &Setting, replicate: u64) -> Vec<u64> {
+    let steps = setting.descent.steps;
+    let mut all = Vec::new();
+    if replicate < setting.look.follow {
+        all.extend(log_steps(steps, 3).into_iter().skip(1));
+    }
+    for at in &setting.look.at {
+        match *at {
+            At::Start | At::End => {}
+            At::Log => all.extend(log_steps(steps, 3).into_iter().skip(1)),
+            // A bound on memory: at most a thousand looks at one replicate.
+            At::Every(n) => all.extend((1..=1000).map(|i| i * n).take_while(|&s| s <= steps)),
+        }
+    }
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Whether a replicate is looked at.
+pub(super) fn looks_at(setting: &Setting, replicate: u64) -> bool {
+    replicate < setting.look.replicates && !setting.look.at.is_empty()
 }
 
 /// A setting whose sizes and number of replicates are those that are run, and what it takes from
@@ -249,12 +297,21 @@ pub(super) fn resolve(mut setting: Setting, inputs: &Inputs) -> Result<(Setting,
         files.set = Some(set);
         setting.check_size()?;
     }
+    if let Some(test) = &setting.test {
+        let columns = setting.data.columns.as_ref();
+        let set = test.file.as_ref();
+        let set = set.map(|name| inputs.test(name, columns)).transpose()?;
+        let resolved = test.resolved(&setting.data, set.as_deref())?;
+        setting.test = Some(resolved);
+        files.test = set;
+    }
     setting.descent.steps = setting.descent.steps_on(setting.data.points);
     setting.descent.epochs = None;
     if let Init::File(name) = &setting.net.init {
         let tensors = net::tensors(&setting.net, setting.data.dim, setting.data.outputs);
         files.weights = Some(Arc::new(inputs.weights(name, &tensors)?));
     }
+    check_memory(&setting)?;
     Ok((setting, files))
 }
 
@@ -264,7 +321,9 @@ pub(super) fn hash(setting: &Setting, files: &Files) -> String {
     hasher.update(meaning(setting).as_bytes());
     let set = files.set.iter().flat_map(|set| set.x.iter().chain(&set.y));
     let weights = files.weights.iter().flat_map(|weights| &weights.flat);
-    set.chain(weights).for_each(|v| {
+    let test = files.test.iter();
+    let test = test.flat_map(|set| set.x.iter().chain(&set.y));
+    set.chain(weights).chain(test).for_each(|v| {
         hasher.update(&v.to_le_bytes());
     });
     hasher.update(

@@ -3,6 +3,7 @@
 mod builder;
 mod cell;
 mod label;
+mod memory;
 mod numbers;
 mod part;
 
@@ -11,11 +12,12 @@ use serde::{Deserialize, Serialize};
 use crate::claim::Claim;
 use crate::inputs::Inputs;
 use crate::study::{Mistake, Setting, Study, Value, hint_for};
-use builder::{Builder, Product, product, table};
+use builder::{Builder, MOST_CELLS, Product, product, table};
 use label::label;
 
 pub(crate) use builder::put;
 pub use cell::{Cell, log_steps};
+pub use memory::Memory;
 
 /// What will be run. Nothing in it is validated again.
 ///
@@ -159,7 +161,7 @@ impl Plan {
             });
         }
         let table = table(&study.setting)?;
-        let mut all = Vec::new();
+        let (mut all, mut candidates) = (Vec::new(), 0);
         for (choice, table) in product(&space.each, &table) {
             let condition = label(&space.each, &choice);
             let blame = |at: String, message: String, hint: Option<String>| Mistake {
@@ -182,6 +184,16 @@ impl Plan {
                 highlight: &[],
             };
             builder.compare("space".into(), &product)?;
+            candidates += builder.plan.cells.len();
+            if candidates > MOST_CELLS {
+                return Err(Mistake {
+                    path: vec!["space".into()],
+                    message: format!(
+                        "the candidates of all conditions are more than {MOST_CELLS} cells"
+                    ),
+                    hint: Some("shorten its lists, or those of `each`".into()),
+                });
+            }
             all.push((condition, builder.plan));
         }
         Ok(all)

@@ -4,7 +4,7 @@ use super::Source;
 use crate::error::{Error, nearest};
 
 /// The built-in studies: name and text.
-pub const BUILT_IN: [(&str, &str); 11] = [
+pub const BUILT_IN: [(&str, &str); 12] = [
     ("assignment", include_str!("../../studies/assignment.toml")),
     ("notebook", include_str!("../../studies/notebook.toml")),
     (
@@ -31,6 +31,7 @@ pub const BUILT_IN: [(&str, &str); 11] = [
         "convergence-high-dimension",
         include_str!("../../studies/convergence-high-dimension.toml"),
     ),
+    ("xor", include_str!("../../studies/xor.toml")),
 ];
 
 impl Source {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::check::{Mistake, mistake};
-use super::net::{self, Activation, Init, Net, WIDEST};
+use super::net::{self, Activation, DEEPEST, Init, Net, WIDEST};
 pub use super::points::{Nearest, Pair};
 use crate::engine::activation::value_and_slope;
 use crate::seed::{Purpose, Stream, stream};
@@ -221,6 +221,9 @@ pub enum InputLaw {
     Hypercube,
     /// All corners of the hypercube {−1, 1}^d, N = 2^d, the last coordinate changing fastest.
     Corners,
+    /// All corners of {0, 1}^d in the same order, N = 2^d: the inputs of a truth table, with which
+    /// `parity` and `xor` are 1 and 0.
+    Bits,
     /// Two spirals that wind three times around the origin and each other (d = 2, N even): the
     /// benchmark of Lang & Witbrock (1988), which has 97 points on each. Point 2k is
     /// (r sin φ, r cos φ) with φ = π t/16, r = 6.5 (104 − t)/104, t going from 0 to 96 in equal
@@ -328,8 +331,12 @@ impl Draw {
     }
 }
 
+/// Targets beyond which the largest eigenvalue of a kernel is found without all others; the rates
+/// of `of_limit` depend on it in the last digits.
+pub(crate) const MANY_TARGETS: usize = 1024;
+
 /// The largest number of training points, and of input dimensions.
-const MOST: usize = 100_000;
+pub(super) const MOST: usize = 100_000;
 
 /// The largest number of outputs, and of targets: the tangent kernel is [N k, N k].
 const MOST_OUTPUTS: usize = 1000;
@@ -446,7 +453,7 @@ impl Data {
             return Ok(());
         }
         match self.inputs {
-            InputLaw::Corners => {
+            InputLaw::Corners | InputLaw::Bits => {
                 let corners = u32::try_from(self.dim)
                     .ok()
                     .and_then(|d| 2usize.checked_pow(d));
@@ -505,6 +512,7 @@ impl Data {
         let Some(set) = file else {
             return match &self.targets {
                 Targets::Signs([from, to]) if *from >= 1.0 && *to <= 1.0 => Some(0.0),
+                Targets::Parity | Targets::Xor if self.inputs == InputLaw::Bits => Some(0.5),
                 Targets::Parity | Targets::Xor | Targets::TwoSpirals => Some(0.0),
                 Targets::Signs(_)
                 | Targets::Gaussian
@@ -540,7 +548,8 @@ impl Data {
             | InputLaw::Sphere
             | InputLaw::Shell(_)
             | InputLaw::Hypercube
-            | InputLaw::Corners => None,
+            | InputLaw::Corners
+            | InputLaw::Bits => None,
             InputLaw::TwoSpirals => Some(("pair of spirals", 2)),
             InputLaw::Grid(_) => Some(("grid", 1)),
             InputLaw::Chebyshev => Some(("chebyshev", 1)),
@@ -586,9 +595,14 @@ impl Data {
             Targets::Teacher { hidden, .. } if hidden.contains(&0) => {
                 wrong("a teacher's layer needs at least one unit".into(), "")
             }
-            Targets::Teacher { hidden, .. } if hidden.iter().any(|n| *n > WIDEST) => {
-                wrong(format!("a teacher's layer has at most {WIDEST} units"), "")
-            }
+            Targets::Teacher { hidden, .. } if hidden.iter().any(|n| *n > WIDEST) => wrong(
+                format!("a teacher's layer has at most {WIDEST} units"),
+                "for instance `hidden = [4]`",
+            ),
+            Targets::Teacher { hidden, .. } if hidden.len() > DEEPEST => wrong(
+                format!("a teacher has at most {DEEPEST} hidden layers"),
+                "for instance `hidden = [4]`",
+            ),
             Targets::Polynomial(c) if c.is_empty() || c.iter().any(|c| !c.is_finite()) => {
                 wrong("a polynomial needs finite coefficients".into(), "")
             }
@@ -674,7 +688,7 @@ impl Data {
     }
 
     /// Targets with their noise.
-    fn noisy(&self, seed: u64, index: u64, mut y: Vec<f64>) -> Vec<f64> {
+    pub(super) fn noisy(&self, seed: u64, index: u64, mut y: Vec<f64>) -> Vec<f64> {
         if self.noise > 0.0 {
             let mut random = stream(seed, index, Purpose::Data, NOISE);
             y.iter_mut()
@@ -684,7 +698,7 @@ impl Data {
     }
 
     /// The targets [N, k] of training set `index`, without noise, whose inputs are `x` [N, d].
-    fn targets_of(&self, seed: u64, index: u64, x: &[f64]) -> Vec<f64> {
+    pub(super) fn targets_of(&self, seed: u64, index: u64, x: &[f64]) -> Vec<f64> {
         let (n, d, k) = (self.points, self.dim, self.outputs);
         let of_rows = |of: &dyn Fn(&[f64]) -> f64| x.chunks_exact(d).map(of).collect();
         // A stream for each output: fewer of them are the first of more.
@@ -725,6 +739,9 @@ impl Data {
             Targets::Cosine(k) => of_rows(&|row| libm::cos(f64::from(*k) * angle(row))),
             Targets::Sine(k) => of_rows(&|row| libm::sin(f64::from(*k) * angle(row))),
             Targets::Abs => of_rows(&|row| row[0].abs()),
+            Targets::Parity | Targets::Xor if self.inputs == InputLaw::Bits => {
+                of_rows(&|row| row.iter().sum::<f64>() % 2.0)
+            }
             Targets::Parity => of_rows(&parity),
             Targets::Xor => of_rows(&|row| -parity(row)),
             Targets::TwoSpirals => (0..n)
@@ -910,6 +927,27 @@ mod tests {
             // Half of the corners are odd: y is orthogonal to every coordinate but in d = 1.
             assert_eq!(set.y.iter().sum::<f64>(), 0.0);
         }
+    }
+
+    /// The truth table in bits is that of signs: x = 2 b − 1, and 1 where an odd number is 1.
+    #[test]
+    fn truth_tables_in_bits_are_those_in_signs() {
+        for dim in 1..=6 {
+            let bits = of(InputLaw::Bits, Targets::Parity, 1 << dim, dim);
+            let set = bits.set(1, 0, None);
+            let signs = of(InputLaw::Corners, Targets::Parity, 1 << dim, dim).set(1, 0, None);
+            let doubled: Vec<f64> = set.x.iter().map(|b| 2.0 * b - 1.0).collect();
+            assert_eq!(doubled, signs.x);
+            // Each −1 of the signs is a 0 of the bits: of d factors that many.
+            let flip = if dim % 2 == 0 { -1.0 } else { 1.0 };
+            for (bit, sign) in set.y.iter().zip(&signs.y) {
+                assert_eq!(2.0 * bit - 1.0, flip * sign);
+            }
+            assert_eq!(bits.boundary(None), Some(0.5));
+        }
+        let xor = of(InputLaw::Bits, Targets::Xor, 4, 2).set(1, 0, None);
+        assert_eq!(xor.x, [0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0]);
+        assert_eq!(xor.y, [0.0, 1.0, 1.0, 0.0]);
     }
 
     /// The signs of the normal inputs of the same replicate, and about half of them 1.

@@ -14,6 +14,7 @@ mod points;
 mod reader;
 mod replicates;
 mod space;
+mod test_data;
 
 use schemars::JsonSchema;
 use serde::de::{self, DeserializeSeed, IntoDeserializer, MapAccess};
@@ -28,6 +29,7 @@ pub use reader::Source;
 pub(crate) use reader::hint_for;
 pub use replicates::Replicates;
 pub use space::{Cost, Space};
+pub use test_data::{TestData, TestSet};
 
 use check::mistake;
 use claim::Claim;
@@ -105,6 +107,9 @@ pub struct Setting {
     pub look: Look,
     /// What is kept of the first replicates of each cell.
     pub keep: Keep,
+    /// Inputs beyond the training set at which networks are measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<TestData>,
 }
 
 impl Default for Setting {
@@ -118,6 +123,7 @@ impl Default for Setting {
             success: Success::default(),
             look: Look::default(),
             keep: Keep::default(),
+            test: None,
         }
     }
 }
@@ -213,6 +219,9 @@ impl Setting {
         self.descent.check(self.net.hidden.len() + 1)?;
         self.success.check()?;
         self.look.check()?;
+        if let Some(test) = &self.test {
+            test.check(&self.data)?;
+        }
         let (loss, output) = (self.descent.loss, self.net.output);
         if !loss.is_squared() && output != Output::Identity {
             return mistake(

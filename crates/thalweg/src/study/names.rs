@@ -4,6 +4,7 @@ use super::Setting;
 use super::data::Nearest;
 use super::descent::{Clip, Schedule};
 use super::net::BiasInit;
+use super::test_data::TestData;
 
 /// A key by another name, and the whole key.
 const KEYS: [(&str, &str); 38] = [
@@ -88,6 +89,12 @@ fn every_key() -> Option<toml::Table> {
     };
     of.descent.layer_rates = Some(Vec::new());
     of.descent.epochs = Some(1);
+    of.test = Some(TestData {
+        points: Some(1),
+        file: Some(String::new()),
+        grid: Some([0.0, 1.0]),
+        ridge: 1.0,
+    });
     toml::Table::try_from(of).ok()
 }
 

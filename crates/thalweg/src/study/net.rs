@@ -205,6 +205,9 @@ impl Uniform {
 /// Units of the widest layer.
 pub(super) const WIDEST: usize = 16_384;
 
+/// The most hidden layers.
+pub(super) const DEEPEST: usize = 1000;
+
 impl Parameterization {
     /// All of them.
     pub const ALL: [Parameterization; 2] = [Parameterization::Standard, Parameterization::Ntk];
@@ -276,7 +279,11 @@ impl Net {
     pub fn check(&self) -> Result<(), Mistake> {
         if self.hidden.iter().any(|n| !(1..=WIDEST).contains(n)) {
             let message = format!("a hidden layer has between 1 and {WIDEST} units");
-            return mistake("net.hidden", message, "");
+            return mistake("net.hidden", message, "for instance `hidden = [32, 32]`");
+        }
+        if self.hidden.len() > DEEPEST {
+            let message = format!("{} hidden layers, more than {DEEPEST}", self.hidden.len());
+            return mistake("net.hidden", message, "for instance `hidden = [32, 32]`");
         }
         let layers = self.hidden.len() + 1;
         if let Some(gains) = &self.gains {

@@ -135,6 +135,7 @@ impl Rows {
             | InputLaw::Chebyshev
             | InputLaw::Circle
             | InputLaw::Corners
+            | InputLaw::Bits
             | InputLaw::TwoSpirals => return None,
         };
         let columns = (0..dim as u64).map(|j| stream(seed, index, Purpose::Data, 1 + j));
@@ -163,12 +164,13 @@ impl Rows {
 fn placed(law: &InputLaw, n: usize, x: &mut [f64]) {
     match law {
         InputLaw::Gaussian | InputLaw::Sphere | InputLaw::Shell(_) | InputLaw::Hypercube => {}
-        InputLaw::Corners => {
+        InputLaw::Corners | InputLaw::Bits => {
+            let low = if *law == InputLaw::Bits { 0.0 } else { -1.0 };
             let dim = x.len() / n.max(1);
             for (i, row) in x.chunks_exact_mut(dim).enumerate() {
                 for (j, x) in row.iter_mut().enumerate() {
                     let bit = i >> (dim - 1 - j) & 1;
-                    *x = if bit == 1 { 1.0 } else { -1.0 };
+                    *x = if bit == 1 { 1.0 } else { low };
                 }
             }
         }
@@ -296,6 +298,7 @@ impl Data {
                 | InputLaw::Chebyshev
                 | InputLaw::Circle
                 | InputLaw::Corners
+                | InputLaw::Bits
                 | InputLaw::TwoSpirals => wrong(
                     "these inputs are not drawn, so none can be drawn again".into(),
                     "another law of `data.inputs`, or `{ moved_pair = 0.1 }`, which moves one",

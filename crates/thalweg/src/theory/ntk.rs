@@ -51,6 +51,8 @@ pub struct Kernels {
     pub columns: usize,
     /// How the first hidden layer's share came about.
     pub first_layer: FirstLayer,
+    /// Variance of the outputs of the initial network at the inputs of the rows.
+    pub variances: Vec<f64>,
     /// Covariance of the outputs of the initial network [rows, columns].
     pub nngp: Vec<f64>,
     /// Θ [rows, columns].
@@ -190,6 +192,7 @@ impl Wide {
                 rows,
                 columns,
                 first_layer: FirstLayer::Normal,
+                variances: vec![0.0; rows],
                 nngp: vec![0.0; rows * columns],
                 ntk: vec![0.0; rows * columns],
             };
@@ -230,10 +233,12 @@ impl Wide {
             let hidden = own_law.unwrap_or_else(|| self.normal(&variances, &pairs));
             lift(layer, &hidden, &mut variances, &mut pairs);
         }
+        variances.truncate(rows);
         let mut out = Kernels {
             rows,
             columns,
             first_layer: how,
+            variances,
             nngp: vec![0.0; rows * columns],
             ntk: vec![0.0; rows * columns],
         };
@@ -355,7 +360,8 @@ impl Kernels {
     ///
     /// [`NoTheory::TooLarge`] if one is not: squares of the inputs, or a variance, are beyond f64.
     pub fn finite(self) -> Result<Kernels, Error> {
-        let mut all = self.nngp.iter().chain(&self.ntk);
+        let all = self.nngp.iter().chain(&self.ntk);
+        let mut all = all.chain(&self.variances);
         if all.all(|v| v.is_finite()) {
             Ok(self)
         } else {

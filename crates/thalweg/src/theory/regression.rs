@@ -32,6 +32,12 @@ pub enum Training {
     },
     /// Until nothing moves any more.
     Forever,
+    /// Until nothing moves any more, with this penalty λ on the squared distance from the start:
+    /// kernel ridge regression.
+    Ridge {
+        /// λ.
+        penalty: f64,
+    },
 }
 
 impl Training {
@@ -66,6 +72,8 @@ impl Training {
             // What is not learned is not extrapolated: the pseudo-inverse.
             Training::Forever if lambda.abs() <= noise => 0.0,
             Training::Forever => 1.0 / lambda,
+            Training::Ridge { penalty } if lambda + penalty <= noise => 0.0,
+            Training::Ridge { penalty } => 1.0 / (lambda + penalty),
         }
     }
 }
@@ -82,6 +90,33 @@ pub struct Posterior {
     pub mean: Vec<f64>,
     /// Covariance [M, M].
     pub covariance: Vec<f64>,
+}
+
+/// Mean and variance of each output at new inputs over all initial weights.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Marginals {
+    /// Mean [M, k].
+    pub mean: Vec<f64>,
+    /// Variance `[M]`, the same of every output; that of what is left, so that it is never below 0
+    /// by more than rounding.
+    pub variance: Vec<f64>,
+}
+
+impl Marginals {
+    /// Standard deviations `[M]`.
+    pub fn deviation(&self) -> Vec<f64> {
+        self.variance.iter().map(|v| v.max(0.0).sqrt()).collect()
+    }
+
+    /// The expected mean of (f − y)² over points and outputs, for targets y [M, k].
+    pub fn expected_square(&self, y: &[f64]) -> f64 {
+        let k = y.len() / self.variance.len().max(1);
+        let each = y.iter().zip(&self.mean).enumerate();
+        let sum: f64 = each
+            .map(|(at, (y, mean))| (mean - y) * (mean - y) + self.variance[at / k].max(0.0))
+            .sum();
+        sum / y.len() as f64
+    }
 }
 
 /// V f(Λ) Vᵀ.
@@ -192,6 +227,79 @@ pub fn conditioned(
             .iter()
             .zip(&explained)
             .map(|(k, e)| k - e)
+            .collect(),
+    }
+}
+
+/// What [`descended`] says of one new input at a time, of several outputs: `y` are the targets [N,
+/// k], each of which has the same kernels.
+///
+/// # Panics
+///
+/// If the shapes do not fit together.
+pub fn descended_at(train: &Kernels, cross: &Kernels, y: &[f64], training: Training) -> Marginals {
+    let e = eigen(&train.ntk, train.rows);
+    let least = round_off(&e.values);
+    let a = function_of(&e, |l| training.gain(l, least));
+    // B = Θ* A [M, N].
+    let b = product(&cross.ntk, &a, train.rows, train.rows);
+    let mixed = product(&b, &train.nngp, train.rows, train.rows);
+    at_each(
+        train,
+        cross,
+        y,
+        &b,
+        |b, mixed, cross| dot(mixed, b) - 2.0 * dot(b, cross),
+        &mixed,
+    )
+}
+
+/// What [`conditioned`] says of one new input at a time, of several outputs.
+///
+/// # Panics
+///
+/// If the shapes do not fit together.
+pub fn conditioned_at(
+    train: &Kernels,
+    cross: &Kernels,
+    y: &[f64],
+    noise_variance: f64,
+) -> Marginals {
+    let e = eigen(&train.nngp, train.rows);
+    let least = round_off(&e.values);
+    let inverse = function_of(&e, |l| {
+        let l = l + noise_variance;
+        if l <= least { 0.0 } else { 1.0 / l }
+    });
+    let b = product(&cross.nngp, &inverse, train.rows, train.rows);
+    at_each(train, cross, y, &b, |b, _, cross| -dot(b, cross), &b)
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// Mean B y, and the variance at each new input: that of the start and `more`, of the rows of B, of
+/// `beside` and of the covariances with the training set.
+fn at_each(
+    train: &Kernels,
+    cross: &Kernels,
+    y: &[f64],
+    b: &[f64],
+    more: impl Fn(&[f64], &[f64], &[f64]) -> f64,
+    beside: &[f64],
+) -> Marginals {
+    let n = train.rows;
+    assert!(
+        cross.columns == n && y.len().is_multiple_of(n.max(1)),
+        "kernels of other inputs"
+    );
+    let rows = b.chunks_exact(n).zip(beside.chunks_exact(n));
+    let rows = rows.zip(cross.nngp.chunks_exact(n));
+    Marginals {
+        mean: product(b, y, n, y.len() / n),
+        variance: (cross.variances.iter().zip(rows))
+            .map(|(prior, ((b, beside), cross))| prior + more(b, beside, cross))
             .collect(),
     }
 }

@@ -11,7 +11,7 @@ use thalweg::seed::{Purpose, stream};
 use thalweg::theory::dual::{dual, moments, quadrature};
 use thalweg::theory::linear::{Linear, Rule};
 use thalweg::theory::ntk::{Layer, Wide};
-use thalweg::theory::regression::{Training, conditioned, descended};
+use thalweg::theory::regression::{Training, conditioned, conditioned_at, descended, descended_at};
 
 use crate::plan;
 
@@ -916,6 +916,34 @@ fn regression_has_its_limits() {
             1e-9,
             "no variance is left",
         );
+    }
+    // A point at a time it is the same, of each of two outputs.
+    let two: Vec<f64> = y.iter().flat_map(|y| [*y, 3.0 - *y]).collect();
+    for training in [
+        steps(0.3 * limit, 7.0),
+        Training::Forever,
+        Training::Ridge { penalty: 0.3 },
+    ] {
+        let (joint, each) = (go(training), descended_at(&train, &cross, &two, training));
+        for i in 0..m {
+            near(each.mean[2 * i], joint.mean[i], 1e-11, "mean of a point");
+            let own = joint.covariance[i * m + i];
+            near(each.variance[i], own, 1e-11, "variance of a point");
+        }
+    }
+    let joint = conditioned(&train, &cross, &new, &y, 0.3);
+    let each = conditioned_at(&train, &cross, &two, 0.3);
+    for i in 0..m {
+        near(each.mean[2 * i], joint.mean[i], 1e-11, "mean of a point");
+        let own = joint.covariance[i * m + i];
+        near(each.variance[i], own, 1e-11, "variance of a point");
+    }
+    // A ridge of 0 holds nothing back, a large one everything; of the process it is noise.
+    let none = go(Training::Ridge { penalty: 0.0 });
+    let much = go(Training::Ridge { penalty: 1e12 });
+    for i in 0..m {
+        near(none.mean[i], forever.mean[i], 1e-9, "no ridge");
+        near(much.mean[i], 0.0, 1e-9, "a ridge that holds everything");
     }
     // The residual on the training set is that of the modal theory.
     let at = descended(&train, &train, &train, &y, steps(0.9 * limit, 25.0));

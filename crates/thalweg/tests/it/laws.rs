@@ -14,7 +14,7 @@ use thalweg::observe::{self, Tangent, hessian_times, sharpness};
 use thalweg::plan::Cell;
 use thalweg::record::Outcome;
 use thalweg::stats::quantile;
-use thalweg::theory::linear::Steps;
+use thalweg::theory::linear::{Rule, Steps};
 
 use crate::{plan, record, train};
 
@@ -499,4 +499,17 @@ fn a_relu_net_takes_the_steps_of_the_reference() {
             "dimension {dim}: {steps} steps"
         );
     }
+}
+
+/// With many targets the largest eigenvalue is found without the others, and is the same.
+#[test]
+fn the_largest_stable_rate_of_many_points_needs_no_spectrum() {
+    let cell = cell("[data]\npoints = 1100\ndim = 3\n[net]\nhidden = [8]\n");
+    let (problem, weights, set) = (cell.problem(), cell.weights(0), cell.set(0));
+    let rule = Rule::of(&cell.setting.descent).expect("plain descent");
+    let found = observe::largest_stable_rate(rule, &problem, &weights, &set.x);
+    let kernel = observe::kernel(&problem, &Tangent::new(&problem, &weights, &set.x));
+    let top = eigen(&kernel, 1100).values[1099];
+    let all = rule.largest_stable_rate(problem.loss_factor(), top);
+    assert!((found / all - 1.0).abs() < 1e-10, "{found} {all}");
 }

@@ -17,6 +17,7 @@ mod parity;
 mod showcase;
 mod statistics;
 mod studies;
+mod tested;
 mod verdicts;
 
 use std::sync::{LazyLock, Mutex};

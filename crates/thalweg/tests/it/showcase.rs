@@ -313,6 +313,25 @@ fn success_rises_with_width_where_it_was_seen_to() {
     assert!(at_15.at.high <= at_2.at.low, "{at_15:?} {at_2:?}");
 }
 
+/// The rates that people report are found again, and more hidden units never fail more often.
+#[test]
+fn xor_is_not_learned_as_often_as_people_report() {
+    let (plan, records) = changed("xor", 300, &|cell| {
+        cell.setting.look.replicates = 4;
+        // Those that succeed do long before.
+        cell.setting.descent.steps = cell.setting.descent.steps.min(50_000);
+    });
+    published(&findings(&plan, &records), 7);
+    let run = Analysis::of(&plan, &records, 2);
+    let share = |cell: usize| run.cells[cell].share;
+    let by_units = plan.comparisons[0].members.iter().map(|m| share(m.cell));
+    assert!(
+        by_units.clone().is_sorted(),
+        "{:?}",
+        by_units.collect::<Vec<_>>()
+    );
+}
+
 /// Kernel theory holds for ReLU at d = 15 and 5 and fails at d = 2, where the kernel has moved
 /// most.
 #[test]

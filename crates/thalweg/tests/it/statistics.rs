@@ -21,6 +21,8 @@ fn record(hits: &[Option<u64>], budget: u64) -> Record {
             initial_loss: 4.0,
             best_loss: 1.0,
             judged: None,
+            test_loss: None,
+            test_accuracy: None,
             final_loss: 1.0,
         }
     };

@@ -325,7 +325,7 @@ const WRONG: &[Wrong] = &[
         2,
         10,
         "between 1 and 16384 units",
-        "",
+        "for instance",
     ),
     (
         "[net]\ninit = { normal = { variance = nan } }",
@@ -361,7 +361,7 @@ const WRONG: &[Wrong] = &[
         2,
         11,
         "at most 16384 units",
-        "",
+        "for instance",
     ),
     (
         "[data]\ntargets = { chebyshev = 4294967295 }",
@@ -755,10 +755,112 @@ fn a_comparison_beyond_counting_is_refused() {
         .collect();
     let (message, hint, place) = refused(&format!("[[compare]]\nname = \"many\"\n{keys}"));
     assert!(
-        message.contains("more than 1e5") && hint.is_some(),
+        message.contains("more than 100000") && hint.is_some(),
         "{message}"
     );
     assert_eq!(place.map(|p| p.line), Some(1));
+}
+
+/// Every number of these is legal, and the program was killed for want of memory, or hung.
+#[test]
+fn numbers_that_are_legal_one_by_one_are_refused_together() {
+    let list = |n: usize| (0..n).map(|i| format!("{i}.5,")).collect::<String>();
+    let pair = |name: &str| {
+        format!(
+            "[[compare]]\nname = \"{name}\"\n\"descent.rate\" = [{}]\n\
+             \"success.loss_below\" = [{}]\n",
+            list(250),
+            list(250)
+        )
+    };
+    let two = format!("{}{}", pair("a"), pair("b"));
+    for (text, line, words) in [
+        (
+            "data = { points = 100000, dim = 2 }",
+            1,
+            "kernel of 100000 targets",
+        ),
+        ("[net]\nhidden = [16384, 16384]", 2, "Hessian with"),
+        (
+            "[data]\ndim = 2\ntargets = { teacher = { hidden = [1000000000], \
+             activation = \"tanh\" } }",
+            3,
+            "at most 16384 units",
+        ),
+        (
+            "[descent]\nsteps = 1000000000000\n[keep]\nlosses = \"all\"\nreplicates = 4",
+            5,
+            "that are kept take 32000 GB",
+        ),
+        (
+            "replicates = 1000000\n[look]\nreplicates = 1000000\nat = [\"start\", { every = 1 }]",
+            3,
+            "what looks leave behind take",
+        ),
+        (
+            two.as_str(),
+            5,
+            "with those before it 125000, more than 100000",
+        ),
+    ] {
+        let (message, hint, place) = refused(text);
+        assert!(message.contains(words) && hint.is_some(), "{message}");
+        assert_eq!(place.map(|p| p.line), Some(line), "{message}");
+    }
+    let deep = format!("[net]\nhidden = [{}]", "2,".repeat(100_000));
+    assert!(refused(&deep).0.contains("100000 hidden layers"));
+    let space = format!(
+        "[space]\n\"descent.rate\" = [{}]\n[space.each]\n\"data.points\" = [{}]",
+        list(1000),
+        (1..200).map(|i| format!("{i},")).collect::<String>()
+    );
+    let choices = source(&space).choices(&Inputs::default());
+    assert!(
+        choices
+            .expect_err("too many")
+            .to_string()
+            .contains("more than 100000 cells")
+    );
+}
+
+/// A look takes the square of the points, a Hessian the parameters, losses the steps; what is
+/// turned off takes nothing.
+#[test]
+fn memory_follows_from_the_sizes() {
+    let of = |text: &str| crate::plan(text).cells[0].memory();
+    let data = |points: usize| format!("[data]\npoints = {points}\n");
+    let [one, two] = [4000, 8000].map(|n| of(&data(n)).look);
+    assert!((two / one - 4.0).abs() < 0.1, "{one} {two}");
+    let off = of(&format!("{}[look]\nreplicates = 0\n", data(8000)));
+    assert!(off.look < 1e-6 * two && off.kept < 1e6, "{off:?}");
+    // A share of the limit needs a kernel all the same.
+    let limit = "[descent]\nrate = { of_limit = 0.5 }\n";
+    let needed = of(&format!("{}[look]\nreplicates = 0\n{limit}", data(8000)));
+    assert!(needed.look > 8.0 * 8000f64.powi(2), "{needed:?}");
+    let losses = |steps: u64| {
+        of(&format!(
+            "replicates = 9\n[descent]\nsteps = {steps}\n[keep]\nreplicates = 3\nlosses = \"all\""
+        ))
+    };
+    let more = losses(2_000_000).kept - losses(1_000_000).kept;
+    assert!((more / (3.0 * 8.0 * 1e6) - 1.0).abs() < 1e-3, "{more}");
+}
+
+/// A message of 800 kB for a list of 200 000 numbers.
+#[test]
+fn of_a_long_line_only_the_place_is_shown() {
+    let many = "2, ".repeat(400);
+    let long = format!("[net]\nhidden = [{many}\"x\", {many}2]");
+    let error = source(&long)
+        .plan(&Inputs::default())
+        .expect_err("no number");
+    let shown = error.to_string();
+    assert!(shown.len() < 1000, "{shown}");
+    let [text, caret] = [shown.lines().nth_back(1), shown.lines().next_back()];
+    let (text, caret) = (text.unwrap_or_default(), caret.unwrap_or_default());
+    assert!(text.contains("| …") && text.ends_with('…'), "{text}");
+    let column = caret.chars().position(|c| c == '^').expect("a caret");
+    assert!(text.chars().nth(column) == Some('"'), "{shown}");
 }
 
 const VALID: &str = "title = \"Größe\"\nseed = 7\n\
