@@ -2,7 +2,6 @@
 
 use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use anyhow::Result;
 use thalweg::Error;
@@ -14,6 +13,7 @@ use thalweg::study::Replicates;
 use thalweg_report::words::decision as words;
 use thalweg_report::words::numbers::percent;
 
+use crate::ExitCode;
 use crate::args;
 use crate::interrupt::control;
 use crate::progress::Spinner;

@@ -1,7 +1,6 @@
 //! `thalweg choose`: the cheapest setting that can be certified, and why the others lost.
 
 use std::path::Path;
-use std::process::ExitCode;
 
 use anyhow::Result;
 use thalweg::Error;
@@ -12,6 +11,7 @@ use thalweg_report::words::decision as words;
 use thalweg_report::words::numbers::{duration, number};
 use thalweg_report::{front_figure, plot};
 
+use crate::ExitCode;
 use crate::args;
 use crate::interrupt::{clock, control};
 use crate::progress::Spinner;

@@ -1,12 +1,11 @@
 //! `thalweg explain`: one replicate, replayed and explained.
 
-use std::process::ExitCode;
-
 use anyhow::Result;
 use thalweg::Error;
 use thalweg_report::words;
 use thalweg_report::words::numbers::{count, size};
 
+use crate::ExitCode;
 use crate::args;
 use crate::interrupt::control;
 use crate::source::plan;

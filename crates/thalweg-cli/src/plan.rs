@@ -1,7 +1,5 @@
 //! `thalweg plan`: what a study would cost, and what theory expects of it.
 
-use std::process::ExitCode;
-
 use anyhow::Result;
 use thalweg::Plan;
 use thalweg::price::Price;
@@ -9,6 +7,7 @@ use thalweg_report::words::numbers::{count, duration, number, percent, si};
 use thalweg_report::words::price as words;
 use thalweg_report::words::setting::short;
 
+use crate::ExitCode;
 use crate::args;
 use crate::interrupt::{clock, control};
 use crate::memory;

@@ -1,7 +1,6 @@
 //! `thalweg report`, and what of a report `thalweg run` writes.
 
 use std::path::Path;
-use std::process::ExitCode;
 
 use anyhow::Result;
 use thalweg::analysis::Analysis;
@@ -11,6 +10,7 @@ use thalweg_report::page::Page;
 use thalweg_report::words::brief::partial;
 use thalweg_report::{File, Only, Part};
 
+use crate::ExitCode;
 use crate::args;
 use crate::open::open;
 use crate::screen::Screen;
@@ -86,6 +86,26 @@ pub(crate) fn write_weights(folder: &Path, plan: &Plan, records: &[Record]) -> R
         }
     }
     Ok(())
+}
+
+/// Writes page, figures, tables and weights of a run into its folder, as `thalweg run` does; the
+/// page.
+///
+/// # Errors
+///
+/// What cannot be written, or read of what was chosen in that folder.
+pub fn write_run(
+    folder: &Path,
+    plan: &Plan,
+    records: &[Record],
+    analysis: &Analysis,
+    engine: &str,
+) -> Result<Page> {
+    let page = page(folder, plan, analysis, engine, None)?;
+    write_report(folder, &page, Only::All)?;
+    write_tables(folder, analysis, plan, records)?;
+    write_weights(folder, plan, records)?;
+    Ok(page)
 }
 
 /// Shows again what a finished run found.

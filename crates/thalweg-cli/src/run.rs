@@ -1,15 +1,14 @@
 //! `thalweg run`: the study is trained, analysed and answered.
 
 use std::path::Path;
-use std::process::ExitCode;
 
 use anyhow::Result;
 use thalweg::analysis::Analysis;
 use thalweg::lab::Event;
 use thalweg::plan::Plan;
-use thalweg_report::Only;
 use thalweg_report::words::decision::chosen;
 
+use crate::ExitCode;
 use crate::answer::{answer, picture};
 use crate::args;
 use crate::choose::choose_besides;
@@ -18,7 +17,7 @@ use crate::interrupt::{Training, control};
 use crate::memory;
 use crate::open::open;
 use crate::progress::Progress;
-use crate::report::{page, write_report, write_tables, write_weights};
+use crate::report::write_run;
 use crate::source::{folder, planned, renamed_weights};
 use crate::terminal::{complain, print};
 
@@ -68,10 +67,7 @@ pub(crate) fn run(args: args::Run) -> Result<ExitCode> {
         }
     }
     let analysis = Analysis::of(&plan, &records, threads);
-    let page = page(&out, &plan, &analysis, engine.name(), None)?;
-    write_report(&out, &page, Only::All)?;
-    write_tables(&out, &analysis, &plan, &records)?;
-    write_weights(&out, &plan, &records)?;
+    let page = write_run(&out, &plan, &records, &analysis, engine.name())?;
     if args.json {
         print(&serde_json::to_string_pretty(&page.json())?)?;
     } else {

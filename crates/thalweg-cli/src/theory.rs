@@ -4,11 +4,11 @@ mod predict;
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::ExitCode;
 
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use crate::ExitCode;
 use crate::args::{Kernel, Phase, Steps, Theory};
 use crate::source::{base, open, plan};
 use crate::terminal::{plain, print, say, table};

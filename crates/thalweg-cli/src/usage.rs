@@ -1,11 +1,12 @@
 //! What the command line's own reader says: help in lines that fit, and arguments that are keys of
 //! a study.
 
-use std::process::ExitCode;
+use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use console::{measure_text_width, strip_ansi_codes};
 
+use crate::ExitCode;
 use crate::layout::wrap;
 use crate::screen::Screen;
 use crate::terminal::{complain, send};
@@ -14,7 +15,7 @@ use crate::terminal::{complain, send};
 const CHANGEABLE: [&str; 5] = ["run", "plan", "certify", "choose", "theory"];
 
 /// Says what clap found, and how the program ends with it.
-pub(crate) fn tell(error: &clap::Error) -> ExitCode {
+pub(crate) fn tell(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     match error.kind() {
         ErrorKind::DisplayHelp => {
             let screen = Screen::here();
@@ -31,7 +32,10 @@ pub(crate) fn tell(error: &clap::Error) -> ExitCode {
             ExitCode::SUCCESS
         }
         ErrorKind::UnknownArgument => {
-            let given: Vec<String> = std::env::args().skip(1).collect();
+            let given = arguments.iter().skip(1);
+            let given: Vec<String> = given
+                .map(|argument| argument.to_string_lossy().into_owned())
+                .collect();
             match wrong(error).and_then(|argument| instead(&argument, &given)) {
                 Some((argument, instead)) => {
                     complain(&format!("error: there is no argument `{argument}`"));

@@ -2,12 +2,12 @@
 
 use std::io::IsTerminal;
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
 use thalweg::Error;
 
+use crate::ExitCode;
 use crate::args;
 use crate::status::{State, Status, now};
 use crate::terminal::{print, print_over};

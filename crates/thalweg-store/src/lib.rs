@@ -376,10 +376,27 @@ fn free_name(
 ///
 /// [`Error::Io`] or [`Error::Damaged`] for the first that cannot be read.
 pub fn read_inputs(study: &Study, folder: &Path) -> Result<Inputs, Error> {
-    let names = Names::of(study);
+    read_more_inputs(study, folder, Inputs::default(), &[])
+}
+
+/// The same of a study of which some are there already, by these names.
+///
+/// # Errors
+///
+/// As [`read_inputs`].
+pub fn read_more_inputs(
+    study: &Study,
+    folder: &Path,
+    mut inputs: Inputs,
+    known: &[String],
+) -> Result<Inputs, Error> {
+    let mut names = Names::of(study);
+    for name in known {
+        names.data.remove(name);
+        names.weights.remove(name);
+    }
     let kept = kept(folder);
     let at = |name: &str| locate(&kept, folder, name);
-    let mut inputs = Inputs::default();
     for name in names.data {
         inputs = inputs.with_table(&name, read_table(&at(&name))?);
     }

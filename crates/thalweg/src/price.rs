@@ -8,7 +8,7 @@ use crate::descent::{Rate, Stop};
 use crate::engine::{Engine, Problem, Snapshot};
 use crate::error::Error;
 use crate::lab::{Control, Pilot, job, pilot};
-use crate::observe;
+use crate::observe::{self, Tangent};
 use crate::plan::{Cell, Memory, Plan};
 use crate::stats::quantile_of;
 use crate::study::Observable;
@@ -34,7 +34,7 @@ pub struct Price {
     pub memory: f64,
     /// Bytes that are kept of it besides until it is complete, at most.
     pub kept: f64,
-    /// Seconds of it that the looks take.
+    /// Seconds of it that the looks take, and the test points.
     pub looks: f64,
     /// Seconds if every replicate makes all its steps, looks included.
     pub at_most: f64,
@@ -138,8 +138,10 @@ fn looks_of(
     steps: f64,
     clock: &(dyn Fn() -> f64 + Sync),
 ) -> f64 {
+    let replicates = cell.setting.replicates.at_most();
+    let tests = tests_of(cell, clock) / threads.min(replicates as usize).max(1) as f64;
     if !cell.looks_at(0) {
-        return 0.0;
+        return replicates as f64 * tests;
     }
     let problem = cell.problem();
     let replicate = end.as_ref().map_or(0, |(replicate, _)| *replicate);
@@ -157,11 +159,8 @@ fn looks_of(
     };
     let end = of_start.seconds(&path[2..]);
     let before = ((of_start.seconds(&path) - end) / 2.0).max(0.0);
-    let replicates = cell
-        .setting
-        .replicates
-        .at_most()
-        .min(cell.setting.look.replicates);
+    let all = replicates;
+    let replicates = all.min(cell.setting.look.replicates);
     // The start and the end are looked at besides.
     let made = |r: &u64| {
         let all = cell.look_steps(*r);
@@ -170,6 +169,22 @@ fn looks_of(
     let looks: u64 = (0..replicates).map(|r| made(&r)).sum();
     (before * looks as f64 + end * replicates as f64)
         / threads.min(replicates as usize).max(1) as f64
+        + (all + looks) as f64 * tests
+}
+
+/// Seconds that the test points of one replicate take: drawing them, and the outputs there.
+fn tests_of(cell: &Cell, clock: &(dyn Fn() -> f64 + Sync)) -> f64 {
+    let begun = clock();
+    let Some(test) = cell.test_set(0) else {
+        return 0.0;
+    };
+    let drawn = clock() - begun;
+    // Outputs take as long as there are points.
+    let few = test.points.min(FEWER);
+    let (problem, weights) = (cell.problem(), cell.weights(0));
+    let begun = clock();
+    Tangent::outputs(&problem, &weights, &test.x[..few * cell.dim()]);
+    drawn + (clock() - begun) * test.points as f64 / few.max(1) as f64
 }
 
 /// Seconds that a study would save without each comparison: those of the cells that are in no

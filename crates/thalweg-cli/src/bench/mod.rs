@@ -2,10 +2,9 @@
 
 mod measure;
 
-use std::process::ExitCode;
-
 use anyhow::Result;
 
+use crate::ExitCode;
 use crate::args;
 use crate::terminal::print;
 

@@ -1,0 +1,328 @@
+"""Studies as values."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Mapping, Sequence
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import _thalweg
+from ._progress import watching
+from ._thalweg import StudyError
+
+if TYPE_CHECKING:
+    from ._run import Plan, Run
+
+Progress = bool | Callable[[int, int, float], None]
+
+# Tables of a study file, which may be given as a whole.
+_TABLES = ("data", "net", "descent", "success", "look", "keep", "test")
+
+
+def of_limit(share: float) -> dict[str, float]:
+    """A learning rate as a share of the largest stable one of each replicate's linearised network."""
+    return {"of_limit": share}
+
+
+def _plain(value: Any) -> Any:
+    """What JSON knows, of numbers and arrays of NumPy and of paths."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    if isinstance(value, PathLike):
+        return fspath(value)
+    raise TypeError(f"a study holds numbers, texts, lists and dicts, not {type(value).__name__}")
+
+
+def _key(name: str) -> str:
+    """The whole key that a name means: ``points`` is ``data.points``."""
+    if "." in name or name in _TABLES:
+        return name
+    key = _thalweg.key(name)
+    if key is None:
+        raise StudyError(f"there is no setting `{name}`\n\nhint: settings are those of docs/study-file.md")
+    return key
+
+
+def _put(table: dict[str, Any], key: str, value: Any) -> None:
+    *tables, last = key.split(".")
+    for name in tables:
+        table = table.setdefault(name, {})
+    if isinstance(value, Mapping) and last in _TABLES:
+        table.setdefault(last, {}).update(value)
+    else:
+        table[last] = value
+
+
+def _matrix(values: Any, what: str) -> np.ndarray:
+    """Numbers [N] or [N, k] as [N, k] of doubles."""
+    array = np.ascontiguousarray(_numpy(values), dtype=np.float64)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2:
+        raise StudyError(f"{what} has the shape {array.shape}\n\nhint: [points] or [points, columns]")
+    return np.ascontiguousarray(array)
+
+
+def _numpy(values: Any) -> Any:
+    """A tensor of PyTorch as what NumPy takes; anything else as it is."""
+    detach = getattr(values, "detach", None)
+    return detach().cpu().numpy() if detach is not None else values
+
+
+class Study:
+    """What to train, what to compare it with, and what to measure.
+
+    Settings have the names of a study file, without their table where that is not needed: ``points=20`` is
+    ``data.points``, ``hidden=[32, 32]`` is ``net.hidden``; ``**{"success.share": 0.9}`` says both. A training set of your
+    own is given as ``x`` [N, d] and ``y`` [N] or [N, k], initial weights as ``init`` with the names and shapes of a
+    ``state_dict``.
+
+    Studies are not changed: every method gives another one.
+    """
+
+    def __init__(self, title: str | None = None, *, x: Any = None, y: Any = None, **settings: Any) -> None:
+        self._table: dict[str, Any] = {}
+        self._data: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._weights: dict[str, dict[str, np.ndarray]] = {}
+        self._text: str | None = None
+        self._folder = "."
+        if title is not None:
+            self._table["title"] = title
+        self._set(settings, x, y)
+
+    @classmethod
+    def load(cls, name: str | PathLike[str]) -> Study:
+        """A built-in study by its name, a study file, or that of a run folder."""
+        study = cls()
+        study._text, study._folder = _thalweg.text_of(fspath(name))
+        return study
+
+    @classmethod
+    def from_toml(cls, text: str, folder: str | PathLike[str] = ".") -> Study:
+        """A study given as the text of a study file; its files are relative to the folder."""
+        study = cls()
+        study._text, study._folder = text, fspath(folder)
+        return study
+
+    @classmethod
+    def from_torch(cls, module: Any, **settings: Any) -> Study:
+        """The study of a ``torch.nn.Sequential``, its loss and its optimizer; see :mod:`thalweg.torch`."""
+        from .torch import study
+
+        return study(module, **settings)
+
+    def _copy(self) -> Study:
+        other = copy.copy(self)
+        other._table = copy.deepcopy(self._table)
+        other._data, other._weights = dict(self._data), dict(self._weights)
+        return other
+
+    def _of_table(self) -> None:
+        """A study that was read is changed as a table from now on."""
+        if self._text is not None:
+            import tomllib
+
+            try:
+                self._table = tomllib.loads(self._text)
+            except tomllib.TOMLDecodeError:
+                # Said with its place.
+                self.plan()
+                raise
+            self._text = None
+
+    def _set(self, settings: Mapping[str, Any], x: Any = None, y: Any = None) -> None:
+        if (x is None) != (y is None):
+            raise StudyError("x and y are given together\n\nhint: x [N, d], y [N] or [N, k]")
+        if x is not None:
+            self._data["x and y"] = (_matrix(x, "x"), _matrix(y, "y"))
+            _put(self._table, "data.file", "x and y")
+        for name, value in settings.items():
+            key = _key(name)
+            tensors = key == "net.init" and isinstance(value, Mapping) and value.values()
+            if tensors and all(np.ndim(_numpy(v)) > 0 for v in tensors):
+                arrays = {k: np.asarray(_numpy(v), dtype=np.float64) for k, v in value.items()}
+                self._weights["init"] = {k: np.ascontiguousarray(v) for k, v in arrays.items()}
+                value = {"file": "init"}
+            _put(self._table, key, value)
+
+    def set(self, *, x: Any = None, y: Any = None, **settings: Any) -> Study:
+        """The same study with other settings."""
+        other = self._copy()
+        other._of_table()
+        other._set(settings, x, y)
+        return other
+
+    def compare(self, name: str, *, where: Mapping[str, Any] | None = None, **lists: Sequence[Any]) -> Study:
+        """The same study with a comparison: every combination of the values in these lists.
+
+        ``where`` are settings that its cells have and the base cell has not.
+        """
+        other = self._copy()
+        other._of_table()
+        made: dict[str, Any] = {"name": name}
+        for key, value in (where or {}).items():
+            made[_key(key)] = [value]
+        for key, values in lists.items():
+            if isinstance(values, (str, bytes, Mapping)) or not np.iterable(values):
+                raise StudyError(f"`{key}` of a comparison is a list of values\n\nhint: `{key}=[{values!r}]`")
+            made[_key(key)] = list(values)
+        other._table.setdefault("compare", []).append(made)
+        return other
+
+    def claim(self, what: str, value: float, between: Sequence[float], source: str, **at: Any) -> Study:
+        """The same study with a published number to hold it against, of the cell with these settings."""
+        other = self._copy()
+        other._of_table()
+        made = {"what": what, "value": value, "between": list(between), "source": source}
+        if at:
+            made["at"] = {_key(key): v for key, v in at.items()}
+        other._table.setdefault("claim", []).append(made)
+        return other
+
+    def space(self, *, each: Mapping[str, Sequence[Any]] | None = None, **lists: Any) -> Study:
+        """The same study with a space of which :meth:`choose` chooses: lists of values by key, for each condition in
+        ``each``; ``cost``, ``level``, ``race`` and ``at_most`` say how.
+        """
+        other = self._copy()
+        other._of_table()
+        how = ("cost", "level", "race", "at_most")
+        made: dict[str, Any] = {k if k in how else _key(k): v for k, v in lists.items()}
+        if each:
+            made["each"] = {_key(k): list(v) for k, v in each.items()}
+        other._table["space"] = made
+        return other
+
+    @property
+    def toml(self) -> str:
+        """The study as the text of a study file."""
+        if self._text is not None:
+            return self._text
+        return _thalweg.toml_of(json.dumps(self._table, default=_plain, allow_nan=True))
+
+    def __repr__(self) -> str:
+        return f"<Study\n{self.toml.rstrip()}>"
+
+    def _native(self, threads: int | None = None) -> _thalweg.Plan:
+        return _thalweg.Plan(self.toml, self._folder, self._data, self._weights, threads)
+
+    def plan(self, threads: int | None = None) -> Plan:
+        """Every cell, checked; shown with what it costs and what theory expects of it."""
+        from ._run import Plan
+
+        return Plan(self._native(threads))
+
+    def run(
+        self,
+        folder: str | PathLike[str] | None = None,
+        *,
+        threads: int | None = None,
+        progress: Progress = True,
+    ) -> Run:
+        """Trains every cell and analyses it; in a folder, finished cells are kept and found again.
+
+        Ctrl-C stops within a second; the same call with a folder goes on from there. ``progress`` is called with the
+        replicates that ended, all of them, and the seconds so far.
+        """
+        from ._run import Run
+
+        study = self
+        if folder is not None and (self._data or self._weights):
+            study = self._with_files(Path(folder))
+        plan = study._native(threads)
+        with watching(progress) as tell:
+            return Run(plan.run(folder, tell), plan)
+
+    def _with_files(self, folder: Path) -> Study:
+        """The same study with its arrays as files, which a run folder keeps."""
+        other = self._copy()
+        given = folder / "given"
+        given.mkdir(parents=True, exist_ok=True)
+        table = other._table
+        for name, (x, y) in self._data.items():
+            path = given / "data.npz"
+            np.savez(path, x=x, y=y)
+            if table.get("data", {}).get("file") == name:
+                table["data"]["file"] = "given/data.npz"
+        if self._weights:
+            _save_tensors(given / "init.safetensors", self._weights["init"])
+            table["net"]["init"] = {"file": "given/init.safetensors"}
+        other._data, other._weights, other._folder = {}, {}, str(folder)
+        return other
+
+    def certify(
+        self,
+        share: float | None = None,
+        *,
+        level: float = 0.95,
+        at_most: int = 100_000,
+        fresh: bool = True,
+        threads: int | None = None,
+        progress: Progress = True,
+    ) -> Certificate:
+        """Whether the base cell succeeds on at least this share of all draws, decided at this level by a sequential
+        test; what others check with ``thalweg verify``.
+        """
+        study = self if share is None else self.set(**{"success.share": share})
+        plan = study._native(threads)
+        with watching(progress) as tell:
+            return Certificate(*plan.certify(level, at_most, fresh, tell))
+
+    def choose(self, *, threads: int | None = None, progress: Progress = True, **space: Any) -> list[dict[str, Any]]:
+        """The cheapest setting of the study's space (or of this one) that can be certified, for each condition."""
+        study = self.space(**space) if space else self
+        plan = study._native(threads)
+        with watching(progress) as tell:
+            return json.loads(plan.choose(tell))
+
+
+def _save_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
+    """Tensors of doubles as safetensors: a header of JSON with its length, then the numbers."""
+    at, header, parts = 0, {}, []
+    for name, values in tensors.items():
+        data = np.ascontiguousarray(values, dtype="<f8").tobytes()
+        header[name] = {"dtype": "F64", "shape": list(values.shape), "data_offsets": [at, at + len(data)]}
+        parts.append(data)
+        at += len(data)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(len(text).to_bytes(8, "little") + text + b"".join(parts))
+
+
+class Certificate:
+    """A decision about a share of success, with all that is needed to check it."""
+
+    def __init__(self, data: str, text: str, sentences: list[str]) -> None:
+        self.data: dict[str, Any] = json.loads(data)
+        self.text = text
+        self.sentences = sentences
+
+    @property
+    def decision(self) -> str:
+        """``yes``, ``no`` or ``undecided``."""
+        return self.data["decision"]
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Writes it, for ``thalweg verify``."""
+        Path(path).write_text(self.text, encoding="utf-8")
+
+    def __repr__(self) -> str:
+        return "\n".join(self.sentences)
+
+
+def train(x: Any, y: Any, *, threads: int | None = None, progress: Progress = True, **settings: Any) -> Run:
+    """Trains networks on one training set of your own, x [N, d] and y [N] or [N, k], or on a stack of them,
+    x [R, N, d] and y [R, N] or [R, N, k], a network each.
+
+    ``init`` are initial weights with the names and shapes of a ``state_dict`` for all; ``replicates`` networks are
+    trained on one set (400 unless it is given).
+    """
+    if np.ndim(_numpy(x)) == 3:
+        raise StudyError(
+            "a stack of training sets is not taken yet\n\nhint: one set [N, d] at a time, or `draw` in a study"
+        )
+    return Study(x=x, y=y, **settings).run(threads=threads, progress=progress)

@@ -1,0 +1,103 @@
+"""Infinitely wide networks, and networks as they are: kernels, predictions, curvature. NumPy in and out.
+
+Networks and losses are said by a :class:`thalweg.Study`; inputs are [N, d]. Kernels are in double precision, symmetric, and
+positive semi-definite to round-off (docs/theory.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from . import _thalweg
+from ._study import Study, _matrix, _numpy
+from ._thalweg import StudyError
+
+
+def _inputs(x: Any, what: str = "x") -> np.ndarray:
+    return _matrix(x, what)
+
+
+def nngp(study: Study, x1: Any, x2: Any = None) -> np.ndarray:
+    """Covariance of the outputs of the infinitely wide initial network, [N1, N2], or [N1, N1] without ``x2``."""
+    return _kernels(study, x1, x2)[0]
+
+
+def ntk(study: Study, x1: Any, x2: Any = None) -> np.ndarray:
+    """Its neural tangent kernel Θ, [N1, N2], or [N1, N1] without ``x2``; layer rates are in it."""
+    return _kernels(study, x1, x2)[1]
+
+
+def _kernels(study: Study, x1: Any, x2: Any) -> tuple[np.ndarray, np.ndarray]:
+    first = _inputs(x1, "x1")
+    second = None if x2 is None else _inputs(x2, "x2")
+    return _thalweg.kernels(study._native(), first, second)
+
+
+def predict(
+    study: Study,
+    x_train: Any,
+    y_train: Any,
+    x_test: Any,
+    *,
+    steps: float | None = None,
+    time: float | None = None,
+    rate: float | None = None,
+    ridge: float = 0.0,
+    get: Literal["ntk", "nngp"] = "ntk",
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean [M] (or [M, k]) and covariance [M, M] over initial weights of the infinitely wide network at new inputs,
+    after training on squares.
+
+    ``get="ntk"``: all layers are trained, for ``steps`` of the learning rate ``rate``, for the ``time`` of gradient flow,
+    or until nothing moves, with the penalty ``ridge``. ``get="nngp"``: only the last layer is, the posterior of the
+    Gaussian process with noise of variance ``ridge``. The loss is that of the study.
+    """
+    x, y, new = _inputs(x_train, "x_train"), _matrix(y_train, "y_train"), _inputs(x_test, "x_test")
+    if steps is not None and time is not None:
+        raise StudyError("training is over after `steps` or after a `time`\n\nhint: one of them")
+    t = steps if steps is not None else time
+    if t is not None and (get == "nngp" or ridge):
+        raise StudyError("descent for a while has no ridge, and the Gaussian process no steps")
+    if steps is not None and rate is None:
+        raise StudyError("`steps` need a `rate`\n\nhint: `rate=0.1`; a time of gradient flow is `time`")
+    if get == "nngp":
+        how = "nngp"
+    elif steps is not None:
+        how = "steps"
+    elif time is not None:
+        how = "flow"
+    else:
+        how = "ridge" if ridge else "forever"
+    mean, covariance = _thalweg.predict(study._native(), x, y, new, how, t or 0.0, rate or 0.0, ridge)
+    return (mean[:, 0] if np.ndim(_numpy(y_train)) == 1 else mean), covariance
+
+
+def max_learning_rate(study: Study, kernel: np.ndarray) -> float:
+    """The largest learning rate at which the study's rule is stable on a network linearised with this kernel [n, n]
+    of n targets, for the study's loss.
+    """
+    values = np.linalg.eigvalsh(np.asarray(kernel, dtype=np.float64))
+    return _thalweg.largest_stable_rate(study._native(), float(values[-1]), len(values))
+
+
+def _tensors(weights: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    arrays = {name: np.asarray(_numpy(w), dtype=np.float64) for name, w in weights.items()}
+    return {name: np.ascontiguousarray(w) for name, w in arrays.items()}
+
+
+def empirical_ntk(study: Study, weights: Mapping[str, Any], x: Any) -> np.ndarray:
+    """J Jᵀ [N k, N k] of the study's network with these weights, as the study's descent moves them."""
+    return _thalweg.empirical(study._native(), _tensors(weights), _inputs(x))[0]
+
+
+def outputs(study: Study, weights: Mapping[str, Any], x: Any) -> np.ndarray:
+    """Outputs [N, k] of the study's network with these weights."""
+    return _thalweg.empirical(study._native(), _tensors(weights), _inputs(x))[1]
+
+
+def hessian_spectrum(study: Study, weights: Mapping[str, Any], x: Any, y: Any) -> np.ndarray:
+    """Eigenvalues [P] of the Hessian of the study's loss at these weights, increasing."""
+    return _thalweg.curvature(study._native(), _tensors(weights), _inputs(x), _matrix(y, "y"))

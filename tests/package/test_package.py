@@ -1,0 +1,312 @@
+"""The Python package as its users have it: installed from the wheel, without Rust. Run by `./check`.
+
+Tests that need polars, pandas, pyarrow, matplotlib or PyTorch are skipped where they are not installed.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import thalweg as tw
+
+SMALL = dict(points=4, dim=3, hidden=[8], activation="relu", rate=0.02, steps=3000, replicates=20, seed=7)
+
+
+@pytest.fixture(scope="module")
+def run():
+    study = tw.Study("Small", **SMALL).compare("d", dim=[3, 2])
+    return study.run(progress=False)
+
+
+def test_names_are_those_of_a_study_file():
+    study = tw.Study(points=5, hidden=[4, 4], activation="tanh", **{"success.share": 0.9})
+    cell = study.plan().cells[0]["setting"]
+    assert cell["data"]["points"] == 5
+    assert cell["net"]["hidden"] == [4, 4] and cell["net"]["activation"] == "tanh"
+    assert cell["success"]["share"] == 0.9
+    # A study is a value: changes give another one.
+    other = study.set(points=6)
+    assert other.plan().cells[0]["setting"]["data"]["points"] == 6
+    assert study.plan().cells[0]["setting"]["data"]["points"] == 5
+    # NumPy's numbers and lists are numbers and lists.
+    same = tw.Study(points=np.int64(5), hidden=np.array([4, 4]), activation="tanh", **{"success.share": np.float64(0.9)})
+    assert same.plan().cells[0]["hash"] == study.plan().cells[0]["hash"]
+
+
+def test_a_mistake_is_an_exception_with_its_place():
+    with pytest.raises(tw.StudyError, match="no setting `hiden`"):
+        tw.Study(hiden=[3])
+    with pytest.raises(tw.StudyError) as told:
+        tw.Study(points=0).plan()
+    assert "study:" in str(told.value) and "points = 0" in str(told.value)
+    assert isinstance(told.value, ValueError)
+    with pytest.raises(tw.StudyError, match="list of values"):
+        tw.Study().compare("d", dim=5)
+    with pytest.raises(TypeError, match="not object"):
+        tw.Study(points=object()).plan()
+    with pytest.raises(tw.NoTheoryError):
+        tw.ntk(tw.Study(init={"constant": 0.1}), np.eye(2))
+
+
+def test_the_module_and_the_program_train_the_same_bits(run, tmp_path):
+    study = tw.Study("Small", **SMALL).compare("d", dim=[3, 2])
+    (tmp_path / "small.toml").write_text(study.toml)
+    done = subprocess.run(
+        [sys.executable, "-m", "thalweg", "run", "small.toml", "--out", "out"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    run.save(tmp_path / "saved")
+    for table in ("replicates", "curves", "looks"):
+        a, b = (tmp_path / folder / f"{table}.parquet" for folder in ("out", "saved"))
+        assert a.read_bytes() == b.read_bytes(), table
+    # A folder that was saved is a run folder: nothing is trained again.
+    again = subprocess.run(
+        [sys.executable, "-m", "thalweg", "explain", "saved", "--replicate", "3"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert "the same bits as recorded" in again.stdout
+
+
+def test_the_program_is_there_and_fails_as_it_should():
+    done = subprocess.run([sys.executable, "-m", "thalweg", "studies", "list"], capture_output=True, text=True)
+    assert done.returncode == 0 and "assignment" in done.stdout
+    wrong = subprocess.run([sys.executable, "-m", "thalweg", "plan", "nope.toml"], capture_output=True, text=True)
+    assert wrong.returncode == 2 and "error" in wrong.stderr
+
+
+def test_cells_and_replicates_are_found_and_explained(run):
+    cell = run.cell(dim=2)
+    assert cell.setting["data"]["dim"] == 2 and cell.number == 1
+    assert 0 <= cell.interval[0] <= cell.success <= cell.interval[1] <= 1
+    replicate = cell.replicate(3)
+    assert replicate.x.shape == (4, 2) and replicate.y.shape == (4,)
+    assert replicate.initial_weights["0.weight"].shape == (8, 2)
+    told = replicate.explain()
+    assert told.sentences and told.data["replicate"] == 3
+    assert told.data["same_bits"] is True
+    with pytest.raises(tw.StudyError, match="no cell has"):
+        run.cell(dim=99)
+    with pytest.raises(tw.StudyError):
+        cell.replicate(1000)
+
+
+def test_weights_give_the_loss_of_the_record(run):
+    replicate = run.cell(0).replicate(5)
+    w = replicate.weights
+    hidden = np.maximum(replicate.x @ w["0.weight"].T + w["0.bias"], 0)
+    outputs = (hidden @ w["2.weight"].T + w["2.bias"])[:, 0]
+    loss = np.sum((outputs - replicate.y) ** 2)
+    # Trained in single precision.
+    assert loss == pytest.approx(replicate.row["final_loss"], rel=1e-2)
+
+
+def test_tables_are_read_without_copies(run):
+    assert len(run.replicates) == 40 and "final_loss" in run.replicates.columns
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame(run.replicates)
+    assert frame.height == 40 and frame["replicate"].to_list() == 2 * list(range(20))
+    reached = frame.filter(polars.col("cell") == 0)["outcome"] == "below"
+    assert reached.mean() == run.cell(0).success
+    assert frame["first_below"].null_count() == 40 - (frame["outcome"] == "below").sum()
+    for table in (run.cells, run.curves, run.looks):
+        assert polars.DataFrame(table).height == len(table)
+
+
+def test_figures_are_pictures(run):
+    assert "answer" in run.plot.names
+    assert run.plot["answer"]._repr_svg_().startswith("<svg")
+    assert run.plot.survival(by="dim").svg.startswith("<svg")
+    assert "<svg" in run._repr_html_() and "Small" in run.html
+    with pytest.raises(tw.StudyError, match="figures: answer"):
+        run.plot["nope"]
+
+
+def test_ones_own_arrays_are_trained_and_kept(tmp_path):
+    x = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    y = np.array([0.0, 1.0, 1.0, 0.0])
+    settings = dict(hidden=[4], activation="tanh", rate=0.1, steps=2000, replicates=6)
+    run = tw.train(x, y, progress=False, **settings)
+    np.testing.assert_array_equal(run.cell(0).replicate(0).x, x)
+    # Kept in a folder, they are found again, wherever it is moved.
+    study = tw.Study(x=x, y=y, **settings)
+    kept = study.run(tmp_path / "xor", progress=False)
+    assert kept.success == run.success
+    (tmp_path / "xor").rename(tmp_path / "moved")
+    done = subprocess.run(
+        [sys.executable, "-m", "thalweg", "explain", "moved"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert "the same bits as recorded" in done.stdout, done.stderr
+    with pytest.raises(tw.StudyError, match="together"):
+        tw.Study(x=x)
+    with pytest.raises(tw.StudyError, match="not finite"):
+        tw.Study(x=x, y=y * np.nan).plan()
+
+
+def test_weights_of_ones_own_are_where_training_begins():
+    start = {"0.weight": np.full((2, 3), 0.5), "0.bias": np.zeros(2), "2.weight": np.ones((1, 2)), "2.bias": np.zeros(1)}
+    study = tw.Study(points=4, dim=3, hidden=[2], init=start, steps=5, replicates=2)
+    found = study.run(progress=False).cell(0).replicate(1).initial_weights
+    for name, values in start.items():
+        np.testing.assert_array_equal(found[name], values)
+    with pytest.raises(tw.StudyError, match="needs"):
+        study.set(hidden=[3]).plan()
+
+
+def test_kernels_and_predictions_agree_with_closed_forms():
+    rng = np.random.default_rng(1)
+    x, z, y = rng.normal(size=(6, 3)), rng.normal(size=(4, 3)), rng.normal(size=6)
+    study = tw.Study(dim=3, hidden=[64], activation="relu", init="kaiming_normal", bias=False, parameterization="ntk", loss="half_sum")
+    # Cho & Saul 2009: the arc-cosine kernel of degree 1, with the variance of He's weights.
+    norms = np.linalg.norm(x, axis=1)
+    cosine = np.clip(x @ x.T / np.outer(norms, norms), -1, 1)
+    angle = np.arccos(cosine)
+    # z ~ N(0, 2/d x·x'); 2 E φφ' of the output layer.
+    outer = 2 / 3 * np.outer(norms, norms)
+    expected = 2 * outer / (2 * np.pi) * (np.sin(angle) + (np.pi - angle) * cosine)
+    np.testing.assert_allclose(tw.nngp(study, x), expected, rtol=1e-7)
+    theta, cross = tw.ntk(study, x), tw.ntk(study, z, x)
+    mean, covariance = tw.predict(study, x, y, z)
+    np.testing.assert_allclose(mean, cross @ np.linalg.solve(theta, y), rtol=1e-8)
+    assert np.all(np.linalg.eigvalsh(covariance) > -1e-9)
+    rate = 0.5 * tw.max_learning_rate(study, theta)
+    f, g = np.zeros(6), np.zeros(4)
+    for _ in range(30):
+        r = f - y
+        f, g = f - rate * theta @ r, g - rate * cross @ r
+    mean, _ = tw.predict(study, x, y, z, steps=30, rate=rate)
+    np.testing.assert_allclose(mean, g, rtol=1e-9, atol=1e-12)
+    with pytest.raises(tw.StudyError, match="need a `rate`"):
+        tw.predict(study, x, y, z, steps=30)
+
+
+def test_empirical_kernel_and_curvature_are_those_of_finite_differences():
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=(5, 3)), rng.normal(size=5)
+    study = tw.Study(dim=3, hidden=[4], activation="tanh", loss="half_sum")
+    shapes = {"0.weight": (4, 3), "0.bias": (4,), "2.weight": (1, 4), "2.bias": (1,)}
+    weights = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+    flat = np.concatenate([w.ravel() for w in weights.values()])
+
+    def outputs(theta):
+        w, at = [], 0
+        for shape in shapes.values():
+            size = int(np.prod(shape))
+            w.append(theta[at : at + size].reshape(shape))
+            at += size
+        return (np.tanh(x @ w[0].T + w[1]) @ w[2].T + w[3])[:, 0]
+
+    def loss(theta):
+        return 0.5 * np.sum((outputs(theta) - y) ** 2)
+
+    np.testing.assert_allclose(tw.theory.outputs(study, weights, x)[:, 0], outputs(flat), rtol=1e-12)
+    h = 1e-5
+    steps = h * np.eye(len(flat))
+    jacobian = np.array([(outputs(flat + e) - outputs(flat - e)) / (2 * h) for e in steps]).T
+    np.testing.assert_allclose(tw.empirical_ntk(study, weights, x), jacobian @ jacobian.T, rtol=1e-7)
+    h = 1e-4
+    e = h * np.eye(len(flat))
+    n = len(flat)
+    hessian = np.array(
+        [
+            [(loss(flat + a + b) - loss(flat + a - b) - loss(flat - a + b) + loss(flat - a - b)) / (4 * h * h) for b in e]
+            for a in e
+        ]
+    )
+    found = tw.hessian_spectrum(study, weights, x, y)
+    assert found.shape == (n,)
+    np.testing.assert_allclose(found, np.linalg.eigvalsh(hessian), atol=1e-5)
+
+
+def test_a_share_is_certified(tmp_path):
+    certificate = tw.Study(**SMALL).certify(share=0.5, at_most=2000, progress=False)
+    assert certificate.decision == "yes" and certificate.sentences
+    certificate.save(tmp_path / "c.toml")
+    done = subprocess.run([sys.executable, "-m", "thalweg", "verify", "c.toml"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_setting_is_chosen():
+    study = tw.Study(**SMALL).space(hidden=[[4], [16]], race=16, at_most=400)
+    choices = study.choose(progress=False)
+    assert len(choices) == 1 and json.dumps(choices)
+
+
+def test_progress_is_told_and_may_stop_the_run():
+    seen = []
+    tw.Study(**SMALL | {"replicates": 400, "steps": 20_000}).run(progress=lambda *state: seen.append(state))
+    assert all(a[0] <= b[0] for a, b in zip(seen, seen[1:]))
+    assert all(state[1] == 400 for state in seen)
+
+    def stop(done, all_, seconds):
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        tw.Study(**SMALL | {"replicates": 100_000, "steps": 10_000_000, "rate": 1e-6}).run(progress=stop)
+
+
+LONG = """
+import sys, thalweg as tw
+study = tw.Study(points=20, dim=5, hidden=[64, 64], rate=1e-7, steps=10_000_000, replicates=1000)
+study = study.compare("quick", steps=[1], replicates=[1])
+print("ready", flush=True)
+try:
+    study.run(sys.argv[1], progress=False)
+except KeyboardInterrupt:
+    print("stopped", flush=True)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_ctrl_c_stops_within_seconds(tmp_path):
+    child = subprocess.Popen([sys.executable, "-c", LONG, str(tmp_path / "r")], stdout=subprocess.PIPE, text=True)
+    assert child.stdout.readline().strip() == "ready"
+    time.sleep(1.0)
+    child.send_signal(signal.SIGINT)
+    out, _ = child.communicate(timeout=30)
+    assert "stopped" in out
+
+
+def test_other_threads_go_on_while_it_trains():
+    ticks = []
+    stop = threading.Event()
+
+    def tick():
+        while not stop.wait(0.01):
+            ticks.append(time.perf_counter())
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    tw.Study(**SMALL | {"replicates": 2000, "steps": 20_000, "rate": 1e-3}).run(progress=False)
+    stop.set()
+    thread.join()
+    assert len(ticks) >= 3
+
+
+def test_a_network_of_pytorch_becomes_a_study_and_comes_back():
+    torch = pytest.importorskip("torch")
+    from torch import nn
+
+    model = nn.Sequential(nn.Linear(15, 20), nn.ReLU(), nn.Linear(20, 1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    study = tw.Study.from_torch(
+        model, loss=nn.MSELoss(reduction="sum"), optimizer=optimizer, points=2, steps=20_000, replicates=50
+    )
+    run = study.run(progress=False)
+    assert run.success > 0.9
+    replicate = run.cell(0).replicate(0)
+    network = replicate.module()
+    with torch.no_grad():
+        f = network(torch.tensor(replicate.x, dtype=torch.float32))[:, 0].numpy()
+    assert np.sum((f - replicate.y) ** 2) == pytest.approx(replicate.row["final_loss"], rel=0.5, abs=1e-9)
+    with pytest.raises(tw.StudyError, match="no activation here"):
+        tw.Study.from_torch(nn.Sequential(nn.Linear(3, 2), nn.Dropout(), nn.Linear(2, 1)))
+    same = tw.Study.from_torch(model, from_weights=True, points=2, replicates=1, steps=1).run(progress=False)
+    np.testing.assert_allclose(
+        same.cell(0).replicate(0).initial_weights["0.weight"], model[0].weight.detach().numpy(), rtol=1e-7
+    )
