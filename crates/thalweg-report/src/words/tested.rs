@@ -4,6 +4,7 @@ use thalweg::analysis::Analysis;
 use thalweg::analysis::fitted::Fitted;
 use thalweg::analysis::summary::Summary;
 use thalweg::analysis::tested::{AtLimit, Limit, Tested};
+use thalweg::stats::Interval;
 use thalweg::study::TestData;
 
 use super::numbers::{count, list, many, number, percent, range, size};
@@ -90,21 +91,29 @@ fn measured(base: &Summary, test: &TestData, tested: &Tested) -> String {
         ));
     }
     if tested.constant.is_finite() {
-        let (low, high) = (tested.median.low, tested.median.high);
-        let verdict = if high < tested.constant {
-            ", which is more: the networks know something of other inputs"
-        } else if low > tested.constant {
-            ", which is less: at other inputs the networks are worse than knowing nothing of them"
-        } else {
-            ", which is not told from it"
-        };
         said.push_str(&format!(
-            " The mean of the training targets, which knows nothing of the inputs, has \
-             {}{verdict}.",
-            number(tested.constant)
+            " The mean of the training targets, which knows nothing of the inputs, has {} there{}.",
+            number(tested.constant),
+            tested.over_constant.map_or(String::new(), over_constant)
         ));
     }
     said
+}
+
+/// The test loss over that of the mean of the targets, and what that means.
+fn over_constant((ratio, interval): (f64, Interval)) -> String {
+    let verdict = if interval.high < 1.0 {
+        "they know something of other inputs"
+    } else if interval.low > 1.0 {
+        "at other inputs they are worse than what knows nothing"
+    } else {
+        "they are not told from it"
+    };
+    format!(
+        "; the networks have {} times as much ({}): {verdict}",
+        number(ratio),
+        range(interval)
+    )
 }
 
 /// What infinitely wide networks on the same training sets do; nothing where there are none.

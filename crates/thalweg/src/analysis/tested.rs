@@ -23,6 +23,12 @@ const PAIRS: usize = 400_000;
 /// Training points up to which they are asked: the spectrum takes the cube.
 const POINTS: usize = 500;
 
+/// Training sets whose mean target is held against the network.
+const MEANS: usize = 400;
+
+/// Ratios below which their median has no interval.
+const LEAST: usize = 6;
+
 /// Looks that a course of the test loss has at least.
 const COURSE: usize = 3;
 
@@ -105,6 +111,9 @@ pub struct Tested {
     /// Median over training sets of the test loss of the mean of the training targets, which knows
     /// nothing of the inputs.
     pub constant: f64,
+    /// Median of the test loss over that of the mean of the training targets, replicate by
+    /// replicate, and its interval; none below six.
+    pub over_constant: Option<(f64, Interval)>,
     /// Median test loss at the steps at which at least half of those that are looked at were:
     /// (step, test loss, training loss).
     pub course: Vec<(u64, f64, f64)>,
@@ -123,6 +132,8 @@ pub(super) fn tested(cell: &Cell, record: &Record, threads: usize) -> Option<Tes
         .filter_map(|row| row.test_accuracy)
         .collect();
     let final_losses: Vec<f64> = record.rows.iter().map(|row| row.final_loss).collect();
+    let constants = constants(cell, record);
+    let ratios: Vec<f64> = constants.iter().map(|(c, loss)| loss / c).collect();
     Some(Tested {
         points: cell.test_points(),
         replicates: losses.len(),
@@ -130,17 +141,20 @@ pub(super) fn tested(cell: &Cell, record: &Record, threads: usize) -> Option<Tes
         median: median_interval(&losses, LEVEL),
         accuracy: (!accuracies.is_empty()).then(|| median(&accuracies)),
         training: median(&final_losses),
-        constant: constant(cell, record),
+        constant: median(&constants.iter().map(|c| c.0).collect::<Vec<_>>()),
+        over_constant: (ratios.len() >= LEAST)
+            .then(|| (median(&ratios), median_interval(&ratios, LEVEL))),
         course: course(record),
         limits: limits(cell, record, threads),
     })
 }
 
-/// The test loss of the mean of the training targets, the median over the first training sets.
-fn constant(cell: &Cell, record: &Record) -> f64 {
+/// The test loss of the mean of the training targets, and that of the network, of the first
+/// training sets.
+fn constants(cell: &Cell, record: &Record) -> Vec<(f64, f64)> {
     // Logits of a constant are another matter.
     if !cell.setting.descent.loss.is_squared() {
-        return f64::NAN;
+        return Vec::new();
     }
     let k = cell.outputs();
     let of = |row: &Row| {
@@ -152,10 +166,12 @@ fn constant(cell: &Cell, record: &Record) -> f64 {
         let squares = y.iter().zip(means.iter().cycle());
         let squares: f64 = squares.map(|(y, mean)| (mean - y) * (mean - y)).sum();
         let n = cell.setting.data.targets_in_all() as f64;
-        Some(cell.loss_factor() * n * squares / y.len() as f64)
+        let constant = cell.loss_factor() * n * squares / y.len() as f64;
+        Some((constant, row.test_loss?))
     };
-    let all: Vec<f64> = record.rows.iter().take(SETS).filter_map(of).collect();
-    median(&all)
+    let all = record.rows.iter().take(MEANS).filter_map(of);
+    // Where the mean is exact there is nothing to be better than.
+    all.filter(|(constant, _)| *constant > 0.0).collect()
 }
 
 fn course(record: &Record) -> Vec<(u64, f64, f64)> {
@@ -233,7 +249,8 @@ fn limits(cell: &Cell, record: &Record, threads: usize) -> Vec<AtLimit> {
         Some(AtLimit {
             limit: Limit::ALL[at],
             expected: median(&expected),
-            ratio: (ratios.len() >= 6).then(|| (median(&ratios), median_interval(&ratios, LEVEL))),
+            ratio: (ratios.len() >= LEAST)
+                .then(|| (median(&ratios), median_interval(&ratios, LEVEL))),
             pairs,
         })
     };

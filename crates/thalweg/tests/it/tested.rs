@@ -142,6 +142,25 @@ fn wide_networks_do_at_other_inputs_what_the_ntk_says() {
     assert!(off.fold(0.0, f64::max) < 0.75, "{pairs:?}");
 }
 
+/// What follows from the inputs is known at others, what does not is not: who fits noise is worse
+/// there than the mean.
+#[test]
+fn a_function_is_known_elsewhere_and_noise_is_not() {
+    let ratio = |targets: &str| {
+        let text = format!(
+            "replicates = 40\n[data]\npoints = 20\ndim = 3\ntargets = {targets}\n\
+             [net]\nhidden = [48]\nactivation = \"tanh\"\ninit = \"lecun_normal\"\n\
+             [descent]\nrate = {{ of_limit = 0.5 }}\nsteps = 3000\n\
+             [look]\nreplicates = 0\n[test]\npoints = 200\n"
+        );
+        let (_, _, tested) = analysed(&text);
+        tested.over_constant.expect("40 pairs").1
+    };
+    let (function, noise) = (ratio("{ polynomial = [1.0, 1.0] }"), ratio("\"gaussian\""));
+    assert!(function.high < 1.0, "{function:?}");
+    assert!(noise.low > 1.0, "{noise:?}");
+}
+
 /// A study without test points has the cells that it had, and one with them others.
 #[test]
 fn test_points_are_part_of_what_a_cell_is() {
