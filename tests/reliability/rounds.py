@@ -3,9 +3,9 @@
 
     THALWEG=target/release/thalweg tests/reliability/rounds.py [KIND ...] [--rounds N]
 
-KIND is one or several of kill, full, damage, labels, memory; all without one. For each it
-prints one line of figures, then a line for everything that was wrong. Exit code 1 if
-anything was. `--seed S` repeats the same rounds, `--keep DIR` works there and leaves it.
+KIND is one or several of kill, full, damage, labels, memory; all without one. Each prints a
+line for everything that was wrong, then one line of figures. Exit code 1 if anything
+was. `--seed S` repeats the same rounds, `--keep DIR` works there and leaves it.
 
 `full` mounts a tmpfs and needs root, `labels` needs playwright and Chromium (CHROMIUM, default
 /usr/bin/chromium) to render pages; without them these parts are left out with a word.

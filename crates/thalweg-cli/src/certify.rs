@@ -18,7 +18,7 @@ use crate::args;
 use crate::interrupt::control;
 use crate::progress::Spinner;
 use crate::source::{folder, planned};
-use crate::terminal::{complain, print, say};
+use crate::terminal::{complain, print, quoted, say};
 
 pub(crate) fn certify(args: args::Certify) -> Result<ExitCode> {
     let (source, plan) = planned(&args.study)?;
@@ -41,6 +41,15 @@ pub(crate) fn certify(args: args::Certify) -> Result<ExitCode> {
             Draws::Fresh
         },
     };
+    if let Some(path) = args.out.as_ref().filter(|path| path.exists())
+        && thalweg_store::read_certificate(path).is_err()
+    {
+        return Err(Error::Unknown {
+            message: format!("`{}` is there, and is no certificate", path.display()),
+            hint: "another name: `--out certificate.toml`".into(),
+        }
+        .into());
+    }
     let spinner = Spinner::new("certifying");
     let tell = |event: Event<'_>| spinner.tell(event);
     let control = control(&tell);
@@ -75,8 +84,9 @@ pub(crate) fn certify(args: args::Certify) -> Result<ExitCode> {
             say(&line, 16)?;
         }
         print(&format!(
-            "\ncertificate     {0}\nre-check it     thalweg verify {0}",
-            path.display()
+            "\ncertificate     {}\nre-check it     thalweg verify {}",
+            path.display(),
+            quoted(&path.display().to_string())
         ))?;
     }
     Ok(ExitCode::from(certificate.decision.exit_code()))

@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 use thalweg::Plan;
+use thalweg::lab::Event;
 use thalweg::price::Price;
-use thalweg_report::words::numbers::{count, duration, number, percent, si};
+use thalweg_report::words::numbers::{count, duration, many, number, percent, si};
 use thalweg_report::words::price as words;
 use thalweg_report::words::setting::short;
 
@@ -11,6 +12,7 @@ use crate::ExitCode;
 use crate::args;
 use crate::interrupt::{clock, control};
 use crate::memory;
+use crate::progress::pricing;
 use crate::source::{planned, renamed_weights};
 use crate::terminal::{plain, print, say, table};
 
@@ -26,8 +28,12 @@ pub(crate) fn price(args: args::PlanArgs) -> Result<ExitCode> {
     let engine = args.engine.engine()?;
     let threads = args.engine.threads.count();
     memory::check(&plan, engine.as_ref(), threads)?;
-    let quiet = control(&|_| {});
-    let prices = thalweg::price::price(&plan, engine.as_ref(), threads, DRAWS, &clock, &quiet)?;
+    let progress = pricing(plan.cells.len());
+    let tell = |_: Event<'_>| progress.inc(1);
+    let told = control(&tell);
+    let prices = thalweg::price::price(&plan, engine.as_ref(), threads, DRAWS, &clock, &told);
+    progress.finish_and_clear();
+    let prices = prices?;
     if args.json {
         print(&serde_json::to_string_pretty(&prices)?)?;
         return Ok(ExitCode::SUCCESS);
@@ -42,17 +48,14 @@ pub(crate) fn price(args: args::PlanArgs) -> Result<ExitCode> {
         say(&line, 2)?;
     }
     let mut shown: Vec<&Price> = prices.iter().collect();
-    let cells = count(plan.cells.len() as u64);
+    let cells = many(plan.cells.len(), "cell", "cells");
     if args.cells || shown.len() <= DEAREST {
-        say(
-            &format!("\n{}: {cells} cells; nothing is kept.", plan.title),
-            0,
-        )?;
+        say(&format!("\n{}: {cells}; nothing is kept.", plan.title), 0)?;
     } else {
         shown.sort_by(|a, b| b.estimate.total_cmp(&a.estimate));
         shown.truncate(DEAREST);
         let text = format!(
-            "\n{}: the dearest {DEAREST} of {cells} cells (`--cells`: all); nothing is kept.",
+            "\n{}: the dearest {DEAREST} of {cells} (`--cells`: all); nothing is kept.",
             plan.title
         );
         say(&text, 0)?;

@@ -226,6 +226,15 @@ pub(crate) struct Spinner {
     steps: AtomicU64,
 }
 
+/// A bar over cells that are priced, which ends at once when it is interrupted.
+pub(crate) fn pricing(cells: usize) -> ProgressBar {
+    let bar = ProgressBar::new(cells as u64);
+    if let Ok(style) = ProgressStyle::with_template("pricing {wide_bar} {pos} of {len} cells") {
+        bar.set_style(style);
+    }
+    bar
+}
+
 impl Spinner {
     pub(crate) fn new(what: &'static str) -> Spinner {
         let bar = ProgressBar::no_length();

@@ -1,6 +1,7 @@
 //! `thalweg report`, and what of a report `thalweg run` writes.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use thalweg::analysis::Analysis;
@@ -15,7 +16,7 @@ use crate::args;
 use crate::open::open;
 use crate::screen::Screen;
 use crate::source::plan;
-use crate::terminal::{print, say, send};
+use crate::terminal::{print, quoted, say, send};
 
 /// How commands name a run folder: by its last part, which says nothing of the machine.
 fn named(folder: &Path) -> String {
@@ -26,8 +27,14 @@ fn named(folder: &Path) -> String {
 fn provenance(name: &str, engine: &str) -> Vec<String> {
     vec![
         format!("thalweg {}, engine `{engine}`", env!("CARGO_PKG_VERSION")),
-        format!("Run again: `thalweg run {name}/study.toml`, from where the folder `{name}` is"),
-        format!("One replicate: `thalweg explain {name} --cell 0 --replicate 0`"),
+        format!(
+            "Run again: `thalweg run {}`, from where the folder `{name}` is",
+            quoted(&format!("{name}/study.toml"))
+        ),
+        format!(
+            "One replicate: `thalweg explain {} --cell 0 --replicate 0`",
+            quoted(name)
+        ),
     ]
 }
 
@@ -105,7 +112,36 @@ pub fn write_run(
     write_report(folder, &page, Only::All)?;
     write_tables(folder, analysis, plan, records)?;
     write_weights(folder, plan, records)?;
+    remove_others(folder, &page, plan, records);
     Ok(page)
+}
+
+/// Removes figures, tables and weights of another study that the folder held before.
+fn remove_others(folder: &Path, page: &Page, plan: &Plan, records: &[Record]) {
+    let mut ours: HashSet<PathBuf> = thalweg_report::files(page, Only::All)
+        .into_iter()
+        .map(|file| folder.join(file.path))
+        .collect();
+    for (cell, record) in plan.cells.iter().zip(records) {
+        for kept in &record.kept {
+            ours.extend(thalweg_store::weights_of(folder, cell, kept.replicate));
+        }
+    }
+    for (part, extensions) in [
+        ("figures", &["svg", "png"][..]),
+        ("tables", &["csv", "tex"]),
+        ("weights", &["safetensors"]),
+    ] {
+        let entries = std::fs::read_dir(folder.join(part)).into_iter().flatten();
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let extension = path.extension().and_then(|e| e.to_str());
+            let made = extension.is_some_and(|e| extensions.contains(&e));
+            if made && !ours.contains(&path) {
+                // What stays is of no study, and no reason to fail.
+                let _ = std::fs::remove_file(path);
+            }
+        }
+    }
 }
 
 /// Shows again what a finished run found.

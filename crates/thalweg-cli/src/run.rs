@@ -32,6 +32,7 @@ pub(crate) fn run(args: args::Run) -> Result<ExitCode> {
         complain(&format!("note: {line}"));
     }
     memory::check(&plan, engine.as_ref(), threads)?;
+    let _lock = thalweg_store::lock(&out)?;
     thalweg_store::begin(&out, &source, &plan)?;
     if args.fresh {
         thalweg_store::forget(&out, &plan, engine.name())?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use thalweg::stats::{anytime_bounds, wilson};
 
 use crate::layout::shorten;
-use thalweg_report::words::numbers::{clock, si};
+use thalweg_report::words::numbers::{clock, many, si};
 
 /// How far a run is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -101,11 +101,11 @@ impl Status {
     /// Says it in one line, for a log.
     pub(crate) fn line(&self) -> String {
         let mut text = format!(
-            "thalweg: {} of {} cells, {} of {} replicates, {} so far",
+            "thalweg: {} of {}, {} of {}, {} so far",
             self.done,
-            self.cells,
+            many(self.cells as usize, "cell", "cells"),
             self.ended,
-            self.replicates,
+            many(self.replicates as usize, "replicate", "replicates"),
             clock(self.seconds)
         );
         if self.ended > 0 && self.ended < self.replicates {
@@ -131,12 +131,15 @@ impl Status {
         }
         if let Some(part) = &self.now {
             let text = if part.ended == 0 {
-                format!("0 of {} replicates ended", part.at_most)
+                format!(
+                    "0 of {} ended",
+                    many(part.at_most as usize, "replicate", "replicates")
+                )
             } else {
                 format!(
-                    "{} of {} replicates ended; {}",
+                    "{} of {} ended; {}",
                     part.ended,
-                    part.at_most,
+                    many(part.at_most as usize, "replicate", "replicates"),
                     part.success()
                 )
             };

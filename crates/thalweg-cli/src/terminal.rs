@@ -87,3 +87,12 @@ mod tests {
         assert_eq!(back, hostile);
     }
 }
+
+/// A text as one word of a shell.
+pub(crate) fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_-./+=:,@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_string();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}

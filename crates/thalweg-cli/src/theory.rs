@@ -22,7 +22,7 @@ use thalweg::theory::phase::{LayerPhase, PhaseMap, Window};
 use thalweg::theory::spectrum::Spectrum;
 use thalweg_report::phase::{layer_name, phase_svg};
 use thalweg_report::words::goal;
-use thalweg_report::words::numbers::{interval, number};
+use thalweg_report::words::numbers::{interval, many, number};
 use thalweg_report::words::setting;
 use thalweg_report::words::theory::first_layer;
 
@@ -371,10 +371,17 @@ fn steps(args: &Steps) -> Result<()> {
     let (_, first) = &cells[0];
     say(
         &format!(
-            "{}; {} random training sets of {} points, {}.",
+            "{}; {} of {}, {}.",
             describe(first, &wide(first, first.dim())?),
-            args.sets,
-            first.setting.data.points,
+            match first.setting.data.file {
+                Some(_) => "the training set".to_string(),
+                None => many(
+                    args.sets as usize,
+                    "random training set",
+                    "random training sets"
+                ),
+            },
+            many(first.setting.data.points, "point", "points"),
             goal::asked(&first.setting.success)
         ),
         0,

@@ -18,7 +18,7 @@ fn read(run: &Path) -> Result<Status> {
         message,
         hint: hint.into(),
     };
-    let text = std::fs::read_to_string(&path).map_err(|e| {
+    let text = thalweg_store::read_text(&path).map_err(|e| {
         unknown(
             format!("cannot read {}: {e}", path.display()),
             "name the folder of a run; `thalweg run STUDY --out DIR` writes its status there",

@@ -524,7 +524,7 @@ fn a_value_of_the_wrong_type_is_pointed_at() {
         .thalweg(&["plan", "study.toml"])
         .bad(2);
     insta::assert_snapshot!(seen.err, @r#"
-    error: invalid type: string "twenty", expected usize
+    error: invalid type: string "twenty", expected a whole number from 0 on
      --> study.toml:2:10
       |
     2 | points = "twenty"

@@ -73,6 +73,12 @@ fn text_of(name: &str) -> PyResult<(String, String)> {
     Ok((source.text, folder))
 }
 
+/// The stem of the files of a comparison.
+#[pyfunction]
+fn stem(name: &str) -> String {
+    thalweg_report::slug(name)
+}
+
 /// The program `thalweg` with these arguments, its own name first; its exit code.
 #[pyfunction]
 fn main(py: Python<'_>, arguments: Vec<String>) -> u8 {
@@ -87,5 +93,5 @@ mod _thalweg {
     #[pymodule_export]
     use super::theory::{curvature, empirical, kernels, largest_stable_rate, predict};
     #[pymodule_export]
-    use super::{NoTheoryError, StudyError, ThalwegError, key, main, text_of, toml_of};
+    use super::{NoTheoryError, StudyError, ThalwegError, key, main, stem, text_of, toml_of};
 }

@@ -249,6 +249,8 @@ impl Plan {
     ) -> PyResult<Run> {
         let this = slf.get();
         let engine = this.engine()?;
+        let _lock = folder.as_deref().map(thalweg_store::lock).transpose();
+        let _lock = _lock.map_err(raised)?;
         if let Some(folder) = &folder {
             thalweg_store::begin(folder, &this.source, &this.plan).map_err(raised)?;
         }

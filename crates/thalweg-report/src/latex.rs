@@ -29,7 +29,18 @@ fn plain(cell: &str) -> String {
     if cell == "–" {
         return String::new();
     }
-    cell.replace(['\u{202f}', '\u{a0}'], "")
+    let cell = cell.replace(['\u{202f}', '\u{a0}'], "");
+    let mut letters = cell.trim_start().chars();
+    let formula = match letters.next() {
+        Some('=' | '@') => true,
+        // A sign before a number is none of a formula.
+        Some('+' | '-') => !letters
+            .next()
+            .is_none_or(|c| c.is_ascii_digit() || ".∞".contains(c)),
+        Some(_) | None => false,
+    };
+    // Spreadsheets take what follows an apostrophe for text.
+    if formula { format!("'{cell}") } else { cell }
 }
 
 /// A number as it is read back; nothing for none, or one that is not.

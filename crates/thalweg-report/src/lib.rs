@@ -133,8 +133,12 @@ fn column(name: &str, numeric: bool) -> Heading {
     }
 }
 
-/// A file stem from a name.
-fn slug(name: &str) -> String {
+/// Letters of a name that its files have.
+const STEM: usize = 60;
+
+/// A file stem from a name: its letters and digits. Where that leaves something out, as letters of
+/// other alphabets, or the end of a long name, eight digits tell it from others.
+pub fn slug(name: &str) -> String {
     let dashed: String = name
         .chars()
         .map(|c| {
@@ -145,11 +149,18 @@ fn slug(name: &str) -> String {
             }
         })
         .collect();
-    dashed
-        .split('-')
-        .filter(|p| !p.is_empty())
-        .collect::<Vec<_>>()
-        .join("-")
+    let words: Vec<&str> = dashed.split('-').filter(|p| !p.is_empty()).collect();
+    let stem = words.join("-");
+    let other = name.chars().any(|c| !c.is_ascii() && c.is_alphanumeric());
+    if !other && !stem.is_empty() && stem.len() <= STEM {
+        return stem;
+    }
+    let digits = &blake3::hash(name.as_bytes()).to_hex()[..8];
+    let short = stem.get(..STEM).unwrap_or(&stem).trim_end_matches('-');
+    match short {
+        "" => digits.to_string(),
+        short => format!("{short}-{digits}"),
+    }
 }
 
 /// What of a report is asked for.
@@ -283,4 +294,24 @@ pub fn sparkline(losses: &[f64], loss_below: Option<f64>) -> String {
         }
     };
     (0..width).map(bar).collect()
+}
+
+#[cfg(test)]
+mod names {
+    use super::slug;
+
+    /// Names of other alphabets had no letter, and so one file; long ones no file at all.
+    #[test]
+    fn files_of_different_comparisons_have_different_names() {
+        assert_eq!(slug("Input dimension"), "input-dimension");
+        assert_eq!(slug("d = 2: rate"), "d-2-rate");
+        let names = ["ширина", "глубина", "", "—", "größe", "grosse", "gr e"];
+        let long = ["x".repeat(300), "x".repeat(301)];
+        let names = names.into_iter().chain(long.iter().map(String::as_str));
+        let all: Vec<String> = names.map(slug).collect();
+        for (i, a) in all.iter().enumerate() {
+            assert!(!a.is_empty() && a.len() < 80 && a.is_ascii(), "{a}");
+            assert!(!all[..i].contains(a), "{all:?}");
+        }
+    }
 }

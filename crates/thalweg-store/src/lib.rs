@@ -12,8 +12,8 @@ mod text;
 mod thrift;
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use thalweg::decide::{Certificate, Choice};
@@ -27,7 +27,7 @@ use thalweg::study::{Source, Study};
 pub use arrays::write_arrays;
 pub use sets::{PARQUET_THREAD, read_points, read_table};
 pub use table::write_table;
-pub use tensors::{read_tensors, write_weights};
+pub use tensors::{read_tensors, weights_of, write_weights};
 
 const MAGIC: &[u8; 8] = b"thalweg1";
 
@@ -46,6 +46,84 @@ fn parent(path: &Path) -> &Path {
     path.parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."))
+}
+
+/// More bytes of a file are not read into memory.
+const MOST_BYTES: u64 = 1 << 32;
+
+/// Opens a regular file of bounded size: what else has a name, as a pipe or a device, may never end.
+pub(crate) fn open_file(path: &Path) -> Result<File, Error> {
+    let about = fs::metadata(path).map_err(io("read", path))?;
+    let wrong = |message: &str, hint: &str| Error::Damaged {
+        path: path.to_path_buf(),
+        message: message.into(),
+        hint: hint.into(),
+    };
+    if about.is_dir() {
+        return Err(wrong("is a folder", "name a file in it"));
+    }
+    if !about.is_file() {
+        let hint = "copy what comes out of it into a file";
+        return Err(wrong("is no file, but a pipe or a device", hint));
+    }
+    if about.len() > MOST_BYTES {
+        return Err(wrong("is larger than 4 GB", "take a part of it"));
+    }
+    File::open(path).map_err(io("read", path))
+}
+
+/// All bytes of a regular file.
+///
+/// # Errors
+///
+/// [`Error::Io`]; [`Error::Damaged`] if it is a pipe, a device or a folder, or larger than 4 GB.
+pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    let mut file = open_file(path)?;
+    file.read_to_end(&mut bytes).map_err(io("read", path))?;
+    Ok(bytes)
+}
+
+/// The text of a regular file.
+///
+/// # Errors
+///
+/// As [`read`], and if it is not text in UTF-8.
+pub fn read_text(path: &Path) -> Result<String, Error> {
+    String::from_utf8(read(path)?).map_err(|_| Error::Damaged {
+        path: path.to_path_buf(),
+        message: "is not text in UTF-8".into(),
+        hint: "a study is a TOML file; `thalweg studies show assignment` prints one".into(),
+    })
+}
+
+/// Takes a run folder for one process, as long as the result lives, and removes what one that was
+/// killed left half written.
+///
+/// # Errors
+///
+/// [`Error::Unknown`] if another process has it; [`Error::Io`].
+pub fn lock(folder: &Path) -> Result<File, Error> {
+    fs::create_dir_all(folder).map_err(io("create", folder))?;
+    // The folder itself, so that nothing is left in it.
+    let file = File::open(folder).map_err(io("read", folder))?;
+    if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
+        return Err(Error::Unknown {
+            message: format!("another run is at work in `{}`", folder.display()),
+            hint: "wait until it has ended, or take another folder: `--out DIR`".into(),
+        });
+    }
+    for part in ["", "cells", "figures", "tables", "weights", "inputs"] {
+        let entries = fs::read_dir(folder.join(part)).into_iter().flatten();
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            if name.to_string_lossy().starts_with(".tmp") {
+                // Litter that stays is litter, and no reason to stop.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+    Ok(file)
 }
 
 /// Writes a whole file, or none of it.
@@ -105,10 +183,12 @@ pub fn save(folder: &Path, cell: &Cell, record: &Record) -> Result<(), Error> {
 /// [`Error::Damaged`] if the file is not what was written, or holds another cell; [`Error::Io`].
 pub fn load(folder: &Path, cell: &Cell, engine: &str) -> Result<Option<Record>, Error> {
     let path = record_path(folder, cell, engine);
-    let bytes = match fs::read(&path) {
+    let bytes = match read(&path) {
         Ok(bytes) => bytes,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(io("read", &path)(e)),
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(None);
+        }
+        Err(e) => return Err(e),
     };
     let damaged = |message: &str| Error::Damaged {
         path: path.clone(),
@@ -160,10 +240,9 @@ impl Keeper for Folder<'_> {
 /// [`Error::Io`] or [`Error::Damaged`] if it is no run folder.
 pub fn load_source(folder: &Path) -> Result<Source, Error> {
     let path = folder.join("study.toml");
-    let text = fs::read_to_string(&path).map_err(io("read", &path))?;
     Ok(Source {
         name: path.display().to_string(),
-        text,
+        text: read_text(&path)?,
         folder: folder.to_path_buf(),
     })
 }
@@ -191,12 +270,23 @@ pub fn forget(folder: &Path, plan: &Plan, engine: &str) -> Result<(), Error> {
 ///
 /// # Errors
 ///
-/// [`Error::Io`].
+/// [`Error::Io`]; [`Error::Unknown`] if somebody else's `study.toml` is there.
 pub fn begin(folder: &Path, source: &Source, plan: &Plan) -> Result<(), Error> {
+    let (study, known) = (folder.join("study.toml"), folder.join("plan.json"));
+    if study.exists() && !known.exists() {
+        return Err(Error::Unknown {
+            message: format!(
+                "`{}` is there, and is not that of a run: it would be replaced",
+                study.display()
+            ),
+            hint: "a folder for the run alone: `--out runs/mine`".into(),
+        });
+    }
     keep_inputs(folder, source)?;
-    write(&folder.join("study.toml"), source.text.as_bytes())?;
+    // In this order: who is killed between the two leaves a folder of a run.
     let json = serde_json::to_string_pretty(plan).unwrap_or_default();
-    write(&folder.join("plan.json"), json.as_bytes())
+    write(&known, json.as_bytes())?;
+    write(&study, source.text.as_bytes())
 }
 
 /// The hashes of the cells that a run folder was last planned with; empty where it is none.
@@ -249,15 +339,9 @@ pub fn open(name: &str) -> Result<Source, Error> {
             hint: unknown.hint().unwrap_or_default(),
         });
     }
-    let bytes = fs::read(path).map_err(io("read", path))?;
-    let text = String::from_utf8(bytes).map_err(|_| Error::Damaged {
-        path: path.to_path_buf(),
-        message: "is not text in UTF-8".into(),
-        hint: "a study is a TOML file; `thalweg studies show assignment` prints one".into(),
-    })?;
     Ok(Source {
         name: name.into(),
-        text,
+        text: read_text(path)?,
         folder: parent(path).to_path_buf(),
     })
 }
@@ -329,7 +413,7 @@ pub fn keep_inputs(folder: &Path, source: &Source) -> Result<(), Error> {
             all.remove(&name);
             continue;
         }
-        let bytes = fs::read(&original).map_err(io("read", &path))?;
+        let bytes = read(&original)?;
         let copy = free_name(folder, &all, &name, &original, &bytes);
         write(&folder.join(KEPT).join(&copy), &bytes)?;
         all.insert(name, copy);
@@ -424,7 +508,7 @@ pub fn write_certificate(path: &Path, certificate: &Certificate) -> Result<(), E
 ///
 /// [`Error::Io`]; [`Error::Certificate`] if it was changed or is none.
 pub fn read_certificate(path: &Path) -> Result<Certificate, Error> {
-    let bytes = fs::read(path).map_err(io("read", path))?;
+    let bytes = read(path)?;
     let text = String::from_utf8(bytes).map_err(|_| Error::Certificate {
         message: "is none: not text".into(),
         hint: "`thalweg certify STUDY` writes one".into(),

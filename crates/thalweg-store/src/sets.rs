@@ -12,7 +12,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field as Value;
 
 use super::arrays::{Named, Numbers, read_npy, read_npz};
-use super::io;
+use super::open_file;
 use super::text::read_csv;
 use super::thrift::walk;
 use thalweg::error::Error;
@@ -65,7 +65,7 @@ pub fn read_table(path: &Path) -> Result<Table, Error> {
             .into(),
     };
     let kind = kind(path).map_err(bad)?;
-    let file = File::open(path).map_err(io("read", path))?;
+    let file = open_file(path)?;
     match kind {
         Kind::Csv => read_csv(file),
         Kind::Parquet => read_parquet(file),
@@ -161,7 +161,7 @@ pub fn read_points(path: &Path) -> Result<(Vec<f64>, usize), Error> {
             .into(),
     };
     let kind = kind(path).map_err(bad)?;
-    let file = File::open(path).map_err(io("read", path))?;
+    let file = open_file(path)?;
     let of_array = |array: Numbers| match array.shape[..] {
         [_] => Ok((array.values, 1)),
         [_, d] if d > 0 => Ok((array.values, d)),

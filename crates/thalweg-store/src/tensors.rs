@@ -1,17 +1,26 @@
 //! Weights as safetensors, with the names and shapes of PyTorch's `state_dict`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use half::{bf16, f16};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensors};
 
-use super::{io, write};
+use super::{read, write};
 use thalweg::descent::Precision;
 use thalweg::error::Error;
 use thalweg::inputs::Array;
 use thalweg::plan::Cell;
 use thalweg::record::Kept;
+
+/// The files of a kept replicate: its weights, and the data beside them.
+pub fn weights_of(folder: &Path, cell: &Cell, replicate: u64) -> [PathBuf; 2] {
+    let stem = format!("cell-{:03}-replicate-{replicate:03}", cell.listed);
+    let folder = folder.join("weights");
+    [
+        folder.join(format!("{stem}.safetensors")),
+        folder.join(format!("{stem}.data.safetensors")),
+    ]
+}
 
 /// Writes the weights of a kept replicate in the names and shapes of PyTorch's `state_dict`, and
 /// beside them its training set and the network's outputs on it (`….data.safetensors`).
@@ -20,8 +29,7 @@ use thalweg::record::Kept;
 ///
 /// [`Error::Io`].
 pub fn write_weights(folder: &Path, cell: &Cell, kept: &Kept) -> Result<PathBuf, Error> {
-    let stem = format!("cell-{:03}-replicate-{:03}", cell.listed, kept.replicate);
-    let path = folder.join("weights").join(format!("{stem}.safetensors"));
+    let [path, data] = weights_of(folder, cell, kept.replicate);
     let problem = cell.problem();
     let precision = cell.setting.descent.precision;
     let tensors = problem
@@ -44,9 +52,6 @@ pub fn write_weights(folder: &Path, cell: &Cell, kept: &Kept) -> Result<PathBuf,
         ),
     ];
     write(&path, &encode_tensors(&path, tensors, precision, &about)?)?;
-    let data = folder
-        .join("weights")
-        .join(format!("{stem}.data.safetensors"));
     let (n, k) = (problem.points, problem.outputs());
     let of_outputs = match k {
         1 => vec![n],
@@ -103,48 +108,60 @@ fn encode_tensors(
     precision: Precision,
     about: &[(&str, String)],
 ) -> Result<Vec<u8>, Error> {
-    let bytes: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = tensors
-        .into_iter()
-        .map(
-            |Array {
-                 name,
-                 shape,
-                 values,
-             }| match precision {
-                Precision::F32 => {
-                    let bytes = values
-                        .iter()
-                        .flat_map(|v| (*v as f32).to_le_bytes())
-                        .collect();
-                    (name, Dtype::F32, shape, bytes)
-                }
-                Precision::F64 => (
-                    name,
-                    Dtype::F64,
-                    shape,
-                    values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-                ),
-            },
-        )
-        .collect();
-    let encode = || {
-        let views: Result<Vec<(String, TensorView<'_>)>, safetensors::SafeTensorError> = bytes
-            .iter()
-            .map(|(name, dtype, shape, bytes)| {
-                Ok((name.clone(), TensorView::new(*dtype, shape.clone(), bytes)?))
-            })
-            .collect();
+    // Written here: the library's own writer takes the texts in no order, and so gives the same
+    // weights other bytes from run to run.
+    let mut header = serde_json::Map::new();
+    if !about.is_empty() {
         let about = about
             .iter()
-            .map(|(k, v)| (k.to_string(), v.clone()))
-            .collect();
-        safetensors::serialize(views?, Some(about))
-    };
-    encode().map_err(|e: safetensors::SafeTensorError| Error::Damaged {
+            .map(|(key, text)| (key.to_string(), text.clone().into()));
+        let about: serde_json::Map<String, serde_json::Value> = about.collect();
+        header.insert("__metadata__".into(), about.into());
+    }
+    let mut data: Vec<u8> = Vec::new();
+    for tensor in tensors {
+        let begun = data.len();
+        let dtype = match precision {
+            Precision::F32 => {
+                let numbers = tensor.values.iter().flat_map(|v| (*v as f32).to_le_bytes());
+                data.extend(numbers);
+                "F32"
+            }
+            Precision::F64 => {
+                data.extend(tensor.values.iter().flat_map(|v| v.to_le_bytes()));
+                "F64"
+            }
+        };
+        let entry = serde_json::json!({
+            "dtype": dtype,
+            "shape": tensor.shape,
+            "data_offsets": [begun, data.len()],
+        });
+        header.insert(tensor.name, entry);
+    }
+    let mut text = serde_json::to_string(&header).map_err(|e| Error::Damaged {
         path: path.to_path_buf(),
         message: format!("could not be encoded: {e}"),
         hint: "this is a mistake of the program: please report it".into(),
-    })
+    })?;
+    // The numbers begin at a multiple of eight.
+    while !text.len().is_multiple_of(8) {
+        text.push(' ');
+    }
+    let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
+    bytes.extend_from_slice(text.as_bytes());
+    bytes.extend_from_slice(&data);
+    Ok(bytes)
+}
+
+/// Whether the first eight bytes are the length of a header of safetensors: the first of them may
+/// be any, that of a pickle too.
+fn has_header(bytes: &[u8]) -> bool {
+    let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
+        return false;
+    };
+    let length = u64::from_le_bytes(*length);
+    length <= rest.len() as u64 && rest.first() == Some(&b'{')
 }
 
 /// All tensors of a safetensors file, by name, as doubles: floats of 16 (also bfloat), 32 and 64
@@ -154,7 +171,7 @@ fn encode_tensors(
 ///
 /// [`Error::Damaged`] for anything else, with a hint how to convert a PyTorch pickle.
 pub fn read_tensors(path: &Path) -> Result<Vec<Array>, Error> {
-    let bytes = fs::read(path).map_err(io("read", path))?;
+    let bytes = read(path)?;
     let convert = "convert it in Python: `import torch, safetensors.torch as s; \
                    s.save_file(torch.load(\"model.pth\", \
                    weights_only=True), \"model.safetensors\")`";
@@ -168,7 +185,7 @@ pub fn read_tensors(path: &Path) -> Result<Vec<Array>, Error> {
         .and_then(|e| e.to_str())
         .unwrap_or_default();
     if bytes.starts_with(b"PK")
-        || bytes.starts_with(&[0x80])
+        || (matches!(bytes[..], [0x80, 2..=5, ..]) && !has_header(&bytes))
         || ["pth", "pt", "pkl"].contains(&extension)
     {
         return Err(damaged(

@@ -7,7 +7,7 @@ use crate::data::Set;
 use crate::descent::{Rate, Stop};
 use crate::engine::{Engine, Problem, Snapshot};
 use crate::error::Error;
-use crate::lab::{Control, Pilot, job, pilot};
+use crate::lab::{Control, Event, Pilot, job, pilot};
 use crate::observe::{self, Tangent};
 use crate::plan::{Cell, Memory, Plan};
 use crate::stats::quantile_of;
@@ -103,6 +103,7 @@ pub fn price(
     let mut open = Vec::new();
     for cell in &plan.cells {
         going()?;
+        (control.listen)(Event::Cell { cell, found: false });
         let pilot = of(cell, SHORT)?;
         // A run that is not stopped below the loss ends with its budget.
         open.push(pilot.ended < pilot.lanes && cell.setting.descent.stop == Stop::Below);

@@ -6,12 +6,12 @@ use anyhow::Result;
 
 use crate::ExitCode;
 use crate::args;
-use crate::terminal::print;
+use crate::terminal::{complain, print};
 
 pub(crate) fn bench(args: args::Bench) -> Result<ExitCode> {
     let tell = |what: &str| {
         if !args.json {
-            eprintln!("{what}");
+            complain(what);
         }
     };
     let bench = measure::bench(usize::from(args.rounds), args.seconds, &tell)?;

@@ -308,10 +308,7 @@ class Run:
     def _compared(self, by: str | None) -> str | None:
         """The stem of the files of a comparison."""
         compared = self._comparison(by)
-        if compared is None:
-            return None
-        letters = "".join(c.lower() if c.isascii() and c.isalnum() else "-" for c in compared["name"])
-        return "-".join(part for part in letters.split("-") if part)
+        return None if compared is None else _thalweg.stem(compared["name"])
 
     def _members(self, by: str | None) -> list[int]:
         compared = self._comparison(by)

@@ -50,9 +50,9 @@ pub fn one_run(s: &Summary) -> String {
             count(step)
         ),
         None => format!(
-            "This run does not {} within {} steps; its loss ends at {}.",
+            "This run does not {} within {}; its loss ends at {}.",
             goal::arrive(success, ["get", "end"]),
-            count(s.budget()),
+            many(s.budget() as usize, "step", "steps"),
             size(s.final_loss)
         ),
     }

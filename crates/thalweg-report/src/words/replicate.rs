@@ -50,7 +50,12 @@ pub fn rates(r: &Replicate) -> Vec<String> {
 pub fn outcome(r: &Replicate) -> String {
     match r.outcome {
         Outcome::Below { step } => format!("below at step {step}"),
-        Outcome::Spent => format!("not below within {} steps", r.steps),
+        Outcome::Spent => {
+            format!(
+                "not below within {}",
+                many(r.steps as usize, "step", "steps")
+            )
+        }
         Outcome::Diverged { step } => format!("diverged at step {step}"),
         Outcome::Fixed { step } => format!("stopped moving at step {step}"),
     }
@@ -141,13 +146,23 @@ fn tried(t: &Tried) -> String {
         )
     };
     match t.outcome {
-        Outcome::Below { step } => format!("{what}, it gets there after {} steps.", count(step)),
+        Outcome::Below { step } => {
+            format!(
+                "{what}, it gets there after {}.",
+                many(step as usize, "step", "steps")
+            )
+        }
         Outcome::Spent | Outcome::Fixed { .. } => format!(
-            "{what}, it does not get there within {} steps: the loss is then {}.",
-            count(t.steps),
+            "{what}, it does not get there within {}: the loss is then {}.",
+            many(t.steps as usize, "step", "steps"),
             size(t.loss)
         ),
-        Outcome::Diverged { step } => format!("{what}, it diverges after {} steps.", count(step)),
+        Outcome::Diverged { step } => {
+            format!(
+                "{what}, it diverges after {}.",
+                many(step as usize, "step", "steps")
+            )
+        }
     }
 }
 
@@ -286,6 +301,14 @@ fn seen(r: &Replicate) -> String {
                 |lost| format!("rounding takes {} of the updates", percent(lost))
             )
         ),
+        Cause::Undecided if r.steps == 0 => {
+            format!("No step was made: the loss is the {loss} of the start.")
+        }
+        Cause::Undecided if matches!(r.outcome, Outcome::Diverged { .. }) => format!(
+            "It diverged at step {}, and why is not known: its rule has no linear theory here, or \
+             its kernels were not looked at, or are beyond all numbers.",
+            count(r.steps)
+        ),
         Cause::Undecided => format!(
             "Undecided: it ended at a loss of {loss}, and its rule has no linear theory here, or \
              its kernels were not looked at."
@@ -296,9 +319,9 @@ fn seen(r: &Replicate) -> String {
 /// How far it came, and what is left where that is known.
 fn too_slow(r: &Replicate, (more, holds): (Option<u64>, bool), fell: Option<f64>) -> String {
     let lead = format!(
-        "Too slow: the loss is {} after {} steps",
+        "Too slow: the loss is {} after {}",
         size(r.final_loss),
-        count(r.steps)
+        many(r.steps as usize, "step", "steps")
     );
     let needs = match more {
         Some(more) if holds => format!(
@@ -459,8 +482,8 @@ fn prediction(steps: Steps) -> String {
             count(step)
         ),
         Steps::After(step) => format!(
-            "Before training, its initial kernel predicted no success within {} steps.",
-            count(step)
+            "Before training, its initial kernel predicted no success within {}.",
+            many(step as usize, "step", "steps")
         ),
         Steps::Never { floor } => format!(
             "Before training, its initial kernel predicted a floor of {}.",

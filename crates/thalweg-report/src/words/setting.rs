@@ -146,7 +146,7 @@ pub fn quoted(name: &str) -> String {
 pub fn setting(setting: &Setting) -> String {
     let descent = &setting.descent;
     format!(
-        "{}{}, {}{} at {}{}, at most {} steps, on {}.",
+        "{}{}, {}{} at {}{}, at most {}, on {}.",
         net(&setting.net),
         ends(setting),
         rule(descent),
@@ -157,7 +157,7 @@ pub fn setting(setting: &Setting) -> String {
         },
         rate(descent.rate),
         schedule(&descent.schedule),
-        count(descent.steps),
+        many(descent.steps as usize, "step", "steps"),
         data(&setting.data)
     )
 }

@@ -648,3 +648,109 @@ fn tensors_of_every_kind_of_number_are_read() {
         assert_eq!(array.values, right, "{}", array.name);
     }
 }
+
+/// The first byte of a safetensors file is that of the length of its header, and one in 32 is that
+/// of a pickle: such weights of the program's own were refused as one.
+#[test]
+fn weights_whose_header_is_as_long_as_a_pickle_begins_are_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut seen = 0;
+    for fill in 0..64 {
+        let mut header =
+            String::from("{\"0.weight\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[0,8]}}");
+        while !header.len().is_multiple_of(8) || header.len() < 8 * (16 + fill) {
+            header.push(' ');
+        }
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        seen += u32::from(bytes[0] == 0x80);
+        bytes.extend_from_slice(header.as_bytes());
+        bytes.extend_from_slice(&1.5f64.to_le_bytes());
+        let path = folder.path().join("w.safetensors");
+        fs::write(&path, bytes).expect("it is written");
+        let read = store::read_tensors(&path).expect("it is one");
+        assert_eq!(read[0].values, [1.5]);
+    }
+    assert!(seen >= 2);
+    // A pickle is none, whatever follows.
+    let path = folder.path().join("p.safetensors");
+    fs::write(
+        &path,
+        b"\x80\x02}q\x00X\x08\x00\x00\x000.weightq\x01K\x01s.",
+    )
+    .expect("written");
+    let error = store::read_tensors(&path).expect_err("it is a pickle");
+    assert!(error.to_string().contains("pickle"), "{error}");
+}
+
+/// The same weights had other bytes from run to run.
+#[test]
+fn the_same_weights_are_the_same_bytes() {
+    let plan = plan(STUDY);
+    let cell = &plan.cells[0];
+    let bytes = || {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = store::write_weights(folder.path(), cell, &kept(cell)).expect("written");
+        fs::read(path).expect("it is there")
+    };
+    let first = bytes();
+    assert!((0..20).all(|_| bytes() == first));
+}
+
+/// Two runs in one folder were mixed; what a killed one left stayed for ever.
+#[test]
+fn a_run_folder_is_one_process_s() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("run");
+    fs::create_dir_all(path.join("cells")).expect("a folder");
+    fs::write(path.join("cells/.tmpAbCdEf"), b"half").expect("written");
+    let first = store::lock(&path).expect("nobody has it");
+    assert!(!path.join("cells/.tmpAbCdEf").exists());
+    let error = store::lock(&path).expect_err("it is taken");
+    assert!(error.to_string().contains("another run"), "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("--out")));
+    drop(first);
+    store::lock(&path).expect("it is free again");
+}
+
+/// `--out .` beside a study of one's own replaced it without a word.
+#[test]
+fn somebody_s_own_study_is_not_replaced() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let own = folder.path().join("study.toml");
+    fs::write(&own, b"title = \"mine\"\n").expect("written");
+    let (source, plan) = (source(STUDY), plan(STUDY));
+    let error = store::begin(folder.path(), &source, &plan).expect_err("it is mine");
+    assert!(error.to_string().contains("not that of a run"), "{error}");
+    assert_eq!(fs::read(&own).expect("it is there"), b"title = \"mine\"\n");
+    // That of a run is.
+    fs::remove_file(&own).expect("removed");
+    store::begin(folder.path(), &source, &plan).expect("an empty folder");
+    store::begin(folder.path(), &source, &plan).expect("that of a run");
+}
+
+/// What may never end is not read.
+#[cfg(unix)]
+#[test]
+fn pipes_devices_and_folders_are_no_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    for name in ["d.csv", "d.npy", "d.parquet", "w.safetensors"] {
+        std::os::unix::fs::symlink("/dev/zero", at(name)).expect("linked");
+        let error = match name {
+            "w.safetensors" => store::read_tensors(&at(name)).map(drop),
+            _ => store::read_table(&at(name)).map(drop),
+        };
+        let error = error.expect_err("it has no end");
+        assert!(error.to_string().contains("pipe or a device"), "{error}");
+        assert!(error.hint().is_some());
+    }
+    fs::create_dir(at("e.csv")).expect("a folder");
+    let error = store::read_table(&at("e.csv")).expect_err("a folder");
+    assert!(error.to_string().contains("is a folder"), "{error}");
+    let pipe = at("p.csv");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    if made.is_ok_and(|status| status.success()) {
+        let error = store::read_table(&pipe).expect_err("nobody writes into it");
+        assert!(error.to_string().contains("pipe or a device"), "{error}");
+    }
+}

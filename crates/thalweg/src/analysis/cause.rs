@@ -346,6 +346,8 @@ pub fn cause(cell: &Cell, row: &Row, looks: Option<(&Observation, &Observation)>
             }
         }
         (Outcome::Diverged { .. }, Some(_) | None) => Cause::Undecided,
+        // Who has made no step is stuck at nothing.
+        (Outcome::Spent, _) if row.steps == 0 => Cause::Undecided,
         (Outcome::Spent | Outcome::Fixed { .. }, looks) => match (row.first_below, looks) {
             (Some(first_below), _) => Cause::Left {
                 first_below,

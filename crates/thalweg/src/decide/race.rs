@@ -125,7 +125,8 @@ fn work(contenders: &[Contender<'_>], race: u64, certificates: f64) -> Work {
         race: spent,
         certificates,
         full,
-        saved: full / spent,
+        // A race without a step saved none.
+        saved: if spent > 0.0 { full / spent } else { 1.0 },
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::cell::{look_steps, looks_at};
+use crate::data::Targets;
 use crate::descent::{Method, Rate};
 use crate::net;
 use crate::study::{Losses, Mistake, Observable, Setting, Weights};
@@ -58,7 +59,7 @@ pub(super) fn memory(setting: &Setting) -> Memory {
     let looked = setting.look.replicates.min(setting.replicates.at_most()) as f64;
     let snapshots = if looks { times } else { 1.0 };
     let activations = n * (3.0 * units + data.dim as f64 + k);
-    let training = (states + snapshots) * parameters + activations;
+    let training = (states + snapshots) * parameters + activations + teacher(setting);
 
     let wanted = &setting.look.observables;
     let has = |one: Observable| wanted.contains(&one);
@@ -105,6 +106,18 @@ pub(super) fn memory(setting: &Setting) -> Memory {
     }
 }
 
+/// Weights of a teacher, which are drawn for each training set.
+fn teacher(setting: &Setting) -> f64 {
+    let Targets::Teacher { hidden, .. } = &setting.data.targets else {
+        return 0.0;
+    };
+    let ends = [setting.data.dim, setting.data.outputs];
+    let sizes: Vec<f64> = ([ends[0]].iter().chain(hidden).chain(&[ends[1]]))
+        .map(|units| *units as f64)
+        .collect();
+    sizes.windows(2).map(|pair| pair[0] * pair[1]).sum()
+}
+
 /// That no part of it is beyond all bounds: what is legal number by number may not be together.
 pub(super) fn check_memory(setting: &Setting) -> Result<(), Mistake> {
     let Memory {
@@ -146,6 +159,16 @@ pub(super) fn check_memory(setting: &Setting) -> Result<(), Mistake> {
                 "smaller layers, or `look.observables` without `\"hessian\"`",
             )
         };
+    }
+    if NUMBER * teacher(setting) > MOST / 64.0 {
+        return Err(Mistake {
+            path: vec!["data".into(), "targets".into()],
+            message: format!(
+                "the weights of a teacher take {:.1} GB for each training set, more than 1",
+                NUMBER * teacher(setting) / 1e9
+            ),
+            hint: Some("a smaller teacher, for instance `hidden = [4]`".into()),
+        });
     }
     if training > MOST {
         return wrong(

@@ -37,6 +37,9 @@ impl From<Mistake> for Error {
     }
 }
 
+/// The most parts of a dotted key.
+pub(crate) const DEEPEST: usize = 8;
+
 /// The mistake at a dotted path; an empty hint is none.
 pub(crate) fn mistake<T>(path: &str, message: String, hint: &str) -> Result<T, Mistake> {
     Err(Mistake {

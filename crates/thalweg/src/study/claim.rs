@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::check::{Mistake, mistake};
+use super::check::{DEEPEST, Mistake, mistake};
 
 /// A published number; a `[[claim]]` table. Of one cell (`at`, the base cell without), or of a
 /// comparison (`along`).
@@ -123,6 +123,14 @@ impl Claim {
                 "at",
                 format!("`{key}` is no dotted key"),
                 "for instance `at = { \"data.dim\" = 5 }`, with quotes",
+            );
+        }
+        if let Some(key) = self.at.keys().find(|key| key.split('.').count() > DEEPEST) {
+            let short: String = key.chars().take(40).collect();
+            return here(
+                "at",
+                format!("`{short}…` has more than {DEEPEST} parts"),
+                "for instance `at = { \"data.dim\" = 5 }`",
             );
         }
         if self.what == Quantity::WeightsMoved(0) {

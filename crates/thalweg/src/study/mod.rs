@@ -179,6 +179,27 @@ impl Study {
                     "give each its own name",
                 );
             }
+            let plain = |name: &str| -> Option<String> {
+                let letters = name.is_ascii().then(|| name.to_lowercase())?;
+                let words = letters.split(|c: char| !c.is_ascii_alphanumeric());
+                let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+                Some(words.join("-"))
+            };
+            let alike = |c: &&Compare| {
+                let (a, b) = (plain(&c.name), plain(&compare.name));
+                a.is_some() && a == b
+            };
+            if let Some(other) = self.compare[..i].iter().find(alike) {
+                return mistake(
+                    &format!("compare.{i}.name"),
+                    format!(
+                        "`{}` and `{}` differ in signs and capitals alone, and files are named by \
+                         them",
+                        other.name, compare.name
+                    ),
+                    "give each its own name",
+                );
+            }
         }
         for (i, claim) in self.claim.iter().enumerate() {
             claim.check(i)?;

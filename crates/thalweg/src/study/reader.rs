@@ -1,7 +1,7 @@
 //! The study as text: read with the place of every mistake, changed with its comments kept.
 
 use super::Study;
-use super::check::{Mistake, mistake};
+use super::check::{DEEPEST, Mistake, mistake};
 use super::descent::BATCH_INSIDE;
 use super::names::meant;
 use crate::error::{Error, Place, nearest};
@@ -27,23 +27,32 @@ impl Source {
     ///
     /// [`Error::Study`] if `assignment` is not `key=value` or the text is no TOML.
     pub fn set(&mut self, assignment: &str) -> Result<(), Error> {
+        let short: String = assignment.chars().take(SHOWN).collect();
         let usage = || Error::Study {
-            message: format!("`{assignment}` is not `key=value`"),
+            message: format!("`{short}` is not `key=value`"),
             hint: Some("for instance `--set data.dim=5`".into()),
             place: None,
         };
         let (key, value) = assignment.split_once('=').ok_or_else(usage)?;
-        let value: toml_edit::Value = value
-            .trim()
-            .parse()
-            .unwrap_or_else(|_| toml_edit::Value::from(value.trim()));
+        let value = value.trim();
+        let value: toml_edit::Value = match value.parse() {
+            Ok(value) => value,
+            Err(_) if is_number(value) => {
+                return Err(Error::Study {
+                    message: format!("`{short}`: the number is too large"),
+                    hint: Some("whole numbers are below 2^63, others below 1.8e308".into()),
+                    place: None,
+                });
+            }
+            Err(_) => toml_edit::Value::from(value),
+        };
         let mut document: toml_edit::DocumentMut = self
             .text
             .parse()
             .map_err(|e: toml_edit::TomlError| self.toml_error(e.message(), e.span()))?;
         let keys: Vec<&str> = key.trim().split('.').collect();
         let (last, tables) = keys.split_last().ok_or_else(usage)?;
-        if keys.iter().any(|k| k.is_empty()) {
+        if keys.iter().any(|k| k.is_empty()) || keys.len() > DEEPEST {
             return Err(usage());
         }
         // The budget is one number: the other way of saying it goes.
@@ -159,11 +168,47 @@ impl Source {
     fn toml_error(&self, message: &str, span: Option<std::ops::Range<usize>>) -> Error {
         let place = span.map(|span| Box::new(Place::new(&self.name, &self.text, span)));
         Error::Study {
-            message: message.replace('\n', ", "),
+            message: said(message),
             hint: hint_for(message),
             place,
         }
     }
+}
+
+/// Characters of an argument that are shown.
+const SHOWN: usize = 200;
+
+/// Whether a text is written as a number, be it one or not.
+fn is_number(text: &str) -> bool {
+    let digits = text.trim_start_matches(['+', '-']);
+    digits.starts_with(|c: char| c.is_ascii_digit()) && digits.parse::<f64>().is_ok()
+}
+
+/// What serde says of a type, in the words of a study file.
+fn said(message: &str) -> String {
+    const TYPES: [(&str, &str); 9] = [
+        ("expected usize", "expected a whole number from 0 on"),
+        ("expected u64", "expected a whole number from 0 on"),
+        ("expected u32", "expected a whole number from 0 on"),
+        ("expected f64", "expected a number"),
+        ("expected a sequence", "expected a list"),
+        ("expected a string", "expected a text in quotes"),
+        ("expected a boolean", "expected true or false"),
+        ("expected struct ", "expected a table: "),
+        ("expected enum ", "expected a name in quotes: "),
+    ];
+    let mut said = message.replace('\n', ", ");
+    for (theirs, ours) in TYPES {
+        // A longer word begins as a shorter one does.
+        let whole = said.find(theirs).is_some_and(|at| {
+            let next = said[at + theirs.len()..].chars().next();
+            theirs.ends_with(' ') || next.is_none_or(|c| !c.is_alphanumeric())
+        });
+        if whole {
+            said = said.replacen(theirs, ours, 1);
+        }
+    }
+    said
 }
 
 /// What to write instead of what serde did not know.
@@ -184,6 +229,12 @@ pub(crate) fn hint_for(message: &str) -> Option<String> {
     let (wrong, known) = quoted.split_first()?;
     if message.starts_with("invalid type") && message.contains("expected a sequence") {
         return Some(format!("a list, `[{wrong}]`"));
+    }
+    if message.starts_with("invalid type: floating point") && message.contains("expected u") {
+        return Some("whole numbers are written without point and exponent: `100_000`".into());
+    }
+    if message.starts_with("invalid type") && message.contains("expected struct") {
+        return Some("a table: `[data]` and its keys below, or `data = { points = 5 }`".into());
     }
     if !message.starts_with("unknown") {
         return None;

@@ -99,9 +99,9 @@ const WRONG: &[Wrong] = &[
         2,
         9,
         "invalid type: floating point `100000.0`",
-        "",
+        "100_000",
     ),
-    ("[net]\nbias = \"yes\"", 2, 8, "expected a boolean", ""),
+    ("[net]\nbias = \"yes\"", 2, 8, "expected true or false", ""),
     (
         "[net]\ninit = { normal = {} }",
         2,
@@ -1399,4 +1399,75 @@ fn sgd_is_another_spelling_of_gd() {
             .remove(0)
     };
     assert_eq!(cell("sgd").hash, cell("gd").hash);
+}
+
+/// A claim at a key of 10⁵ parts, and `--set` of 30 000, overflowed the stack.
+#[test]
+fn keys_without_end_are_refused_wherever_they_stand() {
+    let deep = ["data"]
+        .iter()
+        .chain(&["a"; 100_000])
+        .copied()
+        .collect::<Vec<_>>();
+    let key = deep.join(".");
+    let claim = format!(
+        "[[claim]]\nwhat = \"success\"\nvalue = 1\nbetween = [0, 1]\nsource = \"me\"\n\
+         at = {{ \"{key}\" = 1 }}\n"
+    );
+    let (message, hint, _) = refused(&claim);
+    assert!(message.contains("more than 8 parts") && hint.is_some());
+    assert!(message.len() < 200, "{}", message.len());
+    let mut study = source("");
+    let error = study.set(&format!("{key}=1")).expect_err("too deep");
+    assert!(error.to_string().len() < 400, "{}", error.to_string().len());
+}
+
+/// A whole number beyond 64 bits was taken for a text.
+#[test]
+fn a_number_that_is_too_large_is_told_as_one() {
+    for assignment in ["seed=9223372036854775808", "descent.rate=1e400"] {
+        let error = source("").set(assignment).expect_err("it is too large");
+        assert!(error.to_string().contains("too large"), "{error}");
+    }
+    source("")
+        .set("title=3 cells")
+        .expect("a text may begin with a digit");
+}
+
+/// `a b` and `a-b` had one file, of which the later one was left.
+#[test]
+fn comparisons_whose_files_would_be_one_are_refused() {
+    let two = |a: &str, b: &str| {
+        let of = |name: &str| format!("[[compare]]\nname = \"{name}\"\n\"data.dim\" = [2]\n");
+        of(a) + &of(b)
+    };
+    for (a, b) in [("a b", "a-b"), ("Width", "width!"), ("d = 2", "d: 2")] {
+        let (message, hint, place) = refused(&two(a, b));
+        assert!(
+            message.contains("signs and capitals") && hint.is_some(),
+            "{message}"
+        );
+        assert_eq!(place.map(|p| p.line), Some(5));
+    }
+    let other = source(&two("ширина", "глубина")).plan(&Inputs::default());
+    assert!(other.is_ok(), "{other:?}");
+}
+
+/// Types are told in the words of a study file, not of Rust.
+#[test]
+fn types_are_told_in_words() {
+    for (text, words) in [
+        ("data = 5", "a table"),
+        ("[data]\npoints = \"a\"", "a whole number from 0 on"),
+        ("[descent]\nsteps = 1e5", "a whole number from 0 on"),
+        ("title = 5", "a text in quotes"),
+    ] {
+        let (message, _, place) = refused(text);
+        assert!(message.contains(words), "{message}");
+        let rust = ["usize", "u64", "struct", "enum "]
+            .iter()
+            .find(|w| message.contains(**w));
+        assert_eq!(rust, None, "{message}");
+        assert!(place.is_some());
+    }
 }
