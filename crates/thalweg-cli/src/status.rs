@@ -103,7 +103,7 @@ impl Status {
         let mut text = format!(
             "thalweg: {} of {}, {} of {}, {} so far",
             self.done,
-            many(self.cells as usize, "cell", "cells"),
+            many(self.cells, "cell", "cells"),
             self.ended,
             many(self.replicates as usize, "replicate", "replicates"),
             clock(self.seconds)

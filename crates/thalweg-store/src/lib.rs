@@ -51,7 +51,8 @@ fn parent(path: &Path) -> &Path {
 /// More bytes of a file are not read into memory.
 const MOST_BYTES: u64 = 1 << 32;
 
-/// Opens a regular file of bounded size: what else has a name, as a pipe or a device, may never end.
+/// Opens a regular file of bounded size: what else has a name, as a pipe or a device, may never
+/// end.
 pub(crate) fn open_file(path: &Path) -> Result<File, Error> {
     let about = fs::metadata(path).map_err(io("read", path))?;
     let wrong = |message: &str, hint: &str| Error::Damaged {
