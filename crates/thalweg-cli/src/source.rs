@@ -100,7 +100,7 @@ pub(crate) fn base(source: &Source) -> Result<Cell> {
 pub(crate) fn spaces(source: &Source) -> Result<(Space, Vec<(String, Plan)>)> {
     let all = || {
         let study = source.study()?;
-        let inputs = thalweg_store::read_inputs(&study, &source.folder)?;
+        let inputs = thalweg_store::inputs_of(source)?;
         // Without a space this says so.
         let plans = source.choices(&inputs)?;
         Ok(study.space.map(|space| (space, plans)))

@@ -353,7 +353,29 @@ pub fn open(name: &str) -> Result<Source, Error> {
 ///
 /// [`Error::Study`] with line and column; what [`read_inputs`] finds.
 pub fn plan(source: &Source) -> Result<Plan, Error> {
-    source.plan(&read_inputs(&source.study()?, &source.folder)?)
+    source.plan(&inputs_of(source)?)
+}
+
+/// The files that a study names; what is wrong with one is told where it is named.
+///
+/// # Errors
+///
+/// [`Error::Study`] with line and column.
+pub fn inputs_of(source: &Source) -> Result<Inputs, Error> {
+    let study = source.study()?;
+    read_inputs(&study, &source.folder).map_err(|error| {
+        let (Error::Io { path, .. } | Error::Damaged { path, .. }) = &error else {
+            return error;
+        };
+        let names = Names::of(&study);
+        let kept = kept(&source.folder);
+        let mut all = names.data.iter().chain(&names.weights);
+        let named = all.find(|name| locate(&kept, &source.folder, name) == *path);
+        match named {
+            Some(name) => source.at_its_name(name, &error),
+            None => error,
+        }
+    })
 }
 
 /// The base cell of a study that was read, as [`plan`].
@@ -362,7 +384,7 @@ pub fn plan(source: &Source) -> Result<Plan, Error> {
 ///
 /// As [`plan`], but for mistakes of its comparisons and claims.
 pub fn base(source: &Source) -> Result<Cell, Error> {
-    source.base(&read_inputs(&source.study()?, &source.folder)?)
+    source.base(&inputs_of(source)?)
 }
 
 /// Where a folder keeps the files of its study, and which copy is which.

@@ -5,6 +5,7 @@ use thalweg::analysis::answer::{Answer, Lines, Repair, Share};
 use thalweg::analysis::findings::{Finding, Verdict};
 use thalweg::analysis::summary::{Reaches, Summary};
 use thalweg::data::Draw;
+use thalweg::descent::Stop;
 
 use super::numbers::{
     agree, capital, count, in_steps, interval, number, paired, percent, range, steps,
@@ -190,22 +191,25 @@ fn verdict(s: &Summary, inside: bool) -> String {
         format!("{} of {} ", count(s.successes), count(s.replicates))
     };
     let success = &s.setting.success;
+    // A run that goes on may get there and leave again: its end is what counts.
+    let (get, gets) = match s.setting.descent.stop {
+        Stop::Below => ("get", "gets"),
+        Stop::Never => ("end", "ends"),
+    };
     let ends = match (s.replicates, s.successes, success.by_loss()) {
-        (1, 0, Some(_)) => format!(
-            "the loss does not {}",
-            goal::arrive(success, ["get", "end"])
-        ),
+        (1, 0, Some(_)) => format!("the loss does not {}", goal::arrive(success, [get, "end"])),
         (1, 0, None) => format!("training does not {}", goal::bring(success)),
-        (_, _, Some(_)) => format!("the loss {}", goal::arrive(success, ["gets", "ends"])),
+        (_, _, Some(_)) => format!("the loss {}", goal::arrive(success, [gets, "ends"])),
         (_, _, None) => format!("training {}", goal::arrive(success, ["gets", "ends"])),
     };
     format!(
-        "{lead}. On {of}{only}{} {ends} ({} {}; {} asked for), median {}.",
+        "{lead}. On {of}{only}{} {ends} ({} {}; {} asked for), median {}.{}",
         drawn(s, s.replicates),
         cell::interval_name(s.interval_kind),
         interval(s.success),
         percent(s.setting.success.share),
-        in_steps(s.steps.median.step, s.budget())
+        in_steps(s.steps.median.step, s.budget()),
+        cell::left(s)
     )
 }
 

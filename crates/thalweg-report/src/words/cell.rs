@@ -113,18 +113,23 @@ pub fn times(s: &Summary) -> String {
         (Stop::Never, 0) => "None is there after",
         (Stop::Never, _) => "Fewer than half are there after",
     };
-    let left = match s.left {
+    format!(
+        "{some} {} steps; the median final loss is {}.{}",
+        count(budget),
+        size(s.final_loss),
+        left(s)
+    )
+}
+
+/// Those that were there on the way; nothing where there are none.
+pub(super) fn left(s: &Summary) -> String {
+    match s.left {
         0 => String::new(),
         n => format!(
             " {} below on the way and left again.",
             many(n as usize, "replicate was", "replicates were")
         ),
-    };
-    format!(
-        "{some} {} steps; the median final loss is {}.{left}",
-        count(budget),
-        size(s.final_loss)
-    )
+    }
 }
 
 /// That giving a try up and beginning again is cheaper than going on, and which question that

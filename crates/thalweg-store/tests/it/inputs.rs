@@ -281,3 +281,34 @@ fn a_compression_that_is_not_read_is_named_with_its_cure() {
         "{said}"
     );
 }
+
+/// A file that is missing, empty or a folder was told without the place where the study names it.
+#[test]
+fn a_wrong_file_is_told_where_the_study_names_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("d.csv")).expect("a folder");
+    std::fs::write(folder.path().join("e.csv"), b"").expect("written");
+    for (text, line) in [
+        ("[data]\nfile = \"nope.csv\"\n", 2),
+        (
+            "[data]\npoints = 3\n[net]\ninit = { file = \"nope.safetensors\" }\n",
+            4,
+        ),
+        ("[data]\nfile = \"d.csv\"\n", 2),
+        ("[data]\nfile = \"e.csv\"\n", 2),
+        ("[data]\ndim = 2\n[test]\nfile = \"nope.csv\"\n", 4),
+    ] {
+        let source = Source {
+            name: "s.toml".into(),
+            text: text.into(),
+            folder: folder.path().to_path_buf(),
+        };
+        match store::plan(&source) {
+            Err(Error::Study { place, hint, .. }) => {
+                assert_eq!(place.map(|p| p.line), Some(line), "{text}");
+                assert!(hint.is_some(), "{text}");
+            }
+            other => panic!("{text} gives {other:?}"),
+        }
+    }
+}

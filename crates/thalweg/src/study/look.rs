@@ -203,10 +203,15 @@ impl Success {
                 "1.0 asks for all training points, 0.9 for nine in ten",
             );
         }
-        if !(self.share > 0.0 && self.share < 1.0) {
+        // Nearer to 0 or 1 no number of replicates decides.
+        const LEAST: f64 = 1e-6;
+        if !(self.share >= LEAST && self.share <= 1.0 - LEAST) {
             return mistake(
                 "success.share",
-                format!("the share {} is not between 0 and 1", self.share),
+                format!(
+                    "the share {} is not between 0 and 1, by 1e-6 at least",
+                    self.share
+                ),
                 "0.8 is four in five",
             );
         }

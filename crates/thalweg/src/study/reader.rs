@@ -165,6 +165,28 @@ impl Source {
         }
     }
 
+    /// An error about a file that the text names, at the place where it is named.
+    pub fn at_its_name(&self, name: &str, error: &Error) -> Error {
+        let quoted = toml_edit::Value::from(name).to_string();
+        let quoted = quoted.trim();
+        let found = self.text.find(quoted);
+        let place = found.map(|at| {
+            let span = at..at + quoted.len();
+            Box::new(Place::new(&self.name, &self.text, span))
+        });
+        let mut message = error.to_string();
+        let mut cause = std::error::Error::source(error);
+        while let Some(inner) = cause {
+            message = format!("{message}: {inner}");
+            cause = inner.source();
+        }
+        Error::Study {
+            message,
+            hint: error.hint(),
+            place,
+        }
+    }
+
     fn toml_error(&self, message: &str, span: Option<std::ops::Range<usize>>) -> Error {
         let place = span.map(|span| Box::new(Place::new(&self.name, &self.text, span)));
         Error::Study {
@@ -216,6 +238,20 @@ pub(crate) fn hint_for(message: &str) -> Option<String> {
     if let Some(batch) = message.strip_prefix(BATCH_INSIDE) {
         return Some(format!("`method = \"sgd\"`, and beside it {batch}"));
     }
+    if message.starts_with("invalid type")
+        && let Some((_, name)) = message.rsplit_once("expected struct ")
+        && !name.starts_with("variant")
+    {
+        let name = name.to_lowercase();
+        return Some(format!("a table: `[{name}]`, and its keys below it"));
+    }
+    if message.contains("recursion limit") {
+        return Some(format!("a dotted key has at most {DEEPEST} parts"));
+    }
+    if message.contains("unit variant, expected newtype variant") {
+        let hint = "this choice takes a value: `init = { uniform = [-1.0, 1.0] }`";
+        return Some(hint.into());
+    }
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     if message.contains("unit variant") && message.contains("struct variant") {
         return Some(
@@ -232,9 +268,6 @@ pub(crate) fn hint_for(message: &str) -> Option<String> {
     }
     if message.starts_with("invalid type: floating point") && message.contains("expected u") {
         return Some("whole numbers are written without point and exponent: `100_000`".into());
-    }
-    if message.starts_with("invalid type") && message.contains("expected struct") {
-        return Some("a table: `[data]` and its keys below, or `data = { points = 5 }`".into());
     }
     if !message.starts_with("unknown") {
         return None;

@@ -109,7 +109,13 @@ const WRONG: &[Wrong] = &[
         "missing field `variance`",
         "",
     ),
-    ("net = 3", 1, 7, "invalid type: integer `3`", ""),
+    (
+        "net = 3",
+        1,
+        7,
+        "invalid type: integer `3`",
+        "a table: `[net]`",
+    ),
     ("seed = -1", 1, 8, "invalid value: integer `-1`", ""),
     ("replicates = -4", 1, 14, "expected a whole number", ""),
     (
@@ -653,7 +659,7 @@ const WRONG: &[Wrong] = &[
         "[data]\r\ndim = 2\r\n[net]\r\n bias = 7\r\n",
         4,
         9,
-        "expected a boolean",
+        "expected true or false",
         "",
     ),
 ];
@@ -1470,4 +1476,21 @@ fn types_are_told_in_words() {
         assert_eq!(rust, None, "{message}");
         assert!(place.is_some());
     }
+}
+
+/// Shares that no number of replicates tells from 0 or 1 ran for ever; what is nested without end,
+/// and a law without its numbers, were told without a cure.
+#[test]
+fn what_cannot_be_decided_or_read_has_a_cure() {
+    for (text, words) in [
+        ("[success]\nshare = 5e-324", "by 1e-6"),
+        ("[success]\nshare = 0.9999999999", "by 1e-6"),
+        ("[net]\ninit = \"uniform\"", "newtype"),
+    ] {
+        let (message, hint, place) = refused(text);
+        assert!(message.contains(words), "{message}");
+        assert!(hint.is_some() && place.is_some(), "{message}");
+    }
+    let deep = format!("{}a = 1", "data.".repeat(200));
+    assert!(refused(&deep).1.is_some());
 }
