@@ -1505,3 +1505,58 @@ fn help_fits_the_window() {
         );
     }
 }
+
+/// Test points reach the page, the tables and the kept data, and `theory predict` says what it
+/// says of them to each kind of file.
+#[test]
+fn test_points_are_told_drawn_and_kept() {
+    let work = Work::new(
+        "replicates = 8\n[data]\npoints = 6\ndim = 1\ninputs = { grid = [-1.0, 1.0] }\n\
+         targets = { sine = 2 }\n[net]\nhidden = [16]\nactivation = \"erf\"\n\
+         init = \"lecun_normal\"\n[descent]\nrate = { of_limit = 0.5 }\nsteps = 300\n\
+         [look]\nat = [\"start\", \"log\", \"end\"]\n[keep]\nreplicates = 1\n\
+         [test]\ngrid = [-1.5, 1.5]\npoints = 21\n",
+    );
+    work.thalweg(&["run", "study.toml", "--out", "out"]).good();
+    let read = |path: &str| work.read(path);
+    let page = String::from_utf8(read("out/report.html")).expect("text");
+    for words in [
+        "At other inputs",
+        "the 21 points of a grid from -1.5 to 1.5",
+        "The mean of the training targets",
+        "by gradient descent for as many steps",
+        "data-figure=\"test-loss\"",
+        "data-figure=\"test-expected\"",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+    let table = String::from_utf8(read("out/tables/test-loss.csv")).expect("text");
+    assert!(table.starts_with("cell,test loss"), "{table}");
+    let kept = read("out/weights/cell-000-replicate-000.data.safetensors");
+    let header = String::from_utf8_lossy(&kept[8..400]).into_owned();
+    for name in ["x_test", "y_test", "outputs_test"] {
+        assert!(header.contains(&format!("\"{name}\"")), "{header}");
+    }
+    let seen = work.thalweg(&["explain", "out"]).good();
+    assert!(seen.out.contains("test points its loss is"), "{}", seen.out);
+    let seen = work
+        .thalweg(&["theory", "predict", "study.toml", "--out", "p.csv"])
+        .good();
+    assert!(seen.out.contains("NTK, as many steps"), "{}", seen.out);
+    let text = String::from_utf8(read("p.csv")).expect("text");
+    assert!(
+        text.starts_with("x0,y,ntk_mean,ntk_std,ntk_regression_mean"),
+        "{text}"
+    );
+    assert_eq!(text.lines().count(), 22);
+    for (arguments, words) in [
+        (&["--out", "p.foo"][..], "name the file"),
+        (&["--ridge=-1"], "from 0 on"),
+        (&["--steps=nan"], "from 0 on"),
+        (&["--set", "descent.loss=logistic"], "squared loss"),
+    ] {
+        let all = [&["theory", "predict", "study.toml"], arguments].concat();
+        let seen = work.thalweg(&all).bad(2);
+        assert!(seen.err.contains(words), "{}", seen.err);
+    }
+}

@@ -39,10 +39,9 @@ fn course(base: &Summary) -> Option<Figure> {
         line("training set", 0, |at| at.2),
     ];
     if tested.constant.is_finite() {
-        let ends = [tested.course.first(), tested.course.last()];
         lines.push(Line {
             name: "mean of the targets".into(),
-            points: (ends.into_iter().flatten())
+            points: (tested.course.iter())
                 .map(|at| (at.0 as f64, tested.constant))
                 .collect(),
             dashed: true,

@@ -10,7 +10,7 @@ use crate::analysis::replicate::Replicate;
 use crate::data::Set;
 use crate::engine::{Engine, Job, Problem, Snapshot};
 use crate::error::Error;
-use crate::lab::{Control, replay, row, train_one};
+use crate::lab::{Control, replay, tested_row, train_one};
 use crate::linalg::eigen;
 use crate::observe::{self, Curvature, Tangent};
 use crate::plan::Cell;
@@ -139,7 +139,7 @@ pub fn explain(
     followed.setting.look.at = vec![At::Start, At::Log, At::End];
     followed.setting.look.replicates = replicate.saturating_add(1);
     let (job, trained) = replay(&followed, engine, replicate, control)?;
-    let row = row(&trained);
+    let row = tested_row(cell, &problem, &trained);
     // Without what is kept on the way.
     let again = Job {
         snapshots: Vec::new(),

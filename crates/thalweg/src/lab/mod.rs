@@ -20,6 +20,7 @@ use crate::study::{Losses, Replicates, Weights};
 use crate::theory::linear::Rule;
 
 pub(crate) use queue::{Hooks, Judge, Numbers, Wanted, train as train_wanted};
+pub(crate) use take::tested_row;
 use take::{Ends, gather, take};
 
 /// Replicates of each cell whose loss on the grid of steps is kept in any case.

@@ -101,6 +101,16 @@ impl Test<'_> {
     }
 }
 
+/// The row of a replicate that ended, with what its test points say.
+pub(crate) fn tested_row(cell: &Cell, problem: &Problem, trained: &Trained) -> Row {
+    let mut row = row(trained);
+    if let Some(set) = cell.test_set(row.replicate) {
+        let test = Test { cell, problem, set };
+        (row.test_loss, row.test_accuracy) = test.end(trained);
+    }
+    row
+}
+
 /// Looks at a replicate that ended, and keeps of it what its cell asks for.
 pub(super) fn take(cell: &Cell, problem: &Problem, trained: Trained) -> Ended {
     let mut row = row(&trained);
