@@ -116,7 +116,11 @@ pub fn times(s: &Summary) -> String {
     format!(
         "{some} {} steps; the median final loss is {}.{}",
         count(budget),
-        size(s.final_loss),
+        if s.final_loss.is_nan() {
+            "not a number".into()
+        } else {
+            size(s.final_loss)
+        },
         left(s)
     )
 }

@@ -81,8 +81,8 @@ pub fn predictions(run: &Analysis) -> Vec<String> {
     if let Some(f) = base.by_infinite() {
         all.push(format!(
             "Before any weight is drawn, the infinitely wide network expects of the base cell's \
-             training sets a median of {} steps and {} success; observed is a median of {}.",
-            number(f.median),
+             training sets {} and {} success; observed is a median of {}.",
+            median(f.median),
             percent(f.success),
             steps(base.steps.median.step, base.budget())
         ));
@@ -241,12 +241,21 @@ fn initial_kernel(run: &Analysis, f: &Forecast, budget: u64) -> String {
         format!(" (observed/predicted {}{rank})", paired(ratio))
     });
     format!(
-        "For the base cell the initial kernel predicts a median of {} steps and {} success within \
-         {}; observed and predicted {regime}{ratio}.",
-        number(f.median),
+        "For the base cell the initial kernel predicts {} and {} success within {}; observed and \
+         predicted {regime}{ratio}.",
+        median(f.median),
         percent(f.success),
         count(budget)
     )
+}
+
+/// A predicted median, where half of them get there.
+fn median(steps: f64) -> String {
+    if steps.is_finite() {
+        format!("a median of {} steps", number(steps))
+    } else {
+        "that half of them never get there".into()
+    }
 }
 
 /// How far predicted shares of success are from the observed ones, over all cells.
