@@ -1,5 +1,7 @@
 //! Ctrl-C and the like: while networks train, the first one ends the run in order; else at once.
 
+#[cfg(unix)]
+use std::sync::Arc;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -44,9 +46,17 @@ const STOPPED: i32 = 1;
 /// How long a run that was stopped may take to end in order.
 const PATIENCE: Duration = Duration::from_millis(900);
 
+/// SIGXFSZ, of the same number on Linux, macOS and the BSDs.
+#[cfg(unix)]
+const FILE_TOO_LARGE: i32 = 25;
+
 /// Takes the signals over. Where that fails they end the process at once, which loses the running
 /// cell only.
 pub(crate) fn install() {
+    // A file that gets too large for `ulimit -f` is an error of writing, and no reason to be killed
+    // without a word.
+    #[cfg(unix)]
+    let _ = signal_hook::flag::register(FILE_TOO_LARGE, Arc::new(AtomicBool::new(false)));
     let _ = ctrlc::set_handler(|| {
         let again = STOP.swap(true, Ordering::SeqCst);
         if again || TRAINING.load(Ordering::SeqCst) == 0 {

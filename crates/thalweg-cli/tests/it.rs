@@ -1560,3 +1560,26 @@ fn test_points_are_told_drawn_and_kept() {
         assert!(seen.err.contains(words), "{}", seen.err);
     }
 }
+
+/// A limit on the size of files killed the program by its signal, without a word.
+#[cfg(unix)]
+#[test]
+fn a_file_that_gets_too_large_is_told() {
+    let work = Work::new(SMALL);
+    let program = env!("CARGO_BIN_EXE_thalweg");
+    // In blocks of 512 or 1024 bytes, by the shell.
+    let script = format!("ulimit -f 4; exec '{program}' run study.toml --out out");
+    let done = Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(work.path("."))
+        .output()
+        .expect("there is a shell");
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert_eq!(done.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("cannot write") && said.contains("hint:"),
+        "{said}"
+    );
+    // With room it goes on.
+    work.thalweg(&["run", "study.toml", "--out", "out"]).good();
+}

@@ -240,6 +240,14 @@ impl Error {
                     "free some space and run the same command again: finished cells are kept"
                         .into(),
                 ),
+                std::io::ErrorKind::FileTooLarge => Some(
+                    "the shell limits the size of files (`ulimit -f`): raise it, and the same \
+                     command goes on"
+                        .into(),
+                ),
+                std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => {
+                    Some("a file is there: choose another folder with `--out`".into())
+                }
                 std::io::ErrorKind::NotFound => Some("check the path".into()),
                 std::io::ErrorKind::PermissionDenied => {
                     Some("choose another folder with `--out`".into())
