@@ -109,19 +109,17 @@ pub fn write_run(
     engine: &str,
 ) -> Result<Page> {
     let page = page(folder, plan, analysis, engine, None)?;
-    write_report(folder, &page, Only::All)?;
+    let files = thalweg_report::files(&page, Only::All);
+    write_files(folder, &files)?;
     write_tables(folder, analysis, plan, records)?;
     write_weights(folder, plan, records)?;
-    remove_others(folder, &page, plan, records);
+    remove_others(folder, &files, plan, records);
     Ok(page)
 }
 
 /// Removes figures, tables and weights of another study that the folder held before.
-fn remove_others(folder: &Path, page: &Page, plan: &Plan, records: &[Record]) {
-    let mut ours: HashSet<PathBuf> = thalweg_report::files(page, Only::All)
-        .into_iter()
-        .map(|file| folder.join(file.path))
-        .collect();
+fn remove_others(folder: &Path, files: &[File], plan: &Plan, records: &[Record]) {
+    let mut ours: HashSet<PathBuf> = files.iter().map(|file| folder.join(&file.path)).collect();
     for (cell, record) in plan.cells.iter().zip(records) {
         for kept in &record.kept {
             ours.extend(thalweg_store::weights_of(folder, cell, kept.replicate));

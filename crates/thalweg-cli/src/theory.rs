@@ -161,6 +161,12 @@ fn largest_rate(cell: &Cell, points: usize, largest: f64) -> f64 {
     rule.largest_stable_rate(descent.loss.factor(points * cell.outputs()), largest)
 }
 
+/// How the name of a file ends, in small letters: what is to be written into it.
+fn extension(path: &Path) -> String {
+    let extension = path.extension().and_then(|e| e.to_str());
+    extension.unwrap_or_default().to_lowercase()
+}
+
 fn matrix(values: &[f64], columns: usize) -> Value {
     values
         .chunks(columns.max(1))
@@ -191,11 +197,7 @@ fn write_kernels(
     z: Option<&[f64]>,
     dim: usize,
 ) -> Result<()> {
-    let extension = path
-        .extension()
-        .and_then(|e| e.to_str())
-        .unwrap_or_default();
-    match extension.to_lowercase().as_str() {
+    match extension(path).as_str() {
         "npz" => {
             let shape = [kernels.rows, kernels.columns];
             let (rows, columns) = ([kernels.rows, dim], [kernels.columns, dim]);

@@ -220,12 +220,13 @@ fn format(column: &Column) -> &'static CStr {
     }
 }
 
-fn rows(column: &Column) -> usize {
-    match column {
+/// How many rows columns have.
+pub(crate) fn rows(columns: &Columns) -> usize {
+    columns.first().map_or(0, |(_, column)| match column {
         Column::Int(values) => values.len(),
         Column::Float(values) => values.len(),
         Column::Text(values) => values.len(),
-    }
+    })
 }
 
 unsafe extern "C" fn get_schema(stream: *mut Stream, out: *mut Schema) -> c_int {
@@ -248,7 +249,7 @@ unsafe extern "C" fn get_next(stream: *mut Stream, out: *mut Array) -> c_int {
             return 0;
         }
         owned.done = true;
-        let length = owned.columns.first().map_or(0, |(_, column)| rows(column));
+        let length = rows(&owned.columns);
         let children = owned.columns.iter().map(|(_, of)| column(of)).collect();
         out.write(array(length, 0, vec![None], children));
     }

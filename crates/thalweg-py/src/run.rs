@@ -249,8 +249,8 @@ impl Plan {
     ) -> PyResult<Run> {
         let this = slf.get();
         let engine = this.engine()?;
-        let _lock = folder.as_deref().map(thalweg_store::lock).transpose();
-        let _lock = _lock.map_err(raised)?;
+        let lock = folder.as_deref().map(thalweg_store::lock);
+        let _lock = lock.transpose().map_err(raised)?;
         if let Some(folder) = &folder {
             thalweg_store::begin(folder, &this.source, &this.plan).map_err(raised)?;
         }
@@ -585,11 +585,6 @@ impl Table {
 
     /// Its rows.
     fn __len__(&self) -> usize {
-        use thalweg::analysis::columns::Column;
-        self.columns.first().map_or(0, |(_, column)| match column {
-            Column::Int(v) => v.len(),
-            Column::Float(v) => v.len(),
-            Column::Text(v) => v.len(),
-        })
+        arrow::rows(&self.columns)
     }
 }

@@ -41,6 +41,15 @@ fn alike(dim: usize, other: usize) -> PyResult<()> {
     Err(mistaken(message, "both are [points, d] with the same d"))
 }
 
+/// As many targets as there are inputs and outputs, and some.
+fn as_many(targets: usize, points: usize, outputs: usize) -> PyResult<()> {
+    if targets == points * outputs && targets > 0 {
+        return Ok(());
+    }
+    let message = format!("{targets} targets for {points} inputs");
+    Err(mistaken(message, "y is [points] or [points, outputs]"))
+}
+
 /// NNGP and NTK of the infinitely wide network of a plan's base cell, of inputs with themselves, or
 /// with others.
 #[pyfunction]
@@ -97,10 +106,7 @@ pub(crate) fn predict<'py>(
     let ((x, dim), (y, k), (new, other)) = (rows(&x), rows(&y), rows(&x_new));
     alike(dim, other)?;
     let (n, m) = (x.len() / dim.max(1), new.len() / dim.max(1));
-    if y.len() != n * k || n == 0 || k == 0 {
-        let message = format!("{} targets for {n} inputs", y.len());
-        return Err(mistaken(message, "y is [points] or [points, outputs]"));
-    }
+    as_many(y.len(), n, k)?;
     let cell = plan.cell(0)?;
     let loss_factor = cell.setting.descent.loss.factor(n * k);
     let training = match how {
@@ -203,10 +209,7 @@ pub(crate) fn curvature<'py>(
     let ((x, dim), (y, _)) = (rows(&x), rows(&y));
     alike(cell.dim(), dim)?;
     let points = x.len() / dim;
-    if y.len() != points * cell.outputs() {
-        let message = format!("{} targets for {points} inputs", y.len());
-        return Err(mistaken(message, "y is [points] or [points, outputs]"));
-    }
+    as_many(y.len(), points, cell.outputs())?;
     let weights = weights(cell, arrays)?;
     let problem = thalweg::engine::Problem {
         points,

@@ -66,6 +66,7 @@ use std::path::PathBuf;
 use thalweg::analysis::Analysis;
 use thalweg::analysis::summary::Summary;
 use thalweg::decide::Choice;
+use thalweg::study::stem;
 
 use page::{Block, Figure, Heading, Page, Table};
 use words::cell;
@@ -139,18 +140,7 @@ const STEM: usize = 60;
 /// A file stem from a name: its letters and digits. Where that leaves something out, as letters of
 /// other alphabets, or the end of a long name, eight digits tell it from others.
 pub fn slug(name: &str) -> String {
-    let dashed: String = name
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() {
-                c.to_ascii_lowercase()
-            } else {
-                '-'
-            }
-        })
-        .collect();
-    let words: Vec<&str> = dashed.split('-').filter(|p| !p.is_empty()).collect();
-    let stem = words.join("-");
+    let stem = stem(name);
     let other = name.chars().any(|c| !c.is_ascii() && c.is_alphanumeric());
     if !other && !stem.is_empty() && stem.len() <= STEM {
         return stem;

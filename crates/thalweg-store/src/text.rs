@@ -4,10 +4,8 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read;
 
+use super::MOST_BYTES;
 use thalweg::inputs::{Field, Table};
-
-/// More bytes of text are not read into memory.
-const MOST_BYTES: u64 = 1 << 32;
 
 /// Reads named columns: separated by commas, semicolons, tabs or blanks, whichever the first line
 /// has; with a header, or with columns `x0`, `x1`, … and `y` if the first line is numbers alone.

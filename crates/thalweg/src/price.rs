@@ -95,29 +95,31 @@ pub fn price(
         Ok(())
     };
     let of = |cell, seconds| pilot(cell, (engine, threads), clock, seconds);
-    let of_cell = |cell: &Cell, pilot, expected| {
+    let of_cell = |cell: &Cell, pilot, expected: &[(f64, Prediction)]| {
         let memory = memory(cell, engine, threads);
         of_cell(cell, pilot, expected, memory, threads, clock)
     };
     let mut prices = Vec::new();
-    let mut open = Vec::new();
+    // Whether it pays to train a cell longer, and what its kernels predict.
+    let mut known = Vec::new();
     for cell in &plan.cells {
         going()?;
         (control.listen)(Event::Cell { cell, found: false });
         let pilot = of(cell, SHORT)?;
         // A run that is not stopped below the loss ends with its budget.
-        open.push(pilot.ended < pilot.lanes && cell.setting.descent.stop == Stop::Below);
+        let open = pilot.ended < pilot.lanes && cell.setting.descent.stop == Stop::Below;
         let expected = expect(cell, draws, clock);
-        prices.push(of_cell(cell, pilot, expected));
+        prices.push(of_cell(cell, pilot, &expected));
+        known.push((open, expected));
     }
     let all: f64 = prices.iter().map(|p| p.estimate).sum();
-    for ((cell, price), open) in plan.cells.iter().zip(&mut prices).zip(open) {
+    for ((cell, price), (open, expected)) in plan.cells.iter().zip(&mut prices).zip(known) {
         going()?;
         let (share, [low, high]) = LONG;
         let seconds = (share * price.estimate).clamp(low, high);
         if open && price.estimate > MUCH * all && price.estimate > 2.0 * seconds {
             let pilot = of(cell, seconds)?;
-            *price = of_cell(cell, pilot, expect(cell, draws, clock));
+            *price = of_cell(cell, pilot, &expected);
         }
     }
     Ok(prices)
@@ -324,7 +326,7 @@ pub fn memory(cell: &Cell, engine: &dyn Engine, threads: usize) -> f64 {
 fn of_cell(
     cell: &Cell,
     pilot: Pilot,
-    predictions: Vec<(f64, Prediction)>,
+    predictions: &[(f64, Prediction)],
     memory: f64,
     threads: usize,
     clock: &(dyn Fn() -> f64 + Sync),

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::{MOST_INPUTS, describe, digits, mistaken, wide};
+use super::{MOST_INPUTS, describe, digits, extension, matrix, mistaken, wide};
 use crate::args::Predict;
 use crate::source::{base, open};
 use crate::terminal::{print, say, table};
@@ -165,11 +165,7 @@ fn predicted(args: &Predict, cell: &Cell) -> Result<Predicted> {
         let mut mean = found.mean;
         if let Some(scaling) = &scaling {
             scaling.original_outputs(&mut mean);
-            let stds = scaling.y_std.iter().cycle();
-            deviation
-                .iter_mut()
-                .zip(stds)
-                .for_each(|(d, std)| *d *= std);
+            scaling.original_deviations(&mut deviation);
         }
         let square = y.as_ref().map(|y| {
             let each = mean.iter().zip(&deviation).zip(y);
@@ -287,12 +283,6 @@ fn name(limit: Limit) -> &'static str {
 }
 
 fn json(found: &Predicted) -> Value {
-    let matrix = |values: &[f64], columns: usize| -> Value {
-        values
-            .chunks(columns.max(1))
-            .map(|row| json!(row))
-            .collect()
-    };
     let k = found.outputs;
     let says = found.says.iter().map(|s| {
         let of = json!({
@@ -316,10 +306,9 @@ fn json(found: &Predicted) -> Value {
 }
 
 fn write(path: &Path, found: &Predicted) -> Result<()> {
-    let extension = path.extension().and_then(|e| e.to_str());
     let (d, k) = (found.dim, found.outputs);
     let m = found.x.len() / d;
-    match extension.unwrap_or_default().to_lowercase().as_str() {
+    match extension(path).as_str() {
         "npz" => {
             let of_inputs = [m, d];
             let of_outputs: &[usize] = if k == 1 { &[m] } else { &[m, k] };

@@ -156,7 +156,7 @@ fn wide_fit(cell: &Cell, kept: &Kept, row: &Row, places: &[f64]) -> Option<WideF
     let mut mean = found.mean;
     if let Some(scaling) = &scaling {
         scaling.original_outputs(&mut mean);
-        deviation.iter_mut().for_each(|d| *d *= scaling.y_std[0]);
+        scaling.original_deviations(&mut deviation);
     }
     let finite = mean.iter().chain(&deviation).all(|v| v.is_finite());
     finite.then_some(WideFit {

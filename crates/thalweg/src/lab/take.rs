@@ -69,7 +69,13 @@ struct Test<'a> {
     set: TestSet,
 }
 
-impl Test<'_> {
+impl<'a> Test<'a> {
+    /// Those of a replicate; none if none are asked for.
+    fn of(cell: &'a Cell, problem: &'a Problem, replicate: u64) -> Option<Test<'a>> {
+        let set = cell.test_set(replicate)?;
+        Some(Test { cell, problem, set })
+    }
+
     /// Outputs there [M, k].
     fn outputs(&self, weights: &[f64]) -> Vec<f64> {
         observe::Tangent::outputs(self.problem, weights, &self.set.x)
@@ -102,25 +108,25 @@ impl Test<'_> {
 }
 
 /// The row of a replicate that ended, with what its test points say.
-pub(crate) fn tested_row(cell: &Cell, problem: &Problem, trained: &Trained) -> Row {
+fn row_with(test: Option<&Test<'_>>, trained: &Trained) -> Row {
     let mut row = row(trained);
-    if let Some(set) = cell.test_set(row.replicate) {
-        let test = Test { cell, problem, set };
+    if let Some(test) = test {
         (row.test_loss, row.test_accuracy) = test.end(trained);
     }
     row
 }
 
+/// The same of a replicate that nothing else is kept of.
+pub(crate) fn tested_row(cell: &Cell, problem: &Problem, trained: &Trained) -> Row {
+    let test = Test::of(cell, problem, trained.replicate);
+    row_with(test.as_ref(), trained)
+}
+
 /// Looks at a replicate that ended, and keeps of it what its cell asks for.
 pub(super) fn take(cell: &Cell, problem: &Problem, trained: Trained) -> Ended {
-    let mut row = row(&trained);
-    let replicate = row.replicate;
-    let test = cell
-        .test_set(replicate)
-        .map(|set| Test { cell, problem, set });
-    if let Some(test) = &test {
-        (row.test_loss, row.test_accuracy) = test.end(&trained);
-    }
+    let replicate = trained.replicate;
+    let test = Test::of(cell, problem, replicate);
+    let row = row_with(test.as_ref(), &trained);
     let keep = cell.setting.keep;
     let looked = cell.looks_at(replicate);
     let is_kept = replicate < keep.replicates;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::tangent::{Tangent, layer, times, times_transposed};
+use super::tangent::{Tangent, layer, sums, times, times_transposed};
 use crate::descent::Precision;
 use crate::engine::{Activation, Output, Problem, activation};
 use crate::linalg::{eigen, largest_eigenvalue};
@@ -47,13 +47,7 @@ pub fn hessian_times(
     let (mut dz_all, mut da_all) = (Vec::new(), vec![vec![0.0; at.inputs[0].len()]]);
     for l in 0..layers {
         let (w, _) = layer(problem, weights, l);
-        let (vw, vb) = layer(problem, v, l);
-        let mut dz = if vb.is_empty() {
-            vec![0.0; n * problem.sizes[l + 1]]
-        } else {
-            vb.repeat(n)
-        };
-        times_transposed(&at.inputs[l], vw, problem.sizes[l], &mut dz);
+        let mut dz = sums(problem, v, l, &at.inputs[l]);
         if l > 0 {
             times_transposed(&da_all[l], w, problem.sizes[l], &mut dz);
         }

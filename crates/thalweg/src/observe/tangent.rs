@@ -68,6 +68,20 @@ pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     sums.iter().sum::<f64>() + rest
 }
 
+/// a Wᵀ + b of layer l, of the activations a [N, fan_in] of the layer below: [N, fan_out].
+pub(super) fn sums(problem: &Problem, weights: &[f64], l: usize, a: &[f64]) -> Vec<f64> {
+    let (w, b) = layer(problem, weights, l);
+    let fan_in = problem.sizes[l];
+    let n = a.len() / fan_in;
+    let mut z = if b.is_empty() {
+        vec![0.0; n * problem.sizes[l + 1]]
+    } else {
+        b.repeat(n)
+    };
+    times_transposed(a, w, fan_in, &mut z);
+    z
+}
+
 impl Tangent {
     /// At flat effective `weights`, on inputs `x` [N, d].
     pub fn new(problem: &Problem, weights: &[f64], x: &[f64]) -> Tangent {
@@ -77,13 +91,7 @@ impl Tangent {
         let (mut inputs, mut all_z, mut slopes) = (vec![x.to_vec()], Vec::new(), Vec::new());
         let (mut outputs, mut output_slopes) = (Vec::new(), Vec::new());
         for l in 0..layers {
-            let (w, b) = layer(problem, weights, l);
-            let mut z = if b.is_empty() {
-                vec![0.0; n * problem.sizes[l + 1]]
-            } else {
-                b.repeat(n)
-            };
-            times_transposed(&inputs[l], w, problem.sizes[l], &mut z);
+            let z = sums(problem, weights, l, &inputs[l]);
             if l + 1 == layers {
                 let h = problem.output.activation();
                 let both = z.iter().map(|&z| value_and_slope(h, z));
@@ -133,24 +141,17 @@ impl Tangent {
     /// Outputs [M, k] at inputs `x` [M, d], and nothing else.
     pub fn outputs(problem: &Problem, weights: &[f64], x: &[f64]) -> Vec<f64> {
         let layers = problem.sizes.len() - 1;
-        let n = x.len() / problem.sizes[0];
         let mut values = x.to_vec();
         for l in 0..layers {
-            let (w, b) = layer(problem, weights, l);
-            let mut z = if b.is_empty() {
-                vec![0.0; n * problem.sizes[l + 1]]
-            } else {
-                b.repeat(n)
-            };
-            times_transposed(&values, w, problem.sizes[l], &mut z);
             let function = if l + 1 == layers {
                 problem.output.activation()
             } else {
                 problem.activation
             };
-            z.iter_mut()
+            values = sums(problem, weights, l, &values);
+            values
+                .iter_mut()
                 .for_each(|z| *z = value_and_slope(function, *z).0);
-            values = z;
         }
         values
     }

@@ -65,10 +65,10 @@ pub(super) fn memory(setting: &Setting) -> Memory {
     let has = |one: Observable| wanted.contains(&one);
     let kernels = if looks && has(Observable::Ntk) {
         KERNELS
-    } else if matches!(setting.descent.rate, Rate::OfLimit(_)) {
-        // A share of the limit needs the kernel of the start, and no eigenvectors.
-        1.0
-    } else if looks && has(Observable::GradientNorm) {
+    } else if matches!(setting.descent.rate, Rate::OfLimit(_))
+        || (looks && has(Observable::GradientNorm))
+    {
+        // A share of the limit and a norm need a kernel, and no eigenvectors.
         1.0
     } else {
         0.0

@@ -89,6 +89,14 @@ impl JsonSchema for Compare {
     }
 }
 
+/// The letters and digits of a name, small, with dashes between its words: what files are named by.
+pub fn stem(name: &str) -> String {
+    let small = name.to_ascii_lowercase();
+    let words = small.split(|c: char| !c.is_ascii_alphanumeric());
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    words.join("-")
+}
+
 impl Compare {
     /// A comparison that compares nothing yet.
     pub fn new(name: impl Into<String>) -> Compare {

@@ -181,6 +181,12 @@ impl Scaling {
             .zip(scales)
             .for_each(|(y, (m, s))| *y = *y * s + m);
     }
+
+    /// Standard deviations of outputs [N, k] in the units that the targets had.
+    pub fn original_deviations(&self, deviations: &mut [f64]) {
+        let scales = self.y_std.iter().cycle();
+        deviations.iter_mut().zip(scales).for_each(|(d, s)| *d *= s);
+    }
 }
 
 impl Default for Data {

@@ -22,7 +22,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 pub use builtin::BUILT_IN;
 pub use check::Mistake;
-pub use compare::{Compare, Value};
+pub use compare::{Compare, Value, stem};
 pub use look::{At, Criterion, Keep, Look, Losses, Observable, Success, Weights};
 pub use names::key_meant;
 pub use reader::Source;
@@ -179,12 +179,7 @@ impl Study {
                     "give each its own name",
                 );
             }
-            let plain = |name: &str| -> Option<String> {
-                let letters = name.is_ascii().then(|| name.to_lowercase())?;
-                let words = letters.split(|c: char| !c.is_ascii_alphanumeric());
-                let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-                Some(words.join("-"))
-            };
+            let plain = |name: &str| name.is_ascii().then(|| stem(name));
             let alike = |c: &&Compare| {
                 let (a, b) = (plain(&c.name), plain(&compare.name));
                 a.is_some() && a == b

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::{Mistake, mistake};
-use super::data::{Data, InputLaw, MOST, Set, Standardise, Targets};
+use super::data::{Data, InputLaw, MOST, Set, Targets};
 use super::points::Nearest;
 
 /// Inputs beyond the training set, and what they are for; the `[test]` table. Fresh draws from the
@@ -230,11 +230,7 @@ impl Data {
         };
         if let Some(scaling) = self.scaling(seed, replicate, train) {
             scaling.inputs(&mut set.x);
-            if let Some(y) = set
-                .y
-                .as_mut()
-                .filter(|_| self.standardise == Some(Standardise::Both))
-            {
+            if let Some(y) = &mut set.y {
                 scaling.targets(y);
             }
         }

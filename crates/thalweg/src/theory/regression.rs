@@ -134,6 +134,19 @@ fn function_of(e: &Eigen, f: impl Fn(f64) -> f64) -> Vec<f64> {
     out
 }
 
+/// A of a kernel [n, n]: what training makes of the targets.
+fn solved(kernel: &[f64], n: usize, training: Training) -> Vec<f64> {
+    let e = eigen(kernel, n);
+    let least = round_off(&e.values);
+    function_of(&e, |l| training.gain(l, least))
+}
+
+/// (K + σ²)⁻¹ of the Gaussian process; what is not above round-off is not extrapolated.
+fn noisy(train: &Kernels, noise_variance: f64) -> Vec<f64> {
+    let penalty = noise_variance;
+    solved(&train.nngp, train.rows, Training::Ridge { penalty })
+}
+
 /// A B of A [n, k] and B [k, m].
 fn product(a: &[f64], b: &[f64], k: usize, m: usize) -> Vec<f64> {
     let n = a.len() / k.max(1);
@@ -176,9 +189,7 @@ pub fn descended(
         train.rows == n && cross.columns == n && new.rows == m,
         "kernels of other inputs"
     );
-    let e = eigen(&train.ntk, n);
-    let least = round_off(&e.values);
-    let a = function_of(&e, |l| training.gain(l, least));
+    let a = solved(&train.ntk, n, training);
     // B = Θ* A [M, N].
     let b = product(&cross.ntk, &a, n, n);
     let mean = product(&b, y, n, 1);
@@ -212,13 +223,7 @@ pub fn conditioned(
         train.rows == n && cross.columns == n && new.rows == m,
         "kernels of other inputs"
     );
-    let e = eigen(&train.nngp, n);
-    let least = round_off(&e.values);
-    let inverse = function_of(&e, |l| {
-        let l = l + noise_variance;
-        if l <= least { 0.0 } else { 1.0 / l }
-    });
-    let b = product(&cross.nngp, &inverse, n, n);
+    let b = product(&cross.nngp, &noisy(train, noise_variance), n, n);
     let explained = product(&b, &transposed(&cross.nngp, n), n, m);
     Posterior {
         mean: product(&b, y, n, 1),
@@ -238,20 +243,15 @@ pub fn conditioned(
 ///
 /// If the shapes do not fit together.
 pub fn descended_at(train: &Kernels, cross: &Kernels, y: &[f64], training: Training) -> Marginals {
-    let e = eigen(&train.ntk, train.rows);
-    let least = round_off(&e.values);
-    let a = function_of(&e, |l| training.gain(l, least));
+    let n = train.rows;
+    let a = solved(&train.ntk, n, training);
     // B = Θ* A [M, N].
-    let b = product(&cross.ntk, &a, train.rows, train.rows);
-    let mixed = product(&b, &train.nngp, train.rows, train.rows);
-    at_each(
-        train,
-        cross,
-        y,
-        &b,
-        |b, mixed, cross| dot(mixed, b) - 2.0 * dot(b, cross),
-        &mixed,
-    )
+    let b = product(&cross.ntk, &a, n, n);
+    let inner = product(&b, &train.nngp, n, n);
+    let (b_of, inner_of) = (row_of(&b, n), row_of(&inner, n));
+    marginals(train, cross, y, &b, |i, covariance| {
+        dot(inner_of(i), b_of(i)) - 2.0 * dot(b_of(i), covariance)
+    })
 }
 
 /// What [`conditioned`] says of one new input at a time, of several outputs.
@@ -265,41 +265,42 @@ pub fn conditioned_at(
     y: &[f64],
     noise_variance: f64,
 ) -> Marginals {
-    let e = eigen(&train.nngp, train.rows);
-    let least = round_off(&e.values);
-    let inverse = function_of(&e, |l| {
-        let l = l + noise_variance;
-        if l <= least { 0.0 } else { 1.0 / l }
-    });
-    let b = product(&cross.nngp, &inverse, train.rows, train.rows);
-    at_each(train, cross, y, &b, |b, _, cross| -dot(b, cross), &b)
+    let n = train.rows;
+    let b = product(&cross.nngp, &noisy(train, noise_variance), n, n);
+    let b_of = row_of(&b, n);
+    marginals(train, cross, y, &b, |i, covariance| {
+        -dot(b_of(i), covariance)
+    })
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// Mean B y, and the variance at each new input: that of the start and `more`, of the rows of B, of
-/// `beside` and of the covariances with the training set.
-fn at_each(
+/// The rows of a matrix of n columns.
+fn row_of<'a>(matrix: &'a [f64], n: usize) -> impl Fn(usize) -> &'a [f64] {
+    move |i| &matrix[i * n..(i + 1) * n]
+}
+
+/// Mean B y, and the variance at each new input: that of the start, and what is `learned` of the
+/// input of this number, whose covariances with the training set are given.
+fn marginals(
     train: &Kernels,
     cross: &Kernels,
     y: &[f64],
     b: &[f64],
-    more: impl Fn(&[f64], &[f64], &[f64]) -> f64,
-    beside: &[f64],
+    learned: impl Fn(usize, &[f64]) -> f64,
 ) -> Marginals {
     let n = train.rows;
     assert!(
         cross.columns == n && y.len().is_multiple_of(n.max(1)),
         "kernels of other inputs"
     );
-    let rows = b.chunks_exact(n).zip(beside.chunks_exact(n));
-    let rows = rows.zip(cross.nngp.chunks_exact(n));
+    let covariance_of = row_of(&cross.nngp, n);
     Marginals {
         mean: product(b, y, n, y.len() / n),
-        variance: (cross.variances.iter().zip(rows))
-            .map(|(prior, ((b, beside), cross))| prior + more(b, beside, cross))
+        variance: (cross.variances.iter().enumerate())
+            .map(|(i, start)| start + learned(i, covariance_of(i)))
             .collect(),
     }
 }
