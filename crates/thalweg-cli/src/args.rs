@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use thalweg::Error;
-use thalweg::engine::{Engine, by_name};
+use thalweg::engine::Engine;
 
 /// A laboratory for gradient descent on small networks.
 #[derive(Debug, Parser)]
@@ -40,6 +40,8 @@ pub(crate) enum Command {
     },
     /// Print the named parameters of a safetensors file.
     Weights(Weights),
+    /// List the graphics cards that `--engine gpu` can train on, and what they can do.
+    Devices(Devices),
     /// Measure how fast this machine trains, against what its processor can do. Exit with 1 below
     /// the floors.
     Bench(Bench),
@@ -48,6 +50,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: Theory,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Devices {
+    /// Print the list as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// A study, and how it is changed for this run.
@@ -84,7 +93,9 @@ impl Threads {
 pub(crate) struct EngineArgs {
     #[command(flatten)]
     pub(crate) threads: Threads,
-    /// `cpu`, or `reference`: slow, plain, double precision.
+    /// `cpu`; `gpu`, a graphics card with the same bits (`gpu:cuda`, `gpu:opencl`, `gpu:1`: see
+    /// `thalweg devices`); `auto`, the faster of the two; `reference`: slow, plain, double
+    /// precision.
     #[arg(long, default_value = "cpu")]
     engine: String,
 }
@@ -96,7 +107,7 @@ impl EngineArgs {
     ///
     /// [`Error::Engine`] if there is none.
     pub(crate) fn engine(&self) -> Result<Box<dyn Engine>, Error> {
-        Ok(by_name(&self.engine)?)
+        Ok(thalweg_gpu::by_name(&self.engine)?)
     }
 }
 

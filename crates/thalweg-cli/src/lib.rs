@@ -6,6 +6,7 @@ mod bench;
 mod certify;
 mod choose;
 mod curve;
+mod devices;
 mod explain;
 mod history;
 mod interrupt;
@@ -136,6 +137,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Watch(args) => watch::watch(&args),
         Command::Studies { what } => studies(what),
         Command::Weights(args) => weights(args),
+        Command::Devices(args) => devices::devices(args.json),
         Command::Bench(args) => bench::bench(args),
         Command::Theory { what } => theory::theory(what),
     }

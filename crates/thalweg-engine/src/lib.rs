@@ -369,13 +369,25 @@ pub trait Engine: Sync {
     /// Replicates of a problem that so many threads train at the same time: fewer leave room empty.
     fn in_flight(&self, problem: &Problem, threads: usize) -> u64;
 
+    /// Makes beforehand what training these problems takes once, such as a kernel, on that many
+    /// threads: then a measurement of its speed need not count it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Engine::train`].
+    fn prepare(&self, problems: &[Problem], threads: usize) -> Result<(), Error> {
+        let _ = threads;
+        problems.iter().try_for_each(Problem::check)
+    }
+
     /// Trains until the queue is empty, on that many threads, the caller's among them; with one
     /// thread none is started. The bits of a replicate depend on the problem and the replicate
     /// alone.
     ///
     /// # Errors
     ///
-    /// [`Error::Refused`] for a problem that makes no sense, before anything is trained.
+    /// [`Error::Refused`] for a problem that makes no sense, before anything is trained;
+    /// [`Error::Device`].
     fn train(&self, problem: &Problem, queue: &dyn Queue, threads: usize) -> Result<(), Error>;
 }
 
@@ -388,19 +400,37 @@ pub enum Error {
     /// A problem that cannot be trained, and why.
     #[error("the engine refuses the problem: {0}")]
     Refused(String),
+    /// A device that is not there, lacks something, failed, or does not compute what the processor
+    /// does.
+    #[error("{what}")]
+    Device {
+        /// What is the matter.
+        what: String,
+        /// What to do about it.
+        hint: String,
+    },
 }
 
 impl Error {
     /// What to do about it.
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> &str {
         match self {
-            Error::NoSuchEngine(_) => "engines: cpu, reference",
+            Error::NoSuchEngine(_) => {
+                "engines: cpu, gpu (or gpu:cuda, gpu:opencl, gpu:1), auto, reference"
+            }
             Error::Refused(_) => "a problem that a plan makes of a study always fits",
+            Error::Device { hint, .. } => hint,
         }
     }
 }
 
-/// The engine of that name.
+/// Whether two engines train the same bits, so that a record of one is as good as the other's.
+pub fn have_same_bits(one: &str, other: &str) -> bool {
+    let exact = |name: &str| matches!(name, "cpu" | "gpu");
+    one == other || (exact(one) && exact(other))
+}
+
+/// The engine of that name, of those that need nothing but a processor.
 ///
 /// # Errors
 ///

@@ -11,7 +11,7 @@ use pyo3::types::{PyCapsule, PyDict};
 use thalweg::analysis::columns::{Columns, tables};
 use thalweg::data::Set;
 use thalweg::decide::{Draws, Terms};
-use thalweg::engine::{Engine, by_name};
+use thalweg::engine::Engine;
 use thalweg::inputs::Array;
 use thalweg::lab::Event;
 use thalweg::record::Record;
@@ -105,6 +105,7 @@ pub(crate) struct Plan {
     source: Source,
     inputs: Inputs,
     threads: usize,
+    engine: String,
 }
 
 impl Plan {
@@ -119,8 +120,18 @@ impl Plan {
         })
     }
 
+    /// What trains the study.
     fn engine(&self) -> PyResult<Box<dyn Engine>> {
-        by_name("cpu").map_err(|e| raised(Error::Engine(e)))
+        thalweg_gpu::by_name(&self.engine).map_err(|e| raised(Error::Engine(e)))
+    }
+
+    /// What trains one replicate again: no card for that, the bits are the same.
+    fn engine_of_one(&self) -> PyResult<Box<dyn Engine>> {
+        let name = match self.engine.starts_with("gpu") || self.engine == "auto" {
+            true => "cpu",
+            false => &self.engine,
+        };
+        thalweg_gpu::by_name(name).map_err(|e| raised(Error::Engine(e)))
     }
 
     fn replicates(&self) -> u64 {
@@ -134,13 +145,14 @@ impl Plan {
     /// A study as text, the folder that its files are relative to, and data sets and weights by the
     /// names that it gives them.
     #[new]
-    #[pyo3(signature = (text, folder, data, weights, threads=None))]
+    #[pyo3(signature = (text, folder, data, weights, threads=None, engine="cpu"))]
     fn new(
         text: String,
         folder: PathBuf,
         data: &Bound<'_, PyDict>,
         weights: &Bound<'_, PyDict>,
         threads: Option<usize>,
+        engine: &str,
     ) -> PyResult<Plan> {
         let source = Source {
             name: "study".into(),
@@ -185,6 +197,7 @@ impl Plan {
             source,
             inputs,
             threads: threads.unwrap_or(here).max(1),
+            engine: engine.to_string(),
         })
     }
 
@@ -489,7 +502,7 @@ impl Run {
     ) -> PyResult<(String, Vec<String>)> {
         let plan = self.plan.get();
         let (of, record) = (plan.cell(cell)?, self.record(cell)?);
-        let engine = plan.engine()?;
+        let engine = plan.engine_of_one()?;
         let told = watched(py, 0, None, |control| {
             thalweg::explain::explain(of, engine.as_ref(), replicate, Some(record), control)
         })?;
@@ -505,7 +518,7 @@ impl Run {
     ) -> PyResult<Bound<'py, PyDict>> {
         let plan = self.plan.get();
         let of = plan.cell(cell)?;
-        let engine = plan.engine()?;
+        let engine = plan.engine_of_one()?;
         let (_, trained) = watched(py, 0, None, |control| {
             thalweg::lab::replay(of, engine.as_ref(), replicate, control)
         })?;
@@ -543,7 +556,7 @@ impl Run {
             Ok(())
         };
         write(&folder).map_err(raised)?;
-        let engine = plan.engine()?;
+        let engine = plan.engine_of_one()?;
         thalweg_cli::write_run(
             &folder,
             &plan.plan,

@@ -14,6 +14,8 @@
 
 use fearless_simd::prelude::*;
 
+use crate::Precision;
+
 /// The scalar of a network, `f32` or `f64`, with the constants that its functions need.
 ///
 /// `R::Native<S>` is the vector of `R` on instruction set `S`. The polynomials are weighted
@@ -276,6 +278,60 @@ impl Real for f64 {
         2.0875723324014024e-09,
         -1.1359649889155122e-11,
     ];
+}
+
+/// The constants of the elementary functions, as numbers: for an engine that writes the same
+/// functions in another language. [`Real`] says what they are.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs, reason = "they are those of `Real`")]
+pub struct Constants {
+    pub mantissa: u32,
+    pub bias: f64,
+    pub magic: f64,
+    pub ln_2: [f64; 2],
+    pub exp_range: [f64; 2],
+    pub exp: &'static [f64],
+    pub tanh_end: f64,
+    pub tanh: &'static [f64],
+    pub ln_1p: &'static [f64],
+    pub erf: &'static [f64],
+    pub erfcx: &'static [f64],
+    pub erfcx_shift: f64,
+    pub erfc_end: f64,
+    pub half_pi: [f64; 3],
+    pub sin_range: f64,
+    pub sin: &'static [f64],
+    pub cos: &'static [f64],
+}
+
+/// The constants in an arithmetic.
+pub fn constants(precision: Precision) -> Constants {
+    match precision {
+        Precision::F32 => constants_of::<f32>(),
+        Precision::F64 => constants_of::<f64>(),
+    }
+}
+
+fn constants_of<R: Real>() -> Constants {
+    Constants {
+        mantissa: R::MANTISSA,
+        bias: R::BIAS,
+        magic: R::MAGIC,
+        ln_2: R::LN_2,
+        exp_range: R::EXP_RANGE,
+        exp: R::EXP,
+        tanh_end: R::TANH_END,
+        tanh: R::TANH,
+        ln_1p: R::LN_1P,
+        erf: R::ERF,
+        erfcx: R::ERFCX,
+        erfcx_shift: R::ERFCX_SHIFT,
+        erfc_end: R::ERFC_END,
+        half_pi: R::HALF_PI,
+        sin_range: R::SIN_RANGE,
+        sin: R::SIN,
+        cos: R::COS,
+    }
 }
 
 /// A vector of replicates: one floating-point number for each lane.

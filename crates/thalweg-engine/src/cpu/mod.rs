@@ -18,3 +18,4 @@ mod sweep;
 mod tiles;
 
 pub use dispatch::Cpu;
+pub use lane::{Constants, constants};

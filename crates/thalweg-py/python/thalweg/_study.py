@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _thalweg
+from ._cuda import load_nvrtc
 from ._progress import watching
 from ._thalweg import StudyError
 
@@ -207,25 +208,29 @@ class Study:
     def __repr__(self) -> str:
         return f"<Study\n{self.toml.rstrip()}>"
 
-    def _native(self, threads: int | None = None) -> _thalweg.Plan:
-        return _thalweg.Plan(self.toml, self._folder, self._data, self._weights, threads)
+    def _native(self, threads: int | None = None, engine: str = "cpu") -> _thalweg.Plan:
+        if engine != "cpu":
+            load_nvrtc()
+        return _thalweg.Plan(self.toml, self._folder, self._data, self._weights, threads, engine)
 
-    def plan(self, threads: int | None = None) -> Plan:
+    def plan(self, threads: int | None = None, engine: str = "cpu") -> Plan:
         """Every cell, checked; shown with what it costs and what theory expects of it."""
         from ._run import Plan
 
-        return Plan(self._native(threads))
+        return Plan(self._native(threads, engine))
 
     def run(
         self,
         folder: str | PathLike[str] | None = None,
         *,
         threads: int | None = None,
+        engine: str = "cpu",
         progress: Progress = True,
     ) -> Run:
         """Trains every cell and analyses it; in a folder, finished cells are kept and found again.
 
-        Ctrl-C stops within a second; the same call with a folder goes on from there. ``progress`` is called with the
+        ``engine`` is ``"cpu"``, ``"gpu"`` for a graphics card with the same bits, or ``"auto"`` for the faster of the
+        two. Ctrl-C stops within a second; the same call with a folder goes on from there. ``progress`` is called with the
         replicates that ended, all of them, and the seconds so far.
         """
         from ._run import Run
@@ -233,7 +238,7 @@ class Study:
         study = self
         if folder is not None and (self._data or self._weights):
             study = self._with_files(Path(folder))
-        plan = study._native(threads)
+        plan = study._native(threads, engine)
         with watching(progress) as tell:
             return Run(plan.run(folder, tell), plan)
 
@@ -262,20 +267,23 @@ class Study:
         at_most: int = 100_000,
         fresh: bool = True,
         threads: int | None = None,
+        engine: str = "cpu",
         progress: Progress = True,
     ) -> Certificate:
         """Whether the base cell succeeds on at least this share of all draws, decided at this level by a sequential
         test; what others check with ``thalweg verify``.
         """
         study = self if share is None else self.set(**{"success.share": share})
-        plan = study._native(threads)
+        plan = study._native(threads, engine)
         with watching(progress) as tell:
             return Certificate(*plan.certify(level, at_most, fresh, tell))
 
-    def choose(self, *, threads: int | None = None, progress: Progress = True, **space: Any) -> list[dict[str, Any]]:
+    def choose(
+        self, *, threads: int | None = None, engine: str = "cpu", progress: Progress = True, **space: Any
+    ) -> list[dict[str, Any]]:
         """The cheapest setting of the study's space (or of this one) that can be certified, for each condition."""
         study = self.space(**space) if space else self
-        plan = study._native(threads)
+        plan = study._native(threads, engine)
         with watching(progress) as tell:
             return json.loads(plan.choose(tell))
 
@@ -314,7 +322,9 @@ class Certificate:
         return "\n".join(self.sentences)
 
 
-def train(x: Any, y: Any, *, threads: int | None = None, progress: Progress = True, **settings: Any) -> Run:
+def train(
+    x: Any, y: Any, *, threads: int | None = None, engine: str = "cpu", progress: Progress = True, **settings: Any
+) -> Run:
     """Trains networks on one training set of your own, x [N, d] and y [N] or [N, k], or on a stack of them,
     x [R, N, d] and y [R, N] or [R, N, k], a network each.
 
@@ -325,4 +335,4 @@ def train(x: Any, y: Any, *, threads: int | None = None, progress: Progress = Tr
         raise StudyError(
             "a stack of training sets is not taken yet\n\nhint: one set [N, d] at a time, or `draw` in a study"
         )
-    return Study(x=x, y=y, **settings).run(threads=threads, progress=progress)
+    return Study(x=x, y=y, **settings).run(threads=threads, engine=engine, progress=progress)

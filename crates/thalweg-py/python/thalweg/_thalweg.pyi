@@ -47,6 +47,7 @@ class Plan:
         data: dict[str, tuple[_Array, _Array]],
         weights: dict[str, dict[str, _Array]],
         threads: int | None = None,
+        engine: str = "cpu",
     ) -> Plan: ...
     @property
     def text(self) -> str: ...

@@ -23,6 +23,9 @@ pub(crate) use queue::{Hooks, Judge, Numbers, Wanted, train as train_wanted};
 pub(crate) use take::tested_row;
 use take::{Ends, gather, take};
 
+/// Problems that an engine is told of together, before the first of them is trained.
+const PREPARED: usize = 32;
+
 /// Replicates of each cell whose loss on the grid of steps is kept in any case.
 pub const CURVES: u64 = 8;
 
@@ -187,7 +190,13 @@ pub fn run(
         records.lock().unwrap_or_else(|e| e.into_inner())[place] = Some(record);
         Ok(())
     };
-    for places in alike(plan, &unfinished) {
+    let groups = alike(plan, &unfinished);
+    for (i, places) in groups.iter().enumerate() {
+        if i.is_multiple_of(PREPARED) && !(control.stopped)() {
+            let next = groups.iter().skip(i).take(PREPARED);
+            let problems: Vec<Problem> = next.map(|p| plan.cells[p[0]].problem()).collect();
+            engine.prepare(&problems, threads)?;
+        }
         let cells = places.iter().map(|&place| &plan.cells[place]);
         if !train_cells(cells, engine, threads, control, &keep)? {
             break;
@@ -492,6 +501,7 @@ fn short(
     clock: &(dyn Fn() -> f64 + Sync),
     seconds: f64,
 ) -> Result<Pilot, Error> {
+    engine.prepare(std::slice::from_ref(problem), threads)?;
     let begun = clock();
     let watch = Stopwatch {
         ended: AtomicU64::new(0),
