@@ -134,7 +134,9 @@ fn remove_others(folder: &Path, files: &[File], plan: &Plan, records: &[Record])
         for path in entries.flatten().map(|entry| entry.path()) {
             let extension = path.extension().and_then(|e| e.to_str());
             let made = extension.is_some_and(|e| extensions.contains(&e));
-            if made && !ours.contains(&path) {
+            // A PNG is that of the figure of its name, which `report --png` made.
+            let figure = path.with_extension("svg");
+            if made && !ours.contains(&path) && !ours.contains(&figure) {
                 // What stays is of no study, and no reason to fail.
                 let _ = std::fs::remove_file(path);
             }

@@ -458,6 +458,70 @@ fn threads_change_no_bit() {
     }
 }
 
+/// A device that is not there is named, with what would help, before anything is written; and where
+/// there is none at all, `auto` is the processor.
+#[test]
+fn a_card_that_is_not_there_is_named_with_a_way_out() {
+    let work = Work::new(SMALL);
+    let listed = work.thalweg(&["devices", "--json"]).good();
+    let listed: serde_json::Value = serde_json::from_str(&listed.out).expect("it is JSON");
+    let missing = listed["missing"].as_array().expect("a list");
+    for backend in ["cuda", "opencl"] {
+        let name = format!("gpu:{backend}:99");
+        let seen = work.thalweg(&["run", "study.toml", "--engine", &name]);
+        let seen = seen.bad(1);
+        let of_it = |e: &&serde_json::Value| e["error"].to_string().contains(backend);
+        let why = match missing.iter().find(of_it) {
+            Some(missing) => missing["error"].as_str().expect("a text").to_string(),
+            None => format!("`gpu:{backend}"),
+        };
+        assert!(seen.err.contains(&why), "{why}: {}", seen.err);
+        assert!(seen.err.contains("hint: "), "{}", seen.err);
+    }
+    assert_eq!(work.list("."), ["study.toml"]);
+    let seen = work.thalweg(&["devices"]).good();
+    assert_eq!(
+        seen.out.contains("no device: "),
+        listed["devices"].as_array().is_some_and(Vec::is_empty)
+    );
+    work.thalweg(&["run", "study.toml", "--out", "out", "--engine", "auto"])
+        .good();
+    assert!(work.records()[0].to_string_lossy().contains("-cpu.record"));
+}
+
+/// By OpenCL on a processor where there is PoCL: the run folder is the same, byte for byte, and the
+/// cells are found by a run of the other engine.
+#[test]
+fn a_card_and_the_processor_leave_the_same_tables() {
+    let work = Work::new(SMALL);
+    let card = ["run", "study.toml", "--out", "out", "--engine", "gpu"];
+    let seen = work.thalweg(&card);
+    if seen.code == Some(1) && seen.err.contains("there is no ") {
+        return eprintln!("skipped: {}", seen.err);
+    }
+    assert_eq!(seen.code, Some(0), "{seen:?}");
+    assert!(work.records()[0].to_string_lossy().contains("-gpu.record"));
+    work.thalweg(&["run", "study.toml", "--out", "other"])
+        .good();
+    for table in ["replicates.parquet", "curves.parquet"] {
+        let (card, processor) = (
+            work.read(&format!("out/{table}")),
+            work.read(&format!("other/{table}")),
+        );
+        assert!(card == processor, "{table} depends on the engine");
+    }
+    let before: Vec<_> = work.records().iter().map(|r| modified(r)).collect();
+    work.thalweg(&["run", "study.toml", "--out", "out"]).good();
+    let after: Vec<_> = work.records().iter().map(|r| modified(r)).collect();
+    assert_eq!(before, after, "cells of the card were trained again");
+    let explained = work.thalweg(&["explain", "out", "--replicate", "3"]).good();
+    assert!(explained.out.contains("the same bits as recorded"));
+    work.thalweg(&["run", "study.toml", "--out", "out", "--fresh"])
+        .good();
+    assert_eq!(work.records().len(), before.len());
+    assert!(work.records()[0].to_string_lossy().contains("-cpu.record"));
+}
+
 #[test]
 fn explain_replays_the_recorded_bits() {
     let work = Work::new(SMALL);
@@ -613,10 +677,13 @@ fn an_unknown_name_is_answered_with_what_there_is() {
     assert_eq!(hint(&["run", "notbook"]), "did you mean `notebook`?");
     assert_eq!(hint(&["run", "no.toml"]), STUDIES);
     assert_eq!(hint(&["studies", "show", "no"]), STUDIES);
-    assert_eq!(
-        hint(&["run", "study.toml", "--engine", "gpu"]),
-        "engines: cpu, reference"
-    );
+    for engine in ["gpux", "gpu:vulkan", "gpu:cuda:one", "gpu:cuda:0:0", ""] {
+        assert_eq!(
+            hint(&["run", "study.toml", "--engine", engine]),
+            "engines: cpu, gpu (or gpu:cuda, gpu:opencl, gpu:1), auto, reference",
+            "{engine}"
+        );
+    }
     assert_eq!(
         hint(&["explain", "out", "--replicate", "5"]),
         "cell 0 has replicates 0 to 4"

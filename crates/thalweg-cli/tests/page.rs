@@ -147,6 +147,11 @@ fn figures_are_written_as_png_where_that_is_asked() {
     );
     assert_eq!(code, Some(2));
     assert!(err.contains("`--only figures --png`"), "{err}");
+    // The same run again keeps them; that of another study would not.
+    std::fs::write(figures.join("another.png"), file).expect("it can be written");
+    let (code, _, err) = thalweg(folder.path(), &["run", "study.toml", "--out", "out"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert_eq!(names("svg"), names("png"));
 }
 
 #[test]

@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use thalweg_engine::seed::{Purpose, stream};
 use thalweg_engine::{
-    Activation, Criterion, Engine, Job, Loss, Method, Output, Precision, Problem, Queue, Tensor,
-    Trained,
+    Activation, Criterion, Engine, Error, Job, Loss, Method, Output, Precision, Problem, Queue,
+    Tensor, Trained,
 };
 use thalweg_gpu::Gpu;
 
@@ -114,16 +114,23 @@ fn job(problem: &Problem, replicate: u64) -> Job {
 }
 
 fn main() {
-    let mut arguments = std::env::args().skip(1);
-    let name = arguments.next().unwrap_or_else(|| "gpu".into());
-    let threads = name.split(':').nth(1).and_then(|t| t.parse().ok());
-    let engine: Box<dyn Engine> = match (name.split(':').next(), threads) {
-        (Some(kind @ ("cuda" | "opencl")), Some(threads)) => {
-            Box::new(Gpu::with_threads(kind == "opencl", 0, threads).expect("a device"))
-        }
-        _ => thalweg_gpu::by_name(&name).expect("an engine"),
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [name, cells @ ..] = &arguments[..] else {
+        println!("rates ENGINE CELL…, such as `rates gpu 20:tanh:f32 64:relu:f32`");
+        return;
     };
-    for cell in arguments {
+    let (kind, threads) = name.split_once(':').unwrap_or((name, ""));
+    let engine: Result<Box<dyn Engine>, Error> = match threads.parse() {
+        Ok(threads) if kind != "gpu" => {
+            Gpu::with_threads(kind == "opencl", 0, threads).map(|gpu| Box::new(gpu) as _)
+        }
+        _ => thalweg_gpu::by_name(name),
+    };
+    let engine = match engine {
+        Ok(engine) => engine,
+        Err(error) => return println!("{error}\n{}", error.hint()),
+    };
+    for cell in cells {
         let parts: Vec<&str> = cell.split(':').collect();
         let hidden = parts[0].parse().expect("units");
         let activation = Activation::ALL.into_iter().find(|a| a.name() == parts[1]);
@@ -137,9 +144,7 @@ fn main() {
             activation.expect("a name"),
             precision.expect("a name"),
         );
-        let steps = parts
-            .get(5)
-            .map_or(1 << 40, |s| s.parse().expect("steps"));
+        let steps = parts.get(5).map_or(1 << 40, |s| s.parse().expect("steps"));
         let problem = Problem { steps, ..problem };
         let drawn: Vec<Job> = (0..64).map(|r| job(&problem, r)).collect();
         let begun = Instant::now();

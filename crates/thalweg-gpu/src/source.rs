@@ -471,8 +471,9 @@ fn step(text: &mut Text, problem: &Problem, layout: &Layout) {
     let mut down = String::new();
     if layers > 1 {
         down += &fall(layers - 1);
-        down += "BARRIER(); ";
     }
+    // Without a hidden layer too: all have copied the weights of a trace before one steps them.
+    down += "BARRIER(); ";
     for l in (1..layers).rev() {
         down += &descend(l);
         if l > 1 {

@@ -281,7 +281,7 @@ impl Real for f64 {
 }
 
 /// The constants of the elementary functions, as numbers: for an engine that writes the same
-/// functions in another language. [`Real`] says what they are.
+/// functions in another language. The trait `Real`, beside it, says what they are.
 #[derive(Debug, Clone, Copy)]
 #[allow(missing_docs, reason = "they are those of `Real`")]
 pub struct Constants {

@@ -121,11 +121,10 @@ fn a_changed_study_trains_what_changed_and_nothing_else() {
     );
     let faster = plan(&STUDY.replace("0.02", "0.03"));
     assert_eq!(run_all(&faster, folder.path()).1, [false; 4]);
-    assert!(
-        store::load(folder.path(), &faster.cells[0], "reference")
-            .expect("it is whole")
-            .is_none()
-    );
+    let found = |engine| store::load(folder.path(), &plan(STUDY).cells[0], engine);
+    assert!(found("reference").expect("it is whole").is_none());
+    // A card trains the bits of the processor.
+    assert!(found("gpu").expect("it is whole").is_some());
 }
 
 /// The checksum sees every bit, the magic every version, the length every cut.
