@@ -185,6 +185,87 @@ def test_kernels_and_predictions_agree_with_closed_forms():
         tw.predict(study, x, y, z, steps=30)
 
 
+def test_kernels_are_finite_where_those_of_neural_tangents_were_not():
+    """Its issues 197, 198 and 36, 76, 14: deep and wide weights, a line of points, one twice, zero and antipodes."""
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(6, 3))
+    std = np.arange(1.0, 17)
+    deep = tw.Study(
+        dim=3, hidden=[8] * 15, activation="relu", parameterization="ntk", bias=False, init={"weight_std": list(std)}
+    )
+    # Jacot et al. 2018: Σ_{l+1} = w² E φφ, Θ_{l+1} = Σ_{l+1} + w² Θ_l E φ'φ'; of ReLU Cho & Saul's arc cosines.
+    nngp = theta = std[0] ** 2 * x @ x.T / 3
+    for w in std[1:]:
+        norms = np.sqrt(np.diag(nngp))
+        cosine = np.clip(nngp / np.outer(norms, norms), -1, 1)
+        angle = np.arccos(cosine)
+        np.fill_diagonal(angle, 0)
+        first = np.outer(norms, norms) * (np.sin(angle) + (np.pi - angle) * cosine) / (2 * np.pi)
+        theta = w**2 * (first + theta * (np.pi - angle) / (2 * np.pi))
+        nngp = w**2 * first
+    np.testing.assert_allclose(tw.ntk(deep, x), theta, rtol=1e-12)
+
+    line = np.linspace(-10 * np.pi, 10 * np.pi, 100)[:, None]
+    wide = tw.Study(
+        dim=1,
+        hidden=[512, 512],
+        activation="relu",
+        parameterization="ntk",
+        init={"weight_std": [1.5, 1.5, 1.5]},
+        bias_init={"normal": {"std": 0.05}},
+    )
+    mean, covariance = tw.predict(wide, line, np.sin(line[:, 0]), line[::7] + 0.1)
+    assert np.all(np.isfinite(mean)) and np.linalg.eigvalsh(covariance)[0] > -1e-6 * np.trace(covariance)
+
+    hard = np.vstack([x, x[:1], -x[1:2], 0 * x[:1]])
+    for activation in ["relu", "tanh", "erf", "gelu", "sin", "softplus"]:
+        study = tw.Study(dim=3, hidden=[16, 16], activation=activation)
+        for kernel in (tw.nngp(study, hard), tw.ntk(study, hard)):
+            values = np.linalg.eigvalsh(kernel)
+            assert np.array_equal(kernel, kernel.T) and values[0] > -1e-12 * values[-1], activation
+        mean, covariance = tw.predict(study, hard, rng.normal(size=9), x + 0.1)
+        assert np.all(np.isfinite(mean)) and np.all(np.isfinite(covariance)), activation
+
+
+def test_a_network_is_found_on_the_map_of_order_and_chaos():
+    """Without biases tanh is critical at σw² = 1 (Poole et al. 2016), and ReLU at 2."""
+    for activation, critical in [("tanh", 1.0), ("relu", 2.0)]:
+        settings = dict(points=5, dim=3, hidden=[8, 8, 8], activation=activation, bias=False)
+        below, above = (
+            tw.phase(tw.Study(**settings, init={"normal": {"variance": share * critical}}), points=8)
+            for share in (0.8, 1.25)
+        )
+        assert [phase.layers[0]["phase"] for phase in (below, above)] == ["ordered", "chaotic"]
+        assert below.layers[0]["critical"] == pytest.approx([critical])
+        assert (below.layers[0]["first"], below.layers[0]["last"]) == (1, 3)
+        assert below.chi.shape == (8, 8) and below._repr_svg_().startswith("<svg") and "ordered" in repr(below)
+        # Along the axis χ₁ grows with σw².
+        assert np.all(np.diff(below.chi[0]) > 0)
+    with pytest.raises(tw.StudyError, match="no end of a map"):
+        tw.phase(tw.Study(), weights=-1.0)
+
+
+def test_an_engine_that_is_not_there_is_named():
+    study = tw.Study(**SMALL)
+    with pytest.raises((tw.StudyError, tw.ThalwegError), match="there is no engine `gpu:vulkan`"):
+        study.run(engine="gpu:vulkan", progress=False)
+    with pytest.raises((tw.StudyError, tw.ThalwegError), match="gpu:opencl"):
+        study.run(engine="gpu:opencl:99", progress=False)
+    run = study.run(engine="auto", progress=False)
+    assert run.success == study.run(progress=False).success
+
+
+def test_the_empirical_kernel_is_that_of_torch_func():
+    torch = pytest.importorskip("torch")
+    model = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.GELU(), torch.nn.Linear(5, 2)).double()
+    x = torch.randn(4, 3, dtype=torch.float64)
+    parameters = dict(model.named_parameters())
+    jacobians = torch.func.jacrev(lambda p: torch.func.functional_call(model, p, (x,)))(parameters)
+    j = torch.cat([jacobian.reshape(8, -1) for jacobian in jacobians.values()], dim=1).detach().numpy()
+    study = tw.Study(dim=3, hidden=[5], activation="gelu", outputs=2)
+    np.testing.assert_allclose(tw.empirical_ntk(study, dict(model.state_dict()), x), j @ j.T, rtol=1e-10)
+
+
 def test_empirical_kernel_and_curvature_are_those_of_finite_differences():
     rng = np.random.default_rng(2)
     x, y = rng.normal(size=(5, 3)), rng.normal(size=5)

@@ -91,7 +91,7 @@ mod _thalweg {
     #[pymodule_export]
     use super::run::{Plan, Run, Table};
     #[pymodule_export]
-    use super::theory::{curvature, empirical, kernels, largest_stable_rate, predict};
+    use super::theory::{curvature, empirical, kernels, largest_stable_rate, phase, predict};
     #[pymodule_export]
     use super::{NoTheoryError, StudyError, ThalwegError, key, main, stem, text_of, toml_of};
 }

@@ -134,6 +134,10 @@ impl Plan {
         thalweg_gpu::by_name(name).map_err(|e| raised(Error::Engine(e)))
     }
 
+    pub(crate) fn threads(&self) -> usize {
+        self.threads
+    }
+
     fn replicates(&self) -> u64 {
         let cells = self.plan.cells.iter();
         cells.map(|cell| cell.setting.replicates.at_most()).sum()

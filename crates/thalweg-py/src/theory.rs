@@ -9,10 +9,12 @@ use thalweg::observe::{self, Tangent};
 use thalweg::plan::Cell;
 use thalweg::theory::linear::Rule;
 use thalweg::theory::ntk::{Kernels, Wide};
+use thalweg::theory::phase::{PhaseMap, Window};
 use thalweg::theory::regression::{Training, conditioned, descended};
+use thalweg_report::phase::phase_svg;
 
-use crate::raised;
 use crate::run::{Numbers, Plan, flat, shaped};
+use crate::{json, raised};
 
 /// The rows of a matrix, one after the other, and how long they are.
 fn rows(matrix: &PyReadonlyArray2<'_, f64>) -> (Vec<f64>, usize) {
@@ -81,6 +83,37 @@ pub(crate) fn kernels<'py>(
         shaped(py, nngp, &[rows, columns])?,
         shaped(py, ntk, &[rows, columns])?,
     ))
+}
+
+/// The order/chaos map of a plan's base cell as JSON, and its picture: to these variances, so many
+/// points each way.
+#[pyfunction]
+#[pyo3(signature = (plan, weights, biases, points))]
+pub(crate) fn phase(
+    py: Python<'_>,
+    plan: &Plan,
+    weights: Option<f64>,
+    biases: Option<f64>,
+    points: usize,
+) -> PyResult<(String, String)> {
+    if let Some(most) = [weights, biases]
+        .into_iter()
+        .flatten()
+        .find(|v| !(0.0..1e6).contains(v))
+    {
+        let message = format!("a variance of {most} is no end of a map");
+        return Err(mistaken(message, "a positive variance, as 4"));
+    }
+    let window = Window {
+        weight_variance: weights,
+        bias_variance: biases,
+        points: points.min(1000),
+    };
+    let cell = plan.cell(0)?;
+    let net = wide(cell, cell.dim())?;
+    let map = py.detach(|| PhaseMap::new(&net, &cell.set(0).x, window, plan.threads()));
+    let map = map.map_err(raised)?;
+    Ok((json(&map)?, phase_svg(&map)))
 }
 
 /// Mean [M, k] and covariance [M, M] at new inputs of the infinitely wide network of a plan's base

@@ -13,7 +13,7 @@ every replicate with its cause. Settings have the names of a study file (``docs/
 from ._run import Cell, Figure, Plan, Prices, Replicate, Run, Table
 from ._study import Study, of_limit, train
 from ._thalweg import NoTheoryError, StudyError, ThalwegError
-from .theory import empirical_ntk, hessian_spectrum, max_learning_rate, nngp, ntk, predict
+from .theory import empirical_ntk, hessian_spectrum, max_learning_rate, nngp, ntk, phase, predict
 
 __all__ = [
     "Cell",
@@ -33,6 +33,7 @@ __all__ = [
     "nngp",
     "ntk",
     "of_limit",
+    "phase",
     "predict",
     "train",
 ]

@@ -6,6 +6,7 @@ positive semi-definite to round-off (docs/theory.md).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -81,6 +82,50 @@ def max_learning_rate(study: Study, kernel: np.ndarray) -> float:
     """
     values = np.linalg.eigvalsh(np.asarray(kernel, dtype=np.float64))
     return _thalweg.largest_stable_rate(study._native(), float(values[-1]), len(values))
+
+
+class Phase:
+    """Order and chaos of an activation at infinite depth, and where a network starts on the map: a picture in a notebook.
+
+    ``layers`` are its hidden layers, those that start alike in one: σw², σb², the variance q* and correlation c* that
+    depth leads to, χ₁ (below 1 gradients vanish, above they explode), the depths ξ of both ways there, the phase, and
+    the σw² that are ``critical`` with this σb². ``chi`` [B, W] is χ₁ over ``bias_variances`` [B] × ``weight_variances`` [W].
+    """
+
+    def __init__(self, data: str, svg: str) -> None:
+        self.data: dict[str, Any] = json.loads(data)
+        self.svg = svg
+        self.layers: list[dict[str, Any]] = [
+            {"first": layer["first"], "last": layer["last"], **_limits(layer["mean_field"])}
+            | {"critical": [point["weight_variance"] for point in layer["critical"]]}
+            for layer in self.data["layers"]
+        ]
+        self.weight_variances = np.array(self.data["weight_variances"])
+        self.bias_variances = np.array(self.data["bias_variances"])
+        chi = [_limits(point)["chi"] for point in self.data["map"]]
+        self.chi = np.array(chi).reshape(len(self.bias_variances), len(self.weight_variances))
+        self.critical_line = [np.array(piece) for piece in self.data["critical_line"]]
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+    def __repr__(self) -> str:
+        each = (
+            f"layers {layer['first']} to {layer['last']}: {layer['phase']}, χ₁ {layer['chi']:.3g}" for layer in self.layers
+        )
+        return f"<Phase of {self.data['activation']}; {'; '.join(each)}>"
+
+
+def _limits(point: Mapping[str, Any]) -> dict[str, Any]:
+    """What JSON cannot write is without bound; of a correlation, undefined."""
+    return {name: (np.nan if name == "c" else np.inf) if value is None else value for name, value in point.items()}
+
+
+def phase(study: Study, *, weights: float | None = None, biases: float | None = None, points: int = 64) -> Phase:
+    """The order/chaos map of the study's activation and the place of its layers on it (Poole et al. 2016; Schoenholz
+    et al. 2017), to the variances σw² = ``weights`` and σb² = ``biases``, so many points each way.
+    """
+    return Phase(*_thalweg.phase(study._native(), weights, biases, points))
 
 
 def _tensors(weights: Mapping[str, Any]) -> dict[str, np.ndarray]:
