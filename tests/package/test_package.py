@@ -229,13 +229,14 @@ def test_kernels_are_finite_where_those_of_neural_tangents_were_not():
 
 def test_a_network_is_found_on_the_map_of_order_and_chaos():
     """Without biases tanh is critical at σw² = 1 (Poole et al. 2016), and ReLU at 2."""
-    for activation, critical in [("tanh", 1.0), ("relu", 2.0)]:
+    # Beyond it the variance of ReLU grows without bound.
+    for activation, critical, beyond in [("tanh", 1.0, "chaotic"), ("relu", 2.0, "unbounded")]:
         settings = dict(points=5, dim=3, hidden=[8, 8, 8], activation=activation, bias=False)
         below, above = (
             tw.phase(tw.Study(**settings, init={"normal": {"variance": share * critical}}), points=8)
             for share in (0.8, 1.25)
         )
-        assert [phase.layers[0]["phase"] for phase in (below, above)] == ["ordered", "chaotic"]
+        assert [phase.layers[0]["phase"] for phase in (below, above)] == ["ordered", beyond]
         assert below.layers[0]["critical"] == pytest.approx([critical])
         assert (below.layers[0]["first"], below.layers[0]["last"]) == (1, 3)
         assert below.chi.shape == (8, 8) and below._repr_svg_().startswith("<svg") and "ordered" in repr(below)

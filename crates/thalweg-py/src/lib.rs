@@ -57,6 +57,12 @@ fn key(name: &str) -> Option<String> {
     thalweg::study::key_meant(name)
 }
 
+/// Whether JSON is a law of initial weights, such as `{"weight_std": [1.5, 1.5, 1.0]}`.
+#[pyfunction]
+fn is_init(json: &str) -> bool {
+    serde_json::from_str::<thalweg::net::Init>(json).is_ok()
+}
+
 /// A study given as JSON in the words of a study file.
 #[pyfunction]
 fn toml_of(json: &str) -> PyResult<String> {
@@ -93,5 +99,7 @@ mod _thalweg {
     #[pymodule_export]
     use super::theory::{curvature, empirical, kernels, largest_stable_rate, phase, predict};
     #[pymodule_export]
-    use super::{NoTheoryError, StudyError, ThalwegError, key, main, stem, text_of, toml_of};
+    use super::{
+        NoTheoryError, StudyError, ThalwegError, is_init, key, main, stem, text_of, toml_of,
+    };
 }

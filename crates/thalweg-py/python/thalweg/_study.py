@@ -144,8 +144,7 @@ class Study:
             _put(self._table, "data.file", "x and y")
         for name, value in settings.items():
             key = _key(name)
-            tensors = key == "net.init" and isinstance(value, Mapping) and value.values()
-            if tensors and all(np.ndim(_numpy(v)) > 0 for v in tensors):
+            if key == "net.init" and _are_weights(value):
                 arrays = {k: np.asarray(_numpy(v), dtype=np.float64) for k, v in value.items()}
                 self._weights["init"] = {k: np.ascontiguousarray(v) for k, v in arrays.items()}
                 value = {"file": "init"}
@@ -286,6 +285,13 @@ class Study:
         plan = study._native(threads, engine)
         with watching(progress) as tell:
             return json.loads(plan.choose(tell))
+
+
+def _are_weights(init: Any) -> bool:
+    """Whether these are initial weights by their names, and not a law of them as ``{"weight_std": [1.5, 1.0]}``."""
+    if not isinstance(init, Mapping) or not init or any(np.ndim(_numpy(value)) == 0 for value in init.values()):
+        return False
+    return len(init) > 1 or not _thalweg.is_init(json.dumps({k: np.asarray(_numpy(v)).tolist() for k, v in init.items()}))
 
 
 def _save_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
