@@ -263,7 +263,7 @@ def test_the_empirical_kernel_is_that_of_torch_func():
     parameters = dict(model.named_parameters())
     jacobians = torch.func.jacrev(lambda p: torch.func.functional_call(model, p, (x,)))(parameters)
     j = torch.cat([jacobian.reshape(8, -1) for jacobian in jacobians.values()], dim=1).detach().numpy()
-    study = tw.Study(dim=3, hidden=[5], activation="gelu", outputs=2)
+    study = tw.Study(dim=3, hidden=[5], activation="gelu", **{"data.outputs": 2})
     np.testing.assert_allclose(tw.empirical_ntk(study, dict(model.state_dict()), x), j @ j.T, rtol=1e-10)
 
 
