@@ -18,6 +18,9 @@ use crate::source::{BEGINNING, HEAD, MARKS, TRACE_HEAD, TRACE_STEPS, WHOLE};
 /// Seconds that a launch should take: progress, Ctrl-C, and no watchdog of a screen's card.
 const LAUNCH: f64 = 0.06;
 
+/// Bytes of what the networks in training began with, at most.
+const BEGINNINGS: usize = 2 << 30;
+
 /// Bytes of the inbox and of traces at most.
 const INBOX: usize = 192 << 20;
 const TRACES: usize = 128 << 20;
@@ -72,7 +75,10 @@ impl Sizes {
         // Half of the device's memory, in halves: what is in training, and what waits.
         let half = (loaded.device.about().bytes / 4) as usize;
         let most = half / (number * (slot + loaded.layout.far + end + grid));
-        let groups = groups(loaded, problem).min(wanted).min(most).max(1);
+        // A rate that changes at every step makes a long beginning, which the processor holds too.
+        let packed = BEGINNINGS / (number * beginning);
+        let groups = groups(loaded, problem).min(wanted);
+        let groups = groups.min(most).min(packed).max(1);
         let each = number * (beginning + end + grid);
         let capacity = (INBOX.min(half) / each)
             .clamp(1, wanted)
