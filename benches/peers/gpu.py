@@ -4,8 +4,8 @@
 
 Nets [15, H, H, 1] on 20 points, squared loss, full-batch gradient descent, all networks at once: JAX (vmap of a step in
 a jitted loop, the best of some batch sizes), PyTorch (vmap(grad) compiled, and batched products with the backward pass
-by hand in a CUDA graph), and the loop that people write in a notebook. Each framework has a process of its own; what the
-budget of seconds leaves out is named. `--device cpu --toy` runs everything in small, for tests.
+by hand in a CUDA graph), and the loop that people write in a notebook. Each framework has a process of its own; what
+the budget of seconds leaves out is named. `--device cpu --toy` runs everything in small, for tests.
 """
 
 import argparse
@@ -111,7 +111,8 @@ def jax_cells(cells, toy, emit):
         x, y, parameters = problem(8, hidden, precision)
         few = training(activation, 5, rate)([jnp.asarray(p) for p in parameters], x, y)
         check("JAX", few[2], by_numpy(x, y, parameters, activation, 5), precision)
-        for batch in [16] if toy else {8: (2**15, 2**17), 20: (2**13, 2**15, 2**17), 64: (2**12, 2**14), 256: (2**9, 2**11)}[hidden]:
+        batches = {8: (2**15, 2**17), 20: (2**13, 2**15, 2**17), 64: (2**12, 2**14), 256: (2**9, 2**11)}
+        for batch in [16] if toy else batches[hidden]:
             steps = 5 if toy else 100
             x, y, parameters = problem(batch, hidden, precision)
             x, y, state = jnp.asarray(x), jnp.asarray(y), [[jnp.asarray(p) for p in parameters]]
@@ -212,7 +213,8 @@ def torch_cells(cells, toy, emit, device):
                     run()
                     wait()
 
-                emit(name, hidden, activation, precision, batch, timed(run_and_wait, steps, batch, 0.01 if toy else 0.4))
+                rate = timed(run_and_wait, steps, batch, 0.01 if toy else 0.4)
+                emit(name, hidden, activation, precision, batch, rate)
 
 
 def notebook(toy, emit, device):
@@ -322,7 +324,8 @@ def main():
                 text, error = (late.stdout or b"").decode(), ["the budget is over"]
             for line in text.splitlines():
                 rows.append(json.loads(line))
-                print("{name:40} {hidden:4} {activation:5} {precision} {batch:7} {rate:12.4g}".format(**rows[-1]), flush=True)
+                row = "{name:40} {hidden:4} {activation:5} {precision} {batch:7} {rate:12.4g}"
+                print(row.format(**rows[-1]), flush=True)
             notes += [f"{framework} {cell}: {e}" for e in error]
             if arguments.out:
                 with open(arguments.out, "w") as file:

@@ -1,4 +1,5 @@
-// The kernel's words in CUDA C++, for NVRTC with --fmad=false; its defaults are --ftz=false, --prec-div=true, --prec-sqrt=true.
+// The kernel's words in CUDA C++, for NVRTC with --fmad=false; its defaults are --ftz=false, --prec-div=true and
+// --prec-sqrt=true.
 typedef unsigned int uint;
 typedef unsigned long long ulong;
 #define KERNEL extern "C" __global__ void __launch_bounds__(THREADS, GROUPS_A_UNIT)

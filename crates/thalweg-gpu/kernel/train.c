@@ -240,7 +240,8 @@ INLINE Pair cosine(real z) {
     UNROLL for (int q = 0; q < B_; q++) v[q] = LOAD4((RIGHT) + (t) * (RS) + columns[q]);                              \
     UNROLL for (int p = 0; p < A_; p++) UNROLL for (int q = 0; q < B_; q++) { ACROSS(u[p].e, v[q]) }
 
-// out[r, c] = sum over t of left[r, t] right[t, c]; a tile has A rows and 4 B columns, of which `THEN` gets four at a time.
+// out[r, c] = sum over t of left[r, t] right[t, c]; a tile has A rows and 4 B columns, of which `THEN` gets four at a
+// time.
 #define DOWN_PRODUCT(A, B, ROWS, COLUMNS, TERMS, LEFT, LS, RIGHT, RS, THEN)                                           \
     {                                                                                                                 \
         enum { A_ = A, B_ = B, HIGH = ABOVE(ROWS, A), FOURS = ABOVE(COLUMNS, 4), WIDE = ABOVE(FOURS, B) };            \
@@ -318,7 +319,8 @@ INLINE Pair cosine(real z) {
 
 // A layer on the way up.
 #define RISE(A, B, FAN_IN, FAN_OUT, IN, IS, W, WS, BIASED, OUT, OS, SLOPE)                                            \
-    UP_PRODUCT(A, B, N, FAN_OUT, FAN_IN, IN, IS, W, WS, BIASED, { SET_ACTIVE(sum, (OUT)[r * (OS) + c], (SLOPE)[r * (OS) + c]) })
+    UP_PRODUCT(A, B, N, FAN_OUT, FAN_IN, IN, IS, W, WS, BIASED,                                                       \
+               { SET_ACTIVE(sum, (OUT)[r * (OS) + c], (SLOPE)[r * (OS) + c]) })
 
 // An output layer with several outputs.
 #define RISE_TO_OUTPUTS(A, B, FAN_IN, FAN_OUT, IN, IS, W, WS, BIASED)                                                 \
@@ -597,8 +599,8 @@ enum { ID_, SEED_, REPLICATE_, TRACE_, STEP_, FIRST_BELOW_, GRID_AT_, STAGE_, EN
 enum { RUNNING, EMPTY, OVER, DIVERGED, FIXED, GIVEN_BACK };
 // Places in the numbers of a network, after those that it begins with.
 enum { LOSS_, BEFORE_, BEST_, LIMIT_, JUDGED_, DECAY_1_, DECAY_2_, HEAD };
-// Places in the integers of a trace: losses written in this launch, snapshots taken, how many steps of snapshots follow and
-// whether there are more than follow, what is kept, then these steps.
+// Places in the integers of a trace: losses written in this launch, snapshots taken, how many steps of snapshots
+// follow and whether there are more than follow, what is kept, then these steps.
 enum { WRITTEN_, TAKEN_, ASKED_, MORE_, KEEPS_LOSSES_, KEEPS_BEST_, MARKS_ };
 enum { INBOX_SIZE = N * D + N * K + P + RATES_SIZE, STATE = INBOX_SIZE, SLOT_SIZE = STATE + HEAD + MEMORIES * P };
 enum { TRACE_SIZE = TRACE_STEPS + P + MARKS * (P + 1), TRACE_WHOLE = MARKS_ + MARKS };
@@ -611,7 +613,8 @@ enum { TRACE_SIZE = TRACE_STEPS + P + MARKS * (P + 1), TRACE_WHOLE = MARKS_ + MA
 #define FROM_ROOM(W, S, ROWS, COLUMNS, FIRST, T)                                                                      \
     FOR_ALL(i, (ROWS) * (COLUMNS)) to[(FIRST) + i] = (W)[i / (COLUMNS) * (S) + i % (COLUMNS)];
 #define APPLY_TO_ROOM(W, S, ROWS, COLUMNS, FIRST, T)                                                                  \
-    FOR_ALL(i, (ROWS) * (COLUMNS)) APPLY_LATER((W)[i / (COLUMNS) * (S) + i % (COLUMNS)], GRADIENT[(FIRST) + i], (FIRST) + i, T)
+    FOR_ALL(i, (ROWS) * (COLUMNS))                                                                                    \
+    APPLY_LATER((W)[i / (COLUMNS) * (S) + i % (COLUMNS)], GRADIENT[(FIRST) + i], (FIRST) + i, T)
 
 KERNEL train(GLOBAL const ulong *numbers, GLOBAL const real *values, GLOBAL const ulong *grid,
              GLOBAL const ulong *schedule, GLOBAL const real *inbox, GLOBAL const ulong *inbox_whole,
@@ -640,9 +643,15 @@ KERNEL train(GLOBAL const ulong *numbers, GLOBAL const real *values, GLOBAL cons
         if (fresh) {
             const ulong place = (numbers[FROM_] + claimed) % numbers[CAPACITY_];
             FOR_ALL(i, INBOX_SIZE) slot[i] = inbox[place * INBOX_SIZE + i];
-            FOR_ALL(i, HEAD) slot[STATE + i] = i == BEFORE_ ? NOT_A_NUMBER : i == BEST_ ? INFINITE : i < DECAY_1_ ? ZERO : ONE;
+            FOR_ALL(i, HEAD) {
+                const real others = i < DECAY_1_ ? ZERO : ONE;
+                slot[STATE + i] = i == BEFORE_ ? NOT_A_NUMBER : i == BEST_ ? INFINITE : others;
+            }
             FOR_ALL(i, MEMORIES * P) slot[STATE + HEAD + i] = ZERO;
-            FOR_ALL(i, WHOLE) whole[i] = i <= TRACE_ ? inbox_whole[place * (TRACE_ + 1) + i] : i == FIRST_BELOW_ ? ~(ulong)0 : 0;
+            FOR_ALL(i, WHOLE) {
+                const ulong never = i == FIRST_BELOW_ ? ~(ulong)0 : 0;
+                whole[i] = i <= TRACE_ ? inbox_whole[place * (TRACE_ + 1) + i] : never;
+            }
         }
         FENCE();
         // From the slot into the room.
@@ -676,7 +685,8 @@ KERNEL train(GLOBAL const ulong *numbers, GLOBAL const real *values, GLOBAL cons
         BARRIER();
         // A trace that is full stops its network until the host has emptied it.
         for (;;) {
-            const int pauses = (left == 0) | (keeps_losses & (written == TRACE_STEPS)) | (more_asked & (taken == asked));
+            const int full = (keeps_losses & (written == TRACE_STEPS)) | (more_asked & (taken == asked));
+            const int pauses = (left == 0) | full;
             if (pauses | (ended != RUNNING)) break;
             bool moved = false;
             int far_sine = 0;
@@ -696,7 +706,8 @@ KERNEL train(GLOBAL const ulong *numbers, GLOBAL const real *values, GLOBAL cons
             {
                 const int from = (int)(step % BATCHES) * BATCH_SIZE;
                 const int until = from + BATCH_SIZE < N ? from + BATCH_SIZE : N;
-                FOR_ALL(i, N) IN_BATCH[ORDER[i]] = i < from || i >= until ? ZERO : until - from == BATCH_SIZE ? BATCH_WEIGHT : LAST_BATCH_WEIGHT;
+                const real weight = until - from == BATCH_SIZE ? BATCH_WEIGHT : LAST_BATCH_WEIGHT;
+                FOR_ALL(i, N) IN_BATCH[ORDER[i]] = i < from || i >= until ? ZERO : weight;
             }
             BARRIER();
 #endif
@@ -729,7 +740,8 @@ KERNEL train(GLOBAL const ulong *numbers, GLOBAL const real *values, GLOBAL cons
 #if K == 1
             LOOP_UNROLL for (int n = 0; n < N; n++) loss = ADD_TERM(loss, TERMS_OF[n]);
 #else
-            for (int n = 0; n < N; n++) for (int o = 0; o < K; o++) loss = ADD_TERM(loss, TERMS_OF[n * TERMS_STRIDE + o]);
+            for (int n = 0; n < N; n++)
+                for (int o = 0; o < K; o++) loss = ADD_TERM(loss, TERMS_OF[n * TERMS_STRIDE + o]);
 #endif
             loss = loss * factor;
 #if SUCCESS_IS_ERROR || SUCCESS_IS_ACCURACY
@@ -795,7 +807,8 @@ KERNEL train(GLOBAL const ulong *numbers, GLOBAL const real *values, GLOBAL cons
             }
             BARRIER();
             real square_norm = ZERO;
-            for (int tensor = 0; tensor < TENSORS; tensor++) square_norm = FMA(SQUARED_SCALE_OF(tensor), SQUARES[tensor], square_norm);
+            for (int tensor = 0; tensor < TENSORS; tensor++)
+                square_norm = FMA(SQUARED_SCALE_OF(tensor), SQUARES[tensor], square_norm);
             const real short_enough = DIVIDE(CLIP_NORM, ROOT(square_norm) + CLIP_SMALL);
             const real shorter = ONE < short_enough ? ONE : short_enough;
             COPY_WEIGHTS(APPLY_TO_ROOM)

@@ -646,7 +646,11 @@ impl Run<'_> {
         for (i, whole) in whole.chunks_exact(WHOLE).enumerate() {
             let id = whole[0] as usize;
             let Some(flight) = self.flights.get_mut(id).and_then(Option::take) else {
-                return Err(Failure::Compile(format!("network {id} ended twice")));
+                return Err(Failure::Device {
+                    doing: "training",
+                    why: format!("network {id} ended twice"),
+                    out_of_memory: false,
+                });
             };
             self.free.push(id);
             let mut best_weights = Vec::new();

@@ -203,8 +203,10 @@ pub fn devices() -> Vec<Result<About, Error>> {
 pub fn by_name(name: &str) -> Result<Box<dyn Engine>, Error> {
     if name == "auto" {
         return Ok(match any(0) {
-            Ok(device) => Box::new(auto::Auto::new(Gpu::on(device))),
-            Err(_) => Box::new(Cpu::detect()),
+            Ok(device) if !device.1.about().is_processor => {
+                Box::new(auto::Auto::new(Gpu::on(device)))
+            }
+            Ok(_) | Err(_) => Box::new(Cpu::detect()),
         });
     }
     let mut parts = name.split(':');

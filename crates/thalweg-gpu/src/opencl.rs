@@ -33,7 +33,8 @@ fn told(doing: &'static str) -> impl Fn(ClError) -> Failure {
     }
 }
 
-/// All devices of all platforms, in the loader's order.
+/// All devices of all platforms, in the loader's order, but processors after cards: the first one
+/// is what people mean.
 fn all() -> Result<Vec<ClDevice>, Failure> {
     let missing = |e: ClError| Failure::NoBackend {
         backend: "opencl",
@@ -48,7 +49,13 @@ fn all() -> Result<Vec<ClDevice>, Failure> {
         let found = platform.get_devices(CL_DEVICE_TYPE_ALL).unwrap_or_default();
         devices.extend(found.into_iter().map(ClDevice::new));
     }
+    devices.sort_by_key(|device: &ClDevice| is_processor(device));
     Ok(devices)
+}
+
+fn is_processor(device: &ClDevice) -> bool {
+    let kind = device.dev_type().unwrap_or(CL_DEVICE_TYPE_CPU);
+    kind & CL_DEVICE_TYPE_CPU != 0
 }
 
 /// What of an arithmetic a device lacks.
@@ -70,7 +77,6 @@ fn about(device: &ClDevice, number: usize) -> Result<About, Failure> {
         CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT,
         "correctly rounded division",
     );
-    let is_processor = device.dev_type().map_err(&asking)? & CL_DEVICE_TYPE_CPU != 0;
     let single = device.single_fp_config().map_err(&asking)?;
     // A device without double precision may refuse to be asked.
     let double = device.double_fp_config().unwrap_or(0);
@@ -92,7 +98,7 @@ fn about(device: &ClDevice, number: usize) -> Result<About, Failure> {
         // Some of it is taken by the kernel's own few numbers.
         group_bytes: (device.local_mem_size().map_err(&asking)? as usize).saturating_sub(64),
         group_threads: device.max_work_group_size().map_err(&asking)?,
-        is_processor,
+        is_processor: is_processor(device),
         bytes: device.global_mem_size().map_err(&asking)?,
         without_f32: lacks(single, &[&common[..], &[rounded]].concat()),
         without_f64,
