@@ -89,8 +89,9 @@ fn damaged_files_are_refused_at_once() {
         count += 1;
     }
     assert_eq!(count, 4);
+    // A hang, not a machine that is slow to print a backtrace.
     assert!(
-        begun.elapsed() < Duration::from_secs(2),
+        begun.elapsed() < Duration::from_secs(30),
         "{:?}",
         begun.elapsed()
     );
