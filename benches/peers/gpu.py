@@ -167,7 +167,8 @@ def torch_cells(cells, toy, emit, device):
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             all_steps()
-        return graph.replay
+        # The graph reads these where they lie, and does not keep them from being freed.
+        return lambda kept=(x, y, parameters): graph.replay()
 
     def compiled(x, y, parameters, activation, steps):
         f = {"tanh": torch.tanh, "relu": torch.relu, "sin": torch.sin}[activation]
