@@ -510,6 +510,17 @@ fn a_card_and_the_processor_leave_the_same_tables() {
         );
         assert!(card == processor, "{table} depends on the engine");
     }
+    let certified = [
+        "certify",
+        "study.toml",
+        "--at-most",
+        "20",
+        "--engine",
+        "gpu",
+    ];
+    let certified = work.thalweg(&[&certified[..], &["--out", "card.toml"]].concat());
+    assert!(matches!(certified.code, Some(0 | 3 | 4)), "{certified:?}");
+    work.thalweg(&["verify", "card.toml", "--all"]).good();
     let before: Vec<_> = work.records().iter().map(|r| modified(r)).collect();
     work.thalweg(&["run", "study.toml", "--out", "out"]).good();
     let after: Vec<_> = work.records().iter().map(|r| modified(r)).collect();
