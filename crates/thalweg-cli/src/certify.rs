@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use thalweg::Error;
 use thalweg::decide::{Certificate, Draws, Terms};
-use thalweg::engine::have_same_bits;
 use thalweg::lab::Event;
 use thalweg::study::Replicates;
 
@@ -135,11 +134,7 @@ fn own_path(folder: &Path, set: &[String], certificate: &Certificate) -> PathBuf
 pub(crate) fn verify(args: args::Verify) -> Result<ExitCode> {
     let certificate = thalweg_store::read_certificate(&args.file)?;
     // What a card certified is checked without one: the bits are the same.
-    let named = match have_same_bits(&certificate.engine, "cpu") {
-        true => "cpu",
-        false => &certificate.engine,
-    };
-    let engine = thalweg_gpu::by_name(named).map_err(Error::from)?;
+    let engine = thalweg_gpu::without_device(&certificate.engine).map_err(Error::from)?;
     let home = args.folder.as_deref().unwrap_or(home(&args.file));
     let inputs = thalweg_store::read_inputs(&certificate.study, home)?;
     // From the system's randomness: nobody can know which replicates will be looked at.

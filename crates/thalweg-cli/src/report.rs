@@ -1,6 +1,6 @@
 //! `thalweg report`, and what of a report `thalweg run` writes.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -24,9 +24,17 @@ fn named(folder: &Path) -> String {
     name.unwrap_or("run").to_string()
 }
 
-fn provenance(name: &str, engine: &str) -> Vec<String> {
+fn provenance(name: &str, records: &[Record]) -> Vec<String> {
+    // Those that trained: cells of one with the same bits may have been there.
+    let engines: BTreeSet<String> = records.iter().map(|r| format!("`{}`", r.engine)).collect();
+    let several = if engines.len() == 1 { "" } else { "s" };
+    let engines: Vec<String> = engines.into_iter().collect();
     vec![
-        format!("thalweg {}, engine `{engine}`", env!("CARGO_PKG_VERSION")),
+        format!(
+            "thalweg {}, engine{several} {}",
+            env!("CARGO_PKG_VERSION"),
+            engines.join(", ")
+        ),
         format!(
             "Run again: `thalweg run {}`, from where the folder `{name}` is",
             quoted(&format!("{name}/study.toml"))
@@ -42,13 +50,13 @@ fn provenance(name: &str, engine: &str) -> Vec<String> {
 pub(crate) fn page(
     folder: &Path,
     plan: &Plan,
+    records: &[Record],
     analysis: &Analysis,
-    engine: &str,
     part: Option<Part>,
 ) -> Result<Page> {
     let choices = thalweg_store::read_choices(folder, &plan.cells[0])?;
     let name = named(folder);
-    let page = thalweg_report::page(&name, analysis, &choices, &provenance(&name, engine));
+    let page = thalweg_report::page(&name, analysis, &choices, &provenance(&name, records));
     let page = Page {
         study: thalweg_store::load_source(folder)?.text,
         ..page
@@ -106,9 +114,8 @@ pub fn write_run(
     plan: &Plan,
     records: &[Record],
     analysis: &Analysis,
-    engine: &str,
 ) -> Result<Page> {
-    let page = page(folder, plan, analysis, engine, None)?;
+    let page = page(folder, plan, records, analysis, None)?;
     let files = thalweg_report::files(&page, Only::All);
     write_files(folder, &files)?;
     write_tables(folder, analysis, plan, records)?;
@@ -174,7 +181,7 @@ pub(crate) fn report(args: &args::Report) -> Result<ExitCode> {
             say(&format!("{}: {}", run.display(), partial(part)), 0)?;
         }
         let analysis = Analysis::of(&plan, &records, args.threads.count());
-        let page = page(run, &plan, &analysis, &args.engine, part)?;
+        let page = page(run, &plan, &records, &analysis, part)?;
         if args.gallery.is_none() {
             write_report(run, &page, only)?;
             if matches!(only, Only::All | Only::Tables) {

@@ -68,7 +68,7 @@ pub(crate) fn run(args: args::Run) -> Result<ExitCode> {
         }
     }
     let analysis = Analysis::of(&plan, &records, threads);
-    let page = write_run(&out, &plan, &records, &analysis, engine.name())?;
+    let page = write_run(&out, &plan, &records, &analysis)?;
     if args.json {
         print(&serde_json::to_string_pretty(&page.json())?)?;
     } else {

@@ -525,6 +525,9 @@ fn a_card_and_the_processor_leave_the_same_tables() {
     work.thalweg(&["run", "study.toml", "--out", "out"]).good();
     let after: Vec<_> = work.records().iter().map(|r| modified(r)).collect();
     assert_eq!(before, after, "cells of the card were trained again");
+    // The page of that run said `cpu`, which trained nothing of it.
+    let page = work.read("out/report.html");
+    assert!(String::from_utf8_lossy(&page).contains("engine `gpu`"));
     let explained = work.thalweg(&["explain", "out", "--replicate", "3"]).good();
     assert!(explained.out.contains("the same bits as recorded"));
     work.thalweg(&["run", "study.toml", "--out", "out", "--fresh"])

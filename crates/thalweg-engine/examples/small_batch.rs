@@ -5,16 +5,14 @@
 //! optimised away.
 
 use std::error::Error;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as NoSuchWord, StrDeserializer};
 use thalweg_engine::seed::{Purpose, stream};
-use thalweg_engine::{
-    Criterion, Engine, Job, Loss, Method, Output, Problem, Queue, Tensor, Trained, cpu::Cpu,
-};
+use thalweg_engine::{Criterion, Engine, Job, Problem, Queue, Trained, cpu::Cpu};
 
 const POINTS: usize = 20;
 const DIM: usize = 15;
@@ -95,39 +93,12 @@ fn problem(
         text.into_deserializer()
     }
     let sizes = vec![DIM, units, units, 1];
-    let mut tensors: Vec<Tensor> = Vec::new();
-    for (layer, pair) in sizes.windows(2).enumerate() {
-        for shape in [vec![pair[1], pair[0]], vec![pair[1]]] {
-            let is_bias = shape.len() == 1;
-            tensors.push(Tensor {
-                name: format!("{}.{}", 2 * layer, if is_bias { "bias" } else { "weight" }),
-                start: tensors.last().map_or(0, |t| t.range().end),
-                shape,
-                layer,
-                is_bias,
-            });
-        }
-    }
     Ok(Problem {
-        sizes,
-        rate_factors: vec![1.0; tensors.len()],
-        multipliers: vec![1.0; tensors.len()],
-        tensors,
         activation: Deserialize::deserialize(word(activation))?,
-        output: Output::Identity,
-        bias: true,
-        points: POINTS,
-        method: Method::Gd,
-        batch: None,
-        weight_decay: 0.0,
-        clip: None,
-        schedule: Arc::from([]),
-        loss: Loss::Sum,
-        steps,
         run_all: true,
         success: Criterion::Loss { below: 0.0 },
         precision: Deserialize::deserialize(word(precision))?,
-        grid: Arc::from([0, steps]),
+        ..Problem::descent(sizes, true, POINTS, steps)
     })
 }
 

@@ -16,6 +16,30 @@ pub struct Tensor {
 }
 
 impl Tensor {
+    /// Those of fully connected layers of such sizes, in the order of PyTorch's `state_dict`.
+    pub fn of_layers(sizes: &[usize], bias: bool) -> Vec<Tensor> {
+        let mut start = 0;
+        let mut all = Vec::new();
+        for (layer, pair) in sizes.windows(2).enumerate() {
+            let mut push = |kind: &str, shape: Vec<usize>, is_bias| {
+                let tensor = Tensor {
+                    name: format!("{}.{kind}", 2 * layer),
+                    shape,
+                    layer,
+                    start,
+                    is_bias,
+                };
+                start += tensor.len();
+                all.push(tensor);
+            };
+            push("weight", vec![pair[1], pair[0]], false);
+            if bias {
+                push("bias", vec![pair[1]], true);
+            }
+        }
+        all
+    }
+
     /// Numbers in it.
     pub fn len(&self) -> usize {
         self.shape.iter().product()

@@ -12,10 +12,7 @@
 //! use std::sync::Mutex;
 //!
 //! use thalweg_engine::cpu::Cpu;
-//! use thalweg_engine::{
-//!     Activation, Criterion, Engine, Job, Loss, Method, Outcome, Output, Precision, Problem,
-//!     Queue, Tensor, Trained,
-//! };
+//! use thalweg_engine::{Activation, Engine, Job, Outcome, Problem, Queue, Trained};
 //!
 //! #[derive(Default)]
 //! struct Jobs {
@@ -39,31 +36,9 @@
 //! }
 //!
 //! let problem = Problem {
-//!     sizes: vec![1, 1],
-//!     tensors: vec![Tensor {
-//!         name: "0.weight".into(),
-//!         shape: vec![1, 1],
-//!         start: 0,
-//!         layer: 0,
-//!         is_bias: false,
-//!     }],
-//!     rate_factors: vec![1.0],
-//!     multipliers: vec![1.0],
 //!     activation: Activation::Identity,
-//!     output: Output::Identity,
-//!     bias: false,
-//!     points: 2,
-//!     method: Method::Gd,
-//!     batch: None,
-//!     weight_decay: 0.0,
-//!     clip: None,
-//!     schedule: [].into(),
-//!     loss: Loss::Sum,
-//!     steps: 1000,
-//!     run_all: false,
-//!     success: Criterion::Loss { below: 1e-8 },
-//!     precision: Precision::F64,
 //!     grid: [0, 1, 10, 100, 1000].into(),
+//!     ..Problem::descent(vec![1, 1], false, 2, 1000)
 //! };
 //! let job = |replicate, rate| Job {
 //!     replicate,
@@ -158,6 +133,33 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// Gradient descent on Σ r² to the last of so many steps, of a ReLU net of such
+    /// layers, in double precision: what is to be different is said beside it.
+    pub fn descent(sizes: Vec<usize>, bias: bool, points: usize, steps: u64) -> Problem {
+        let tensors = Tensor::of_layers(&sizes, bias);
+        Problem {
+            sizes,
+            rate_factors: vec![1.0; tensors.len()],
+            multipliers: vec![1.0; tensors.len()],
+            tensors,
+            activation: Activation::Relu,
+            output: Output::Identity,
+            bias,
+            points,
+            method: Method::Gd,
+            batch: None,
+            weight_decay: 0.0,
+            clip: None,
+            schedule: [].into(),
+            loss: Loss::Sum,
+            steps,
+            run_all: false,
+            success: Criterion::Loss { below: 1e-8 },
+            precision: Precision::F64,
+            grid: [0, steps].into(),
+        }
+    }
+
     /// k.
     pub fn outputs(&self) -> usize {
         self.sizes.last().copied().unwrap_or(1)
@@ -171,6 +173,27 @@ impl Problem {
     /// s of the loss.
     pub fn loss_factor(&self) -> f64 {
         self.loss.factor(self.targets())
+    }
+
+    /// Numbers in all tensors.
+    pub fn parameters(&self) -> usize {
+        self.tensors.last().map_or(0, |t| t.range().end)
+    }
+
+    /// What a step at a rate adds of the gradient over 2 s to a tensor, or of Adam's direction.
+    pub fn step_size(&self, tensor: usize, rate: f64) -> f64 {
+        let (m, factor) = (self.multipliers[tensor], self.rate_factors[tensor]);
+        match self.method {
+            Method::Adam { .. } | Method::AdamW { .. } => -(rate * factor * m),
+            Method::Gd | Method::Momentum { .. } | Method::Nesterov { .. } => {
+                -(rate * factor * m * m * 2.0 * self.loss_factor())
+            }
+        }
+    }
+
+    /// What it adds of the tensor itself where the weight decay is decoupled.
+    pub fn shrink(&self, tensor: usize, rate: f64) -> f64 {
+        -(rate * self.rate_factors[tensor] * self.weight_decay)
     }
 
     /// Whether a step is θ ← θ − η g, g the gradient of the loss on all points, and nothing else.
@@ -329,6 +352,29 @@ pub struct Trained {
 }
 
 impl Trained {
+    /// Of a job, before its first step.
+    pub fn before(job: &Job) -> Trained {
+        Trained {
+            replicate: job.replicate,
+            tag: job.tag,
+            rate: job.rate,
+            outcome: Outcome::Spent,
+            first_below: None,
+            judged: None,
+            best_loss: f64::INFINITY,
+            losses: Vec::new(),
+            all_losses: Vec::new(),
+            best: None,
+            last: Snapshot {
+                step: 0,
+                loss: f64::NAN,
+                weights: Vec::new(),
+            },
+            snapshots: Vec::new(),
+            watched: Vec::new(),
+        }
+    }
+
     /// Whether it succeeded.
     pub fn reached(&self) -> bool {
         matches!(self.outcome, Outcome::Below { .. })
@@ -424,10 +470,15 @@ impl Error {
     }
 }
 
-/// Whether two engines train the same bits, so that a record of one is as good as the other's.
-pub fn have_same_bits(one: &str, other: &str) -> bool {
-    let exact = |name: &str| matches!(name, "cpu" | "gpu");
-    one == other || (exact(one) && exact(other))
+/// The engines that train the bits of an engine, so that a record of one is as good as the
+/// other's: itself first.
+pub fn with_same_bits(engine: &str) -> Vec<&str> {
+    const EXACT: [&str; 2] = ["cpu", "gpu"];
+    let mut all = vec![engine];
+    if EXACT.contains(&engine) {
+        all.extend(EXACT.into_iter().filter(|name| *name != engine));
+    }
+    all
 }
 
 /// The engine of that name, of those that need nothing but a processor.

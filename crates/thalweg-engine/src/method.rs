@@ -197,6 +197,11 @@ impl Loss {
         }
     }
 
+    /// A target as the arithmetic wants it: of two classes the sign.
+    pub fn target(self, y: f64) -> f64 {
+        if self.is_squared() { y } else { class_sign(y) }
+    }
+
     /// Whether it averages over the points (of a batch).
     pub fn averages(self) -> bool {
         match self {
@@ -294,6 +299,14 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// Bytes of a number.
+    pub fn bytes(self) -> usize {
+        match self {
+            Precision::F32 => size_of::<f32>(),
+            Precision::F64 => size_of::<f64>(),
+        }
+    }
+
     /// Every one of them.
     pub const ALL: [Precision; 2] = [Precision::F32, Precision::F64];
 

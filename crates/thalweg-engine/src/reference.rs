@@ -207,25 +207,7 @@ fn train_one(problem: &Problem, job: Job, queue: &dyn Queue) -> Option<Trained> 
     let below = problem.success.below(n);
     let mut w = job.weights.clone();
     let (mut first, mut second) = (vec![0.0; w.len()], vec![0.0; w.len()]);
-    let mut trained = Trained {
-        replicate: job.replicate,
-        tag: job.tag,
-        rate: job.rate,
-        outcome: Outcome::Spent,
-        first_below: None,
-        judged: None,
-        best_loss: f64::INFINITY,
-        losses: Vec::new(),
-        all_losses: Vec::new(),
-        best: None,
-        last: Snapshot {
-            step: 0,
-            loss: f64::NAN,
-            weights: Vec::new(),
-        },
-        snapshots: Vec::new(),
-        watched: Vec::new(),
-    };
+    let mut trained = Trained::before(&job);
     let (mut limit, mut loss_before) = (f64::INFINITY, f64::NAN);
     let mut order = Vec::new();
     let mut eta = job.rate;

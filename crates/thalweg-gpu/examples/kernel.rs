@@ -4,46 +4,15 @@
 #![allow(clippy::print_stdout, reason = "a program that prints")]
 
 use thalweg_engine::{
-    Activation, Batch, Clip, Criterion, Loss, Method, Milestone, Output, Precision, Problem, Tensor,
+    Activation, Batch, Clip, Criterion, Loss, Method, Milestone, Output, Precision, Problem,
 };
 use thalweg_gpu::{Dialect, kernel_source};
 
 fn problem(sizes: &[usize], points: usize) -> Problem {
-    let mut tensors = Vec::new();
-    let mut start = 0;
-    for (layer, pair) in sizes.windows(2).enumerate() {
-        for (shape, is_bias) in [(vec![pair[1], pair[0]], false), (vec![pair[1]], true)] {
-            let tensor = Tensor {
-                name: format!("{layer}.{is_bias}"),
-                shape,
-                layer,
-                start,
-                is_bias,
-            };
-            start = tensor.range().end;
-            tensors.push(tensor);
-        }
-    }
     Problem {
-        rate_factors: vec![1.0; tensors.len()],
-        multipliers: vec![1.0; tensors.len()],
-        sizes: sizes.to_vec(),
-        tensors,
         activation: Activation::Tanh,
-        output: Output::Identity,
-        bias: true,
-        points,
-        method: Method::Gd,
-        batch: None,
-        weight_decay: 0.0,
-        clip: None,
-        schedule: [].into(),
-        loss: Loss::Sum,
-        steps: 1000,
-        run_all: false,
-        success: Criterion::Loss { below: 1e-8 },
         precision: Precision::F32,
-        grid: [0, 1000].into(),
+        ..Problem::descent(sizes.to_vec(), true, points, 1000)
     }
 }
 

@@ -11,8 +11,7 @@ use std::time::Instant;
 
 use thalweg_engine::seed::{Purpose, stream};
 use thalweg_engine::{
-    Activation, Criterion, Engine, Error, Job, Loss, Method, Output, Precision, Problem, Queue,
-    Tensor, Trained,
+    Activation, Criterion, Engine, Error, Job, Precision, Problem, Queue, Trained,
 };
 use thalweg_gpu::Gpu;
 
@@ -50,41 +49,13 @@ impl Queue for Endless<'_> {
 
 fn problem(hidden: usize, activation: Activation, precision: Precision) -> Problem {
     let sizes = vec![15, hidden, hidden, 1];
-    let mut tensors = Vec::new();
-    let mut start = 0;
-    for (layer, pair) in sizes.windows(2).enumerate() {
-        for (shape, is_bias) in [(vec![pair[1], pair[0]], false), (vec![pair[1]], true)] {
-            let tensor = Tensor {
-                name: format!("{layer}.{is_bias}"),
-                shape,
-                layer,
-                start,
-                is_bias,
-            };
-            start = tensor.range().end;
-            tensors.push(tensor);
-        }
-    }
     Problem {
-        rate_factors: vec![1.0; tensors.len()],
-        multipliers: vec![1.0; tensors.len()],
-        sizes,
-        tensors,
         activation,
-        output: Output::Identity,
-        bias: true,
-        points: 20,
-        method: Method::Gd,
-        batch: None,
-        weight_decay: 0.0,
-        clip: None,
-        schedule: [].into(),
-        loss: Loss::Sum,
-        steps: 1 << 40,
         run_all: true,
         success: Criterion::Loss { below: 0.0 },
         precision,
         grid: [0].into(),
+        ..Problem::descent(sizes, true, 20, 1 << 40)
     }
 }
 

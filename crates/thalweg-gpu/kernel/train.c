@@ -492,11 +492,9 @@ INLINE Pair cosine(real z) {
 #endif
 
 // What all parameters of a tensor have in common.
-#if CLIPS_NORM
-#define OF_TENSOR(T)
-#else
-#define OF_TENSOR(T) const real step_size = STEP_SIZE[T], shrink = STEP_SIZE[TENSORS + (T)]; (void)shrink;
-#endif
+#define STEP_SIZES_OF(T)                                                                                              \
+    const real step_size = STEP_SIZE[T], shrink = STEP_SIZE[TENSORS + (T)];                                           \
+    (void)shrink;
 
 // w becomes what the rule makes of it: from the gradient g over 2 s, of the parameter i in tensor T.
 #if METHOD_IS_GD
@@ -521,23 +519,25 @@ INLINE Pair cosine(real z) {
     w = FMA(step_size * to_mean, along, w);
 #endif
 
+#define STEPPED(w, g, i, T)                                                                                           \
+    {                                                                                                                 \
+        const real clipped = CLIPPED(g, T);                                                                           \
+        const real decayed = DECAYED(clipped, w, T);                                                                  \
+        RULE(w, decayed, i, T)                                                                                        \
+    }
+
+// A norm is known when all gradients are: then they are kept, and stepped by later.
 #if CLIPS_NORM
 #define APPLY(w, g, i, T) GRADIENT[i] = g;
+#define OF_TENSOR(T)
 #define APPLY_LATER(w, g, i, T)                                                                                       \
     {                                                                                                                 \
-        const real step_size = STEP_SIZE[T], shrink = STEP_SIZE[TENSORS + (T)];                                       \
-        (void)shrink;                                                                                                 \
-        const real clipped = CLIPPED(g, T);                                                                           \
-        const real decayed = DECAYED(clipped, w, T);                                                                  \
-        RULE(w, decayed, i, T)                                                                                        \
+        STEP_SIZES_OF(T)                                                                                              \
+        STEPPED(w, g, i, T)                                                                                           \
     }
 #else
-#define APPLY(w, g, i, T)                                                                                             \
-    {                                                                                                                 \
-        const real clipped = CLIPPED(g, T);                                                                           \
-        const real decayed = DECAYED(clipped, w, T);                                                                  \
-        RULE(w, decayed, i, T)                                                                                        \
-    }
+#define APPLY(w, g, i, T) STEPPED(w, g, i, T)
+#define OF_TENSOR(T) STEP_SIZES_OF(T)
 #endif
 
 // ------------------------------------------------------------------------------------------------------ mini-batches
@@ -625,7 +625,7 @@ KERNEL train(GLOBAL const ulong *numbers, GLOBAL const real *values, GLOBAL cons
     const ulong steps = numbers[STEPS_], grid_length = numbers[GRID_LENGTH_], stages = numbers[STAGES_];
     const int run_all = numbers[RUN_ALL_] != 0;
     const real below = values[0], factor = values[1];
-    ulong left = numbers[BUDGET_], made = 0;
+    ulong left = numbers[BUDGET_];
     GLOBAL real *slot = slots + (ulong)GROUP * SLOT_SIZE;
     GLOBAL ulong *whole = slots_whole + (ulong)GROUP * WHOLE;
     GLOBAL real *on_grid = losses + (ulong)GROUP * grid_length;
@@ -814,7 +814,6 @@ KERNEL train(GLOBAL const ulong *numbers, GLOBAL const real *values, GLOBAL cons
             COPY_WEIGHTS(APPLY_TO_ROOM)
 #endif
             left--;
-            made++;
 #if METHOD_IS_GD && !HAS_BATCH
             // A step that changed no bit, at the loss of the step before, will be made for ever. Whether one did is
             // told in two places in turn: the other is cleared for the next step.
@@ -881,5 +880,5 @@ KERNEL train(GLOBAL const ulong *numbers, GLOBAL const real *values, GLOBAL cons
         }
         FENCE();
     }
-    if (ME == 0) counters[2 + GROUP] = (uint)made;
+    if (ME == 0) counters[2 + GROUP] = (uint)(numbers[BUDGET_] - left);
 }

@@ -1,14 +1,14 @@
 //! The engine that is faster for what is at hand: the bits are the same.
 
 use std::collections::VecDeque;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
 use thalweg_engine::cpu::Cpu;
 use thalweg_engine::{Engine, Error, Job, Problem, Queue, Trained};
 
-use crate::Gpu;
+use crate::{Gpu, lock};
 
 /// Seconds that each engine trains before the choice.
 const TRIAL: f64 = 0.2;
@@ -23,10 +23,6 @@ pub(crate) struct Auto {
     gpu: Gpu,
     /// The name of the engine that trains.
     chosen: Mutex<&'static str>,
-}
-
-fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
-    of.lock().unwrap_or_else(|e| e.into_inner())
 }
 
 /// A queue with some of its jobs drawn before.

@@ -12,12 +12,12 @@ use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::path::PathBuf;
 use std::ptr;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 
 use libloading::Library;
 
-use crate::Failure;
 use crate::device::{About, Compiled, Device, Memory};
+use crate::{Failure, lock};
 
 type Handle = *mut c_void;
 type Address = u64;
@@ -303,10 +303,6 @@ struct Kernel {
 unsafe impl Send for Cuda {}
 // SAFETY: the same.
 unsafe impl Sync for Cuda {}
-
-fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
-    of.lock().unwrap_or_else(|e| e.into_inner())
-}
 
 impl Cuda {
     pub(crate) fn open(number: usize) -> Result<Cuda, Failure> {

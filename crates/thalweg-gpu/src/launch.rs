@@ -2,18 +2,16 @@
 //! over, on the processor's threads while a launch runs.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 use std::time::Instant;
 
 use thalweg_engine::threads::on_threads;
-use thalweg_engine::{
-    Criterion, Job, Method, Outcome, Precision, Problem, Queue, Snapshot, Trained, class_sign,
-};
+use thalweg_engine::{Criterion, Job, Outcome, Precision, Problem, Queue, Snapshot, Trained};
 
-use crate::Failure;
 use crate::device::{Compiled, Device, Memory};
-use crate::layout::{Layout, bytes_of, memories, parameters};
+use crate::layout::{Layout, memories};
 use crate::source::{BEGINNING, HEAD, MARKS, TRACE_HEAD, TRACE_STEPS, WHOLE};
+use crate::{Failure, lock};
 
 /// Seconds that a launch should take: progress, Ctrl-C, and no watchdog of a screen's card.
 const LAUNCH: f64 = 0.06;
@@ -25,7 +23,9 @@ const BEGINNINGS: usize = 2 << 30;
 const INBOX: usize = 192 << 20;
 const TRACES: usize = 128 << 20;
 
-/// Values of ENDED_ in the kernel.
+/// Places in the integers of a network, and values of the second, as in the kernel.
+const GRID_AT: usize = 6;
+const ENDED: usize = 8;
 const EMPTY: u64 = 1;
 const DIVERGED: u64 = 3;
 const FIXED: u64 = 4;
@@ -43,7 +43,7 @@ pub(crate) struct Loaded<'a> {
 pub(crate) fn groups(loaded: Loaded<'_>, problem: &Problem) -> usize {
     let layout = loaded.layout;
     let told = loaded.kernel.groups_a_unit;
-    let unit = told.unwrap_or_else(|| layout.groups_a_unit(problem.precision, layout.bytes));
+    let unit = told.unwrap_or_else(|| layout.groups_a_unit(problem.precision));
     loaded.device.about().units.max(1) * unit
 }
 
@@ -63,11 +63,11 @@ struct Sizes {
 
 impl Sizes {
     fn of(loaded: Loaded<'_>, problem: &Problem, remaining: u64) -> Sizes {
-        let (n, parameters) = (problem.points, parameters(problem));
+        let (n, parameters) = (problem.points, problem.parameters());
         let rates = (problem.schedule.len() + 1) * 2 * problem.tensors.len();
         let beginning = n * problem.sizes[0] + problem.targets() + parameters + rates;
         let slot = beginning + HEAD + memories(problem.method) * parameters;
-        let number = bytes_of(problem.precision);
+        let number = problem.precision.bytes();
         let trace = TRACE_STEPS + parameters + MARKS * (parameters + 1);
         let end = HEAD + parameters;
         let grid = problem.grid.len();
@@ -86,7 +86,7 @@ impl Sizes {
         Sizes {
             groups,
             capacity,
-            traces: (TRACES / (number * trace)).clamp(1, 64),
+            traces: (TRACES / (number * trace)).clamp(1, wanted.min(64)),
             beginning,
             slot,
             end,
@@ -151,7 +151,7 @@ impl<'a> Buffers<'a> {
         buffers.write_whole(GRID, 0, &problem.grid)?;
         buffers.write_whole(SCHEDULE, 0, &schedule)?;
         let mut slots = vec![0; sizes.groups * WHOLE];
-        slots.chunks_exact_mut(WHOLE).for_each(|s| s[8] = EMPTY);
+        slots.chunks_exact_mut(WHOLE).for_each(|s| s[ENDED] = EMPTY);
         buffers.write_whole(SLOTS_WHOLE, 0, &slots)?;
         Ok(buffers)
     }
@@ -213,28 +213,22 @@ fn get(precision: Precision, from: &[u8]) -> Vec<f64> {
 /// gradients by, at the start and after each change of the rate.
 fn beginning(problem: &Problem, job: &Job) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let squared = problem.loss.is_squared();
-    let target = |y: &f64| if squared { *y } else { class_sign(*y) };
     let precision = problem.precision;
+    let targets = job.y.iter().map(|y| problem.loss.target(*y));
     put(precision, &mut bytes, job.x.iter().copied());
-    put(precision, &mut bytes, job.y.iter().map(target));
+    put(precision, &mut bytes, targets);
     put(precision, &mut bytes, job.weights.iter().copied());
-    let s = problem.loss_factor();
-    let changes = problem
-        .schedule
-        .iter()
-        .map(|change| job.rate * change.factor);
-    for rate in std::iter::once(job.rate).chain(changes) {
-        let each = || problem.multipliers.iter().zip(&problem.rate_factors);
-        let step_size = |(m, factor): (&f64, &f64)| match problem.method {
-            Method::Adam { .. } | Method::AdamW { .. } => -(rate * factor * m),
-            Method::Gd | Method::Momentum { .. } | Method::Nesterov { .. } => {
-                -(rate * factor * m * m * 2.0 * s)
-            }
-        };
-        put(precision, &mut bytes, each().map(step_size));
-        let shrink = |(_, factor): (&f64, &f64)| -(rate * factor * problem.weight_decay);
-        put(precision, &mut bytes, each().map(shrink));
+    let factors = problem.schedule.iter().map(|change| change.factor);
+    for factor in std::iter::once(1.0).chain(factors) {
+        let rate = job.rate * factor;
+        let tensors = 0..problem.tensors.len();
+        let step_sizes = tensors.clone().map(|t| problem.step_size(t, rate));
+        put(precision, &mut bytes, step_sizes);
+        put(
+            precision,
+            &mut bytes,
+            tensors.map(|t| problem.shrink(t, rate)),
+        );
     }
     bytes
 }
@@ -252,25 +246,7 @@ struct Flight {
 
 impl Flight {
     fn new(job: Job) -> Flight {
-        let trained = Trained {
-            replicate: job.replicate,
-            tag: job.tag,
-            rate: job.rate,
-            outcome: Outcome::Spent,
-            first_below: None,
-            judged: None,
-            best_loss: f64::INFINITY,
-            losses: Vec::new(),
-            all_losses: Vec::new(),
-            best: None,
-            last: Snapshot {
-                step: 0,
-                loss: f64::NAN,
-                weights: Vec::new(),
-            },
-            snapshots: Vec::new(),
-            watched: Vec::new(),
-        };
+        let trained = Trained::before(&job);
         Flight {
             job,
             trained,
@@ -377,10 +353,6 @@ struct Beside {
     ended: Vec<End>,
 }
 
-fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
-    of.lock().unwrap_or_else(|e| e.into_inner())
-}
-
 /// Trains what the queue hands out. `again` trains a network that the device gave back, and
 /// `probe` looks at the first one of each tag before it is trained.
 pub(crate) fn train(
@@ -410,38 +382,29 @@ pub(crate) fn train(
         budget: 256,
         sizes,
     };
-    let mut beside = Mutex::new(Beside::default());
+    let beside = Mutex::new(Beside::default());
     loop {
         run.fill()?;
         if run.running + run.waiting == 0 {
             // Nothing to train beside: hand over, and draw.
             run.beside(&beside, run.wanted);
-            let drawn = std::mem::take(&mut lock(&beside).drawn);
-            for one in &drawn {
-                probe(&one.flight.job)?;
-            }
-            run.held.extend(drawn);
+            run.hold(&beside, probe)?;
             if run.held.is_empty() && !run.queue.wait() {
                 return Ok(());
             }
             continue;
         }
         let begun = Instant::now();
-        let available = run.launch(loaded.kernel)?;
+        run.launch(loaded.kernel)?;
         // As many as would be taken if the next launch took twice as many as the last one.
         let room = run.wanted.saturating_sub(run.waiting + run.held.len());
         run.beside(&beside, room);
         let waited = Instant::now();
         loaded.device.wait()?;
         let (seconds, waited) = (begun.elapsed(), waited.elapsed());
-        let (ended, made) = run.collect(available)?;
-        let state = beside.get_mut().unwrap_or_else(|e| e.into_inner());
-        let drawn = std::mem::take(&mut state.drawn);
-        for one in &drawn {
-            probe(&one.flight.job)?;
-        }
-        run.held.extend(drawn);
-        state.ended.extend(ended);
+        let (ended, made) = run.collect()?;
+        run.hold(&beside, probe)?;
+        lock(&beside).ended.extend(ended);
         // A launch that was over before the processor was done took nobody knows how long.
         if waited.as_secs_f64() > 1e-4 {
             let factor = (LAUNCH / seconds.as_secs_f64().max(1e-6)).clamp(0.25, 8.0);
@@ -519,6 +482,18 @@ impl Run<'_> {
         });
     }
 
+    /// Takes what was drawn, and looks at it.
+    fn hold(
+        &mut self,
+        beside: &Mutex<Beside>,
+        probe: &mut dyn FnMut(&Job) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let drawn = std::mem::take(&mut lock(beside).drawn);
+        drawn.iter().try_for_each(|one| probe(&one.flight.job))?;
+        self.held.extend(drawn);
+        Ok(())
+    }
+
     /// Puts what was drawn into the inbox.
     fn fill(&mut self) -> Result<(), Failure> {
         let (capacity, beginning) = (self.sizes.capacity, self.sizes.beginning);
@@ -587,8 +562,8 @@ impl Run<'_> {
             .write_whole(TRACE_WHOLE, trace * (TRACE_HEAD + MARKS), &whole)
     }
 
-    /// Starts a launch; how many it may take from the inbox.
-    fn launch(&mut self, kernel: Compiled) -> Result<usize, Failure> {
+    /// Starts a launch, which may take all that waits in the inbox.
+    fn launch(&self, kernel: Compiled) -> Result<(), Failure> {
         let problem = self.problem;
         let numbers = [
             problem.steps,
@@ -612,12 +587,11 @@ impl Run<'_> {
         device.write(self.buffers.all[VALUES], 0, &values)?;
         let counters = vec![0; (2 + self.sizes.groups) * size_of::<u32>()];
         device.write(self.buffers.all[COUNTERS], 0, &counters)?;
-        device.launch(kernel, self.sizes.groups, &self.buffers.all)?;
-        Ok(self.waiting)
+        device.launch(kernel, self.sizes.groups, &self.buffers.all)
     }
 
     /// Takes what a launch left: the networks that ended, and how many steps were made.
-    fn collect(&mut self, available: usize) -> Result<(Vec<End>, u64), Failure> {
+    fn collect(&mut self) -> Result<(Vec<End>, u64), Failure> {
         let count = 2 + self.sizes.groups;
         let counters = self.buffers.read(COUNTERS, 0, count * size_of::<u32>())?;
         let counters: Vec<u32> = counters
@@ -626,7 +600,7 @@ impl Run<'_> {
             .iter()
             .map(|b| u32::from_le_bytes(*b))
             .collect();
-        let claimed = (counters[0] as usize).min(available);
+        let claimed = (counters[0] as usize).min(self.waiting);
         let ended = counters[1] as usize;
         let made = counters[2..].iter().map(|m| u64::from(*m)).sum();
         self.head = (self.head + claimed) % self.sizes.capacity;
@@ -657,13 +631,13 @@ impl Run<'_> {
             if let Some(trace) = flight.trace {
                 if flight.job.keep_best {
                     let at = (trace * self.sizes.trace + TRACE_STEPS) * number;
-                    let bytes = parameters(self.problem) * number;
+                    let bytes = self.problem.parameters() * number;
                     let bytes = self.buffers.read(TRACE_REALS, at, bytes)?;
                     best_weights = get(precision, &bytes);
                 }
                 self.traces.push(trace);
             }
-            let on_grid = whole[6] as usize;
+            let on_grid = whole[GRID_AT] as usize;
             ends.push(End {
                 flight,
                 whole: whole.to_vec(),
@@ -679,7 +653,7 @@ impl Run<'_> {
     fn collect_traces(&mut self) -> Result<(), Failure> {
         let precision = self.problem.precision;
         let (number, trace_size) = (self.sizes.number, self.sizes.trace);
-        let parameters = parameters(self.problem);
+        let parameters = self.problem.parameters();
         let each = TRACE_HEAD + MARKS;
         if self.traces.len() == self.sizes.traces {
             return Ok(());

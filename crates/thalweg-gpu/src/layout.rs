@@ -94,17 +94,6 @@ pub(crate) fn terms_are_deltas(problem: &Problem) -> bool {
     problem.loss.is_squared() && problem.output == Output::Identity && problem.batch.is_none()
 }
 
-pub(crate) fn bytes_of(precision: Precision) -> usize {
-    match precision {
-        Precision::F32 => 4,
-        Precision::F64 => 8,
-    }
-}
-
-pub(crate) fn parameters(problem: &Problem) -> usize {
-    problem.tensors.last().map_or(0, |t| t.range().end)
-}
-
 impl Layout {
     /// For groups of so many threads; of as many as serve the problem well, if that is not said.
     pub(crate) fn of(problem: &Problem, room: Room, threads: Option<usize>) -> Layout {
@@ -117,9 +106,9 @@ impl Layout {
             near: 0,
             far: 0,
             bytes: room.bytes,
-            tiles: tiles(problem, threads, room.sums / bytes_of(problem.precision)),
+            tiles: tiles(problem, threads, room.sums / problem.precision.bytes()),
         };
-        let most = room.bytes / bytes_of(problem.precision);
+        let most = room.bytes / problem.precision.bytes();
         for (name, rows, columns) in wanted(problem) {
             let stride = match rows {
                 1 => columns.next_multiple_of(4),
@@ -146,6 +135,20 @@ impl Layout {
             });
         }
         layout
+    }
+
+    /// Groups that a unit shall hold at the same time: as many as fit its memory, if that leaves
+    /// every thread 128 registers; a group as large as eight warps has all of them.
+    pub(crate) fn groups_a_unit(&self, precision: Precision) -> usize {
+        let near = self.near.max(4) * precision.bytes() + 1024;
+        let each = if self.threads < 256 { 128 } else { 255 };
+        let by_registers = REGISTERS / (self.threads * each);
+        (self.bytes / near).min(by_registers).clamp(1, 32)
+    }
+
+    /// How far a product's loop over terms is unrolled.
+    pub(crate) fn unrolled(&self) -> usize {
+        if self.threads == 32 { 8 } else { 4 }
     }
 
     pub(crate) fn matrix(&self, name: &str) -> Option<&Matrix> {
@@ -194,7 +197,7 @@ fn wanted(problem: &Problem) -> Vec<(String, usize, usize)> {
     for l in weights {
         wanted.push((format!("W{l}"), problem.sizes[l + 1], problem.sizes[l]));
     }
-    let parameters = parameters(problem);
+    let parameters = problem.parameters();
     match memories(problem.method) {
         0 => {}
         several => wanted.push(("MEMORY".into(), 1, several * parameters)),
@@ -210,7 +213,7 @@ fn wanted(problem: &Problem) -> Vec<(String, usize, usize)> {
 /// take twice the registers.
 fn threads_for(problem: &Problem) -> usize {
     let widest = problem.sizes[1..].iter().copied().max().unwrap_or(1);
-    let sums = problem.points * widest * bytes_of(problem.precision) / 4;
+    let sums = problem.points * widest * problem.precision.bytes() / 4;
     match sums {
         0..=900 => 32,
         901..=2000 => 64,
@@ -219,24 +222,8 @@ fn threads_for(problem: &Problem) -> usize {
     }
 }
 
-/// Registers of a thread that a kernel is compiled for; what a unit has is shared by its groups.
+/// Registers of a unit, which its threads share.
 const REGISTERS: usize = 65536;
-
-impl Layout {
-    /// Groups that a unit shall hold at the same time: as many as fit its memory, if that leaves
-    /// every thread 128 registers; a group as large as eight warps has all of them.
-    pub(crate) fn groups_a_unit(&self, precision: Precision, bytes: usize) -> usize {
-        let near = self.near.max(4) * bytes_of(precision) + 1024;
-        let each = if self.threads < 256 { 128 } else { 255 };
-        let by_registers = REGISTERS / (self.threads * each);
-        (bytes / near).min(by_registers).clamp(1, 32)
-    }
-
-    /// How far a product's loop over terms is unrolled.
-    pub(crate) fn unrolled(&self) -> usize {
-        if self.threads == 32 { 8 } else { 4 }
-    }
-}
 
 /// The best tile among some for a product: `rows` × `columns` sums of so many terms.
 fn best(

@@ -36,7 +36,7 @@ use thalweg_engine::{Engine, Error, Job, Precision, Problem, Queue, Trained};
 pub use device::About;
 use device::{Compiled, Device};
 use launch::{Few, Loaded};
-use layout::{Layout, Room, bytes_of, parameters};
+use layout::{Layout, Room};
 pub use source::Dialect;
 
 /// Why a card does not train.
@@ -239,6 +239,19 @@ pub fn by_name(name: &str) -> Result<Box<dyn Engine>, Error> {
     Ok(Box::new(Gpu::on(device)))
 }
 
+/// An engine that needs no device and trains the bits of the one of that name.
+///
+/// # Errors
+///
+/// [`Error::NoSuchEngine`].
+pub fn without_device(name: &str) -> Result<Box<dyn Engine>, Error> {
+    let kind = name.split(':').next();
+    match kind {
+        Some("gpu" | "auto") => thalweg_engine::by_name("cpu"),
+        _ => thalweg_engine::by_name(name),
+    }
+}
+
 /// A device of that number by either way.
 fn any(number: usize) -> Result<(Backend, Box<dyn Device>), Failure> {
     match Backend::Cuda.open(number) {
@@ -268,6 +281,7 @@ impl std::fmt::Debug for Gpu {
     }
 }
 
+/// What a mutex holds, be it that a thread ended early: nothing here is left half done.
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(|e| e.into_inner())
 }
@@ -336,7 +350,7 @@ impl Gpu {
         if let Some(found) = lock(&self.compiled).get(&source) {
             return Ok(*found);
         }
-        let bytes = layout.near.max(4) * bytes_of(problem.precision);
+        let bytes = layout.near.max(4) * problem.precision.bytes();
         let compiled = self.device.compile(&source, layout.threads, bytes)?;
         lock(&self.compiled).insert(source, compiled);
         Ok(compiled)
@@ -345,7 +359,7 @@ impl Gpu {
     /// Trains a network a few steps on card and processor.
     fn probe(&self, loaded: Loaded<'_>, problem: &Problem, job: &Job) -> Result<(), Failure> {
         // A quarter of a second of the processor at most.
-        let terms = 3 * problem.points * parameters(problem);
+        let terms = 3 * problem.points * problem.parameters();
         let steps = (500_000_000 / terms.max(1)).clamp(3, 200) as u64;
         let steps = steps.min(problem.steps);
         let grid = problem.grid.iter().copied().filter(|step| *step < steps);
@@ -397,7 +411,7 @@ impl Engine for Gpu {
     fn in_flight(&self, problem: &Problem, _threads: usize) -> u64 {
         let about = self.about();
         let layout = self.layout(problem);
-        (about.units.max(1) * layout.groups_a_unit(problem.precision, layout.bytes)) as u64
+        (about.units.max(1) * layout.groups_a_unit(problem.precision)) as u64
     }
 
     fn prepare(&self, problems: &[Problem], threads: usize) -> Result<(), Error> {

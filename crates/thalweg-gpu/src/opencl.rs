@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::ptr;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 
 use opencl3::command_queue::CommandQueue;
 use opencl3::context::Context;
@@ -22,8 +22,8 @@ use opencl3::platform::get_platforms;
 use opencl3::program::Program;
 use opencl3::types::CL_BLOCKING;
 
-use crate::Failure;
 use crate::device::{About, Compiled, Device, Memory};
+use crate::{Failure, lock};
 
 fn told(doing: &'static str) -> impl Fn(ClError) -> Failure {
     move |e| Failure::Device {
@@ -118,10 +118,6 @@ pub(crate) struct OpenCl {
     queue: CommandQueue,
     kernels: Mutex<Vec<(Kernel, usize)>>,
     memory: Mutex<HashMap<usize, Buffer<u8>>>,
-}
-
-fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
-    of.lock().unwrap_or_else(|e| e.into_inner())
 }
 
 impl OpenCl {

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use thalweg_engine::cpu::{Constants, constants};
 use thalweg_engine::{Activation, Clip, Criterion, Method, Output, Precision, Problem};
 
-use crate::layout::{Layout, Space, Tile, keeps_slope, memories, parameters, terms_are_deltas};
+use crate::layout::{Layout, Space, Tile, keeps_slope, memories, terms_are_deltas};
 
 /// Steps whose losses a trace holds, and snapshots.
 pub(crate) const TRACE_STEPS: usize = 8192;
@@ -103,7 +103,7 @@ pub(crate) fn source(dialect: Dialect, problem: &Problem, layout: &Layout) -> St
 
 fn sizes(text: &mut Text, problem: &Problem, layout: &Layout) {
     text.define("THREADS", layout.threads);
-    let groups = layout.groups_a_unit(problem.precision, layout.bytes);
+    let groups = layout.groups_a_unit(problem.precision);
     text.define("GROUPS_A_UNIT", groups);
     text.define("TERMS_UNROLLED", layout.unrolled());
     text.define("ROOM_SIZE", layout.near.max(4));
@@ -112,7 +112,7 @@ fn sizes(text: &mut Text, problem: &Problem, layout: &Layout) {
     text.define("N", problem.points);
     text.define("D", problem.sizes[0]);
     text.define("K", problem.outputs());
-    text.define("P", parameters(problem));
+    text.define("P", problem.parameters());
     text.define("TENSORS", problem.tensors.len());
     text.define(
         "RATES_SIZE",
@@ -328,14 +328,14 @@ fn rule(text: &mut Text, problem: &Problem) {
     text.number("CLIP_SMALL", 1e-6);
     text.define("SQUARED_SCALE_OF(T)", each(&|m| (two_s * m) * (two_s * m)));
     let starts: Vec<usize> = problem.tensors.iter().map(|t| t.start).collect();
-    let start = |i: usize| starts.get(i).copied().unwrap_or(parameters(problem));
+    let start = |i: usize| starts.get(i).copied().unwrap_or(problem.parameters());
     let mut all = String::new();
     for i in 0..problem.tensors.len() {
         let _ = write!(all, "(T) == {i} ? {} : ", start(i));
     }
     text.define(
         "START_OF(T)",
-        format_args!("({all}{})", parameters(problem)),
+        format_args!("({all}{})", problem.parameters()),
     );
 }
 

@@ -9,7 +9,7 @@ use thalweg_engine::cpu::Cpu;
 use thalweg_engine::seed::{Purpose, stream};
 use thalweg_engine::{
     Activation, Batch, Clip, Criterion, Engine, Job, Loss, Method, Milestone, Output, Precision,
-    Problem, Queue, Tensor, Trained,
+    Problem, Queue, Trained,
 };
 use thalweg_gpu::difference;
 
@@ -71,44 +71,11 @@ fn train(engine: &dyn Engine, problem: &Problem, jobs: &[Job]) -> Vec<Trained> {
 
 fn problem(hidden: &[usize], dim: usize, points: usize, outputs: usize, bias: bool) -> Problem {
     let sizes = [&[dim], hidden, &[outputs]].concat();
-    let mut tensors = Vec::new();
-    let mut start = 0;
-    for (layer, pair) in sizes.windows(2).enumerate() {
-        for (shape, is_bias) in [(vec![pair[1], pair[0]], false), (vec![pair[1]], true)] {
-            if is_bias && !bias {
-                continue;
-            }
-            let tensor = Tensor {
-                name: format!("{layer}.{is_bias}"),
-                shape,
-                layer,
-                start,
-                is_bias,
-            };
-            start = tensor.range().end;
-            tensors.push(tensor);
-        }
-    }
     Problem {
-        rate_factors: vec![1.0; tensors.len()],
-        multipliers: vec![1.0; tensors.len()],
-        sizes,
-        tensors,
-        activation: Activation::Relu,
-        output: Output::Identity,
-        bias,
-        points,
-        method: Method::Gd,
-        batch: None,
-        weight_decay: 0.0,
-        clip: None,
-        schedule: [].into(),
-        loss: Loss::Sum,
-        steps: 60,
-        run_all: false,
         success: Criterion::Loss { below: 1e-20 },
         precision: Precision::F32,
         grid: vec![0, 1, 2, 5, 10, 30, 60].into(),
+        ..Problem::descent(sizes, bias, points, 60)
     }
 }
 

@@ -127,11 +127,7 @@ impl Plan {
 
     /// What trains one replicate again: no card for that, the bits are the same.
     fn engine_of_one(&self) -> PyResult<Box<dyn Engine>> {
-        let name = match self.engine.starts_with("gpu") || self.engine == "auto" {
-            true => "cpu",
-            false => &self.engine,
-        };
-        thalweg_gpu::by_name(name).map_err(|e| raised(Error::Engine(e)))
+        thalweg_gpu::without_device(&self.engine).map_err(|e| raised(Error::Engine(e)))
     }
 
     pub(crate) fn threads(&self) -> usize {
@@ -290,10 +286,8 @@ impl Plan {
         };
         let (records, analysis) = watched(py, this.replicates(), progress.as_ref(), train)?;
         let page = match &folder {
-            Some(folder) => {
-                thalweg_cli::write_run(folder, &this.plan, &records, &analysis, engine.name())
-                    .map_err(|e| ThalwegError::new_err(format!("{e:#}")))?
-            }
+            Some(folder) => thalweg_cli::write_run(folder, &this.plan, &records, &analysis)
+                .map_err(|e| ThalwegError::new_err(format!("{e:#}")))?,
             None => thalweg_report::page("run", &analysis, &[], &[]),
         };
         Ok(Run {
@@ -560,16 +554,9 @@ impl Run {
             Ok(())
         };
         write(&folder).map_err(raised)?;
-        let engine = plan.engine_of_one()?;
-        thalweg_cli::write_run(
-            &folder,
-            &plan.plan,
-            &self.records,
-            &self.analysis,
-            engine.name(),
-        )
-        .map(drop)
-        .map_err(|e| ThalwegError::new_err(format!("{e:#}")))
+        thalweg_cli::write_run(&folder, &plan.plan, &self.records, &self.analysis)
+            .map(drop)
+            .map_err(|e| ThalwegError::new_err(format!("{e:#}")))
     }
 }
 

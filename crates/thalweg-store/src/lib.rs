@@ -17,7 +17,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use thalweg::decide::{Certificate, Choice};
-use thalweg::engine::have_same_bits;
+use thalweg::engine::with_same_bits;
 use thalweg::error::Error;
 use thalweg::inputs::{Inputs, Names};
 use thalweg::lab::Keeper;
@@ -178,20 +178,13 @@ pub fn save(folder: &Path, cell: &Cell, record: &Record) -> Result<(), Error> {
     write(&path, &bytes)
 }
 
-/// The engines whose records are taken for that of an engine, itself first.
-fn alike(engine: &str) -> Vec<&str> {
-    let others = ["cpu", "gpu"].into_iter();
-    let others = others.filter(|name| *name != engine && have_same_bits(name, engine));
-    std::iter::once(engine).chain(others).collect()
-}
-
 /// The record of a cell, if it is finished: of that engine, or of one with the same bits.
 ///
 /// # Errors
 ///
 /// [`Error::Damaged`] if the file is not what was written, or holds another cell; [`Error::Io`].
 pub fn load(folder: &Path, cell: &Cell, engine: &str) -> Result<Option<Record>, Error> {
-    for engine in alike(engine) {
+    for engine in with_same_bits(engine) {
         if let Some(record) = load_of(folder, cell, engine)? {
             return Ok(Some(record));
         }
@@ -272,7 +265,7 @@ pub fn load_source(folder: &Path) -> Result<Source, Error> {
 /// [`Error::Io`].
 pub fn forget(folder: &Path, plan: &Plan, engine: &str) -> Result<(), Error> {
     for cell in &plan.cells {
-        for engine in alike(engine) {
+        for engine in with_same_bits(engine) {
             let path = record_path(folder, cell, engine);
             match fs::remove_file(&path) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => {

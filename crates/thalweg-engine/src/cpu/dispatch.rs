@@ -158,12 +158,9 @@ const CACHE: usize = 8 << 20;
 
 /// Whether a group of so many lanes stays within [`CACHE`].
 fn fits(problem: &Problem, lanes: usize) -> bool {
-    let parameters = problem.tensors.last().map_or(0, |t| t.range().end);
+    let parameters = problem.parameters();
     let units: usize = problem.sizes.iter().sum();
-    let number = match problem.precision {
-        Precision::F32 => size_of::<f32>(),
-        Precision::F64 => size_of::<f64>(),
-    };
+    let number = problem.precision.bytes();
     (parameters + 3 * units * problem.points) * lanes * number <= CACHE
 }
 

@@ -9,7 +9,7 @@ use fearless_simd::Simd;
 use super::kernel::Kernel;
 use super::lane::{Lane, Real};
 use super::layer::{Backward, Forward, Stepped};
-use super::loss::{gather, target, worth};
+use super::loss::{gather, worth};
 use super::output::{Outputs, outputs};
 use super::rule::UpdateRule;
 use super::slope::Slope;
@@ -160,7 +160,7 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Group<S, V> {
         }
         let mut order = Vec::new();
         if let Some(Clip::Norm(_)) = problem.clip {
-            order.resize(problem.tensors.last().map_or(0, |t| t.range().end), 0);
+            order.resize(problem.parameters(), 0);
             for (span, tensor) in spans.iter().zip(&problem.tensors) {
                 let of_tensor = &mut order[tensor.range()];
                 span.places().for_each(|(from, to)| of_tensor[from] = to);
@@ -214,7 +214,7 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Group<S, V> {
             x[to].as_mut_slice()[lane] = Real::of(job.x[from]);
         }
         for (y, &value) in self.y.iter_mut().zip(&job.y) {
-            y.as_mut_slice()[lane] = Real::of(target(problem.loss, value));
+            y.as_mut_slice()[lane] = Real::of(problem.loss.target(value));
         }
         self.rule.begin(problem, job.rate, lane..lane + 1);
     }
@@ -225,7 +225,7 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Group<S, V> {
 
     fn weights(&self, problem: &Problem, lane: usize, to: &mut Vec<f64>) {
         to.clear();
-        to.resize(problem.tensors.last().map_or(0, |t| t.range().end), 0.0);
+        to.resize(problem.parameters(), 0.0);
         for (span, tensor) in self.spans.iter().zip(&problem.tensors) {
             let to = &mut to[tensor.range()];
             for (at, from) in span.places() {

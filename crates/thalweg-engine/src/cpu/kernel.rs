@@ -264,25 +264,7 @@ impl<V, K> Lanes<V, K> {
         self.before.as_mut_slice()[lane] = real::<S, V>(f64::NAN);
         self.best.as_mut_slice()[lane] = real::<S, V>(f64::INFINITY);
         self.limit.as_mut_slice()[lane] = real::<S, V>(f64::INFINITY);
-        let trained = Trained {
-            replicate: job.replicate,
-            tag: job.tag,
-            rate: job.rate,
-            outcome: Outcome::Spent,
-            first_below: None,
-            judged: None,
-            best_loss: f64::INFINITY,
-            losses: Vec::new(),
-            all_losses: Vec::new(),
-            best: None,
-            last: Snapshot {
-                step: 0,
-                loss: f64::NAN,
-                weights: Vec::new(),
-            },
-            snapshots: Vec::new(),
-            watched: Vec::new(),
-        };
+        let trained = Trained::before(&job);
         Slot {
             job,
             trained,

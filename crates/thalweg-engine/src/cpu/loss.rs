@@ -4,7 +4,6 @@ use fearless_simd::prelude::*;
 
 use super::activation::{self, Activate};
 use super::lane::Lane;
-use crate::method::class_sign;
 use crate::{Criterion, Loss, Output, Problem};
 
 /// What an output z is worth beside its target.
@@ -61,13 +60,5 @@ pub(super) fn gather<S: Simd, V: Lane<S>>(success: Criterion, before: V, miss: V
         Criterion::Loss { .. } => before,
         Criterion::Error { .. } => before.max_precise(miss),
         Criterion::Accuracy { .. } => before + miss,
-    }
-}
-
-/// A target as the arithmetic wants it: of two classes the sign.
-pub(super) fn target(loss: Loss, y: f64) -> f64 {
-    match loss {
-        Loss::Sum | Loss::Mean | Loss::HalfSum | Loss::HalfMean => y,
-        Loss::Logistic | Loss::MeanLogistic => class_sign(y),
     }
 }

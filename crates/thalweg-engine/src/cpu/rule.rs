@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use fearless_simd::{Select, Simd, SimdMask};
 
-use super::lane::Lane;
+use super::lane::{Lane, Real};
 use crate::Problem;
 use crate::{Clip, Method};
 
@@ -57,7 +57,7 @@ impl<V: Copy> UpdateRule<V> {
     {
         let set = |v: &mut V, value: f64| {
             for lane in lanes.clone() {
-                v.as_mut_slice()[lane] = super::lane::Real::of(value);
+                v.as_mut_slice()[lane] = Real::of(value);
             }
         };
         for state in [&mut self.g, &mut self.first, &mut self.second] {
@@ -72,20 +72,11 @@ impl<V: Copy> UpdateRule<V> {
     where
         V: Lane<S>,
     {
-        let s = problem.loss_factor();
         let each = self.step_size.iter_mut().zip(&mut self.shrink);
         for (i, (step_size, shrink)) in each.enumerate() {
-            let (m, factor) = (problem.multipliers[i], problem.rate_factors[i]);
-            let value = match problem.method {
-                Method::Adam { .. } | Method::AdamW { .. } => rate * factor * m,
-                Method::Gd | Method::Momentum { .. } | Method::Nesterov { .. } => {
-                    rate * factor * m * m * 2.0 * s
-                }
-            };
             for lane in lanes.clone() {
-                step_size.as_mut_slice()[lane] = super::lane::Real::of(-value);
-                let decay = rate * factor * problem.weight_decay;
-                shrink.as_mut_slice()[lane] = super::lane::Real::of(-decay);
+                step_size.as_mut_slice()[lane] = Real::of(problem.step_size(i, rate));
+                shrink.as_mut_slice()[lane] = Real::of(problem.shrink(i, rate));
             }
         }
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::certificate::{Certificate, Decision, Ending, FORMAT, FORMAT_1, Terms};
 use super::replicates::{train_cell, train_replicates};
 use crate::data::Draw;
-use crate::engine::{Engine, Trained, have_same_bits};
+use crate::engine::{Engine, Trained, with_same_bits};
 use crate::error::Error;
 use crate::inputs::Inputs;
 use crate::lab::{Control, Judge, Numbers, Wanted, row};
@@ -146,7 +146,7 @@ pub fn verify(
             hint: "use the version of the program that wrote it".into(),
         });
     }
-    if !have_same_bits(&c.engine, engine.name()) {
+    if !with_same_bits(&c.engine).contains(&engine.name()) {
         return Err(Error::Unknown {
             message: format!("it was trained by the engine `{}`", c.engine),
             hint: format!("`--engine {}`", c.engine),

@@ -223,26 +223,7 @@ pub fn sizes(net: &Net, dim: usize, outputs: usize) -> Vec<usize> {
 
 /// The tensors of the flat parameters, in the order of PyTorch's `state_dict`.
 pub fn tensors(net: &Net, dim: usize, outputs: usize) -> Vec<Tensor> {
-    let mut start = 0;
-    let mut all = Vec::new();
-    for (layer, pair) in sizes(net, dim, outputs).windows(2).enumerate() {
-        let mut push = |kind: &str, shape: Vec<usize>, is_bias| {
-            let tensor = Tensor {
-                name: format!("{}.{kind}", 2 * layer),
-                shape,
-                layer,
-                start,
-                is_bias,
-            };
-            start += tensor.len();
-            all.push(tensor);
-        };
-        push("weight", vec![pair[1], pair[0]], false);
-        if net.bias {
-            push("bias", vec![pair[1]], true);
-        }
-    }
-    all
+    Tensor::of_layers(&sizes(net, dim, outputs), net.bias)
 }
 
 /// Number of parameters.

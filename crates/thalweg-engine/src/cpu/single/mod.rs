@@ -15,7 +15,7 @@ use self::panels::{Block, blocks, panel_of, transpose_panels, vectors};
 use self::products::{Left, Product, outputs, product};
 use super::kernel::Kernel;
 use super::lane::{Lane, Real};
-use super::loss::{gather, target, worth};
+use super::loss::{gather, worth};
 use super::rule::UpdateRule;
 use super::slope::{Slope, activate};
 use crate::{Clip, Criterion, Job, Method, Problem};
@@ -64,7 +64,7 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Single<S, V> {
         }
         let mut order = Vec::new();
         if let Some(Clip::Norm(_)) = problem.clip {
-            order.resize(problem.tensors.last().map_or(0, |t| t.range().end), (0, 0));
+            order.resize(problem.parameters(), (0, 0));
             for (block, tensor) in blocks.iter().zip(&problem.tensors) {
                 for row in 0..block.rows {
                     for column in 0..block.columns {
@@ -144,7 +144,7 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Single<S, V> {
         let k = problem.outputs();
         for (row, from) in job.y.chunks_exact(k).enumerate() {
             let to = &mut self.y[row * vectors::<S, V>(k)..];
-            let from = from.iter().map(|y| target(problem.loss, *y));
+            let from = from.iter().map(|y| problem.loss.target(*y));
             from.enumerate().for_each(|(i, v)| put(to, i, v));
         }
         self.rule.begin(problem, job.rate, 0..V::LEN);
@@ -157,7 +157,7 @@ impl<S: Simd, V: Lane<S>> Kernel<S, V> for Single<S, V> {
 
     fn weights(&self, problem: &Problem, _lane: usize, to: &mut Vec<f64>) {
         to.clear();
-        to.resize(problem.tensors.last().map_or(0, |t| t.range().end), 0.0);
+        to.resize(problem.parameters(), 0.0);
         for (block, tensor) in self.blocks.iter().zip(&problem.tensors) {
             let to = &mut to[tensor.range()];
             let from = &self.w[block.range()];
