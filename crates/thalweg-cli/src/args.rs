@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Say what a study would run, what it would cost and what theory expects; train nothing.
     Plan(PlanArgs),
+    /// Put the shards of a run together, be they in one folder or several, and write the report.
+    Merge(Merge),
     /// Replay one replicate of a run bit for bit and say why it ended as it did.
     Explain(Explain),
     /// Write the report of a run again, or link the reports of several.
@@ -126,12 +128,76 @@ pub(crate) struct Run {
     /// Train every cell again.
     #[arg(long)]
     pub(crate) fresh: bool,
-    /// Print the table of all cells before the answer.
-    #[arg(long, conflicts_with = "json")]
-    pub(crate) cells: bool,
     /// Choose nothing from the study's `[space]`. Else a choice is made as far as it is cheap.
     #[arg(long)]
     pub(crate) no_choose: bool,
+    /// Train a part of the replicates alone, the 3rd of 16 with `3/16`: the others are trained by
+    /// other processes or machines, and `thalweg merge` puts them together.
+    #[arg(
+        long,
+        value_name = "K/N",
+        conflicts_with_all = ["fresh", "resume", "cells", "open", "check", "json"]
+    )]
+    pub(crate) shard: Option<Shard>,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+}
+
+/// One of several parts of a run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shard {
+    /// From 1.
+    pub(crate) number: u64,
+    /// How many there are.
+    pub(crate) of: u64,
+}
+
+impl std::fmt::Display for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.number, self.of)
+    }
+}
+
+impl std::str::FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Shard, String> {
+        let parsed = text.split_once('/').and_then(|(number, of)| {
+            Some(Shard {
+                number: number.parse().ok()?,
+                of: of.parse().ok()?,
+            })
+        });
+        match parsed {
+            Some(shard) if (1..=shard.of).contains(&shard.number) && shard.of <= 1_000_000 => {
+                Ok(shard)
+            }
+            _ => Err("a shard is K/N, the K-th of N with K from 1 to N, as 3/16".into()),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Merge {
+    /// The run folder that is made whole; then folders that hold shards of the same study, if they
+    /// are not in the first.
+    #[arg(required = true, value_name = "RUN")]
+    pub(crate) runs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
+    /// `cpu` or `reference`: whose shards. Those of a card are of `cpu`.
+    #[arg(long, default_value = "cpu")]
+    pub(crate) engine: String,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+}
+
+/// How a finished run is shown.
+#[derive(Debug, Args)]
+pub(crate) struct Shown {
+    /// Print the table of all cells before the answer.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) cells: bool,
     /// Show the report in the system's browser.
     #[arg(long)]
     pub(crate) open: bool,

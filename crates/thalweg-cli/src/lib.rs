@@ -18,6 +18,7 @@ mod progress;
 mod report;
 mod run;
 mod screen;
+mod shard;
 mod source;
 mod status;
 mod terminal;
@@ -128,6 +129,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
     };
     match command {
         Command::Run(args) => run::run(args),
+        Command::Merge(args) => shard::merge(args),
         Command::Plan(args) => plan::price(args),
         Command::Explain(args) => explain::explain(args),
         Command::Certify(args) => certify::certify(args),

@@ -11,6 +11,7 @@ use console::Term;
 use indicatif::{ProgressBar, ProgressStyle};
 use thalweg::Plan;
 use thalweg::lab::Event;
+use thalweg::plan::Cell;
 use thalweg::study::{Replicates, Setting};
 
 use crate::interrupt::Training;
@@ -33,7 +34,8 @@ pub(crate) struct Progress {
     /// Where standard error is no terminal.
     lines: Option<Lines>,
     begun: Instant,
-    file: PathBuf,
+    /// The status file, if there is one.
+    file: Option<PathBuf>,
     steps: AtomicU64,
     latest: Mutex<LatestStatus>,
 }
@@ -47,14 +49,9 @@ struct LatestStatus {
 }
 
 impl Progress {
-    /// A bar over all replicates of the plan, hidden if standard error is no terminal; the status
-    /// goes into the run folder.
-    pub(crate) fn new(plan: &Plan, folder: &Path) -> Progress {
-        let total = plan
-            .cells
-            .iter()
-            .map(|c| c.setting.replicates.at_most())
-            .sum();
+    /// A bar over so many replicates of the plan, hidden if standard error is no terminal; the
+    /// status goes into the run folder if one is given.
+    pub(crate) fn new(plan: &Plan, total: u64, folder: Option<&Path>) -> Progress {
         let bar = ProgressBar::new(total);
         let stderr = std::io::stderr().is_terminal();
         let (width, _) = size(stderr, &Term::stderr());
@@ -66,7 +63,7 @@ impl Progress {
             base: plan.cells[0].setting.clone(),
             lines: (!stderr).then(Lines::default),
             begun: Instant::now(),
-            file: folder.join(Status::FILE),
+            file: folder.map(|folder| folder.join(Status::FILE)),
             steps: AtomicU64::new(0),
             latest: Mutex::new(LatestStatus {
                 status: Status::new(&plan.title, plan.cells.len(), total),
@@ -140,6 +137,15 @@ impl Progress {
         }
     }
 
+    /// The piece of a cell that is trained here is finished.
+    pub(crate) fn finish_piece(&self, cell: &Cell) {
+        let mut latest = self.latest();
+        latest.running.remove(&cell.number);
+        latest.status.done += 1;
+        drop(latest);
+        self.line(true);
+    }
+
     /// Tells how far the run is where there is no bar, if it is time.
     fn line(&self, cell: bool) {
         let Some(lines) = &self.lines else { return };
@@ -166,8 +172,10 @@ impl Progress {
         }
         latest.written = Some(Instant::now());
         self.refresh(latest);
-        let json = serde_json::to_string_pretty(&latest.status).unwrap_or_default();
-        let _ = thalweg_store::write(&self.file, json.as_bytes());
+        if let Some(file) = &self.file {
+            let json = serde_json::to_string_pretty(&latest.status).unwrap_or_default();
+            let _ = thalweg_store::write(file, json.as_bytes());
+        }
     }
 
     fn refresh(&self, latest: &mut LatestStatus) {
@@ -358,7 +366,7 @@ mod tests {
             folder: folder.path().into(),
         };
         let plan = source.plan(&thalweg::Inputs::default()).expect("a study");
-        let progress = Progress::new(&plan, folder.path());
+        let progress = Progress::new(&plan, 250_000, Some(folder.path()));
         let cell = &plan.cells[0];
         progress.tell(Event::Cell { cell, found: false });
         let record = Record {

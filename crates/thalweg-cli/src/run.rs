@@ -6,6 +6,7 @@ use anyhow::Result;
 use thalweg::analysis::Analysis;
 use thalweg::lab::Event;
 use thalweg::plan::Plan;
+use thalweg::record::Record;
 use thalweg_report::words::decision::chosen;
 
 use crate::ExitCode;
@@ -18,15 +19,19 @@ use crate::memory;
 use crate::open::open;
 use crate::progress::Progress;
 use crate::report::write_run;
+use crate::shard;
 use crate::source::{folder, planned, renamed_weights};
 use crate::terminal::{complain, print};
 
 /// Trains what is not finished, analyses, writes the report, and answers.
 pub(crate) fn run(args: args::Run) -> Result<ExitCode> {
     let (source, plan) = planned(&args.study)?;
+    let out = args.out.clone().unwrap_or_else(|| folder(&source));
+    if let Some(shard) = args.shard {
+        return shard::train((&source, &plan), shard, &args.engine, &out);
+    }
     let engine = args.engine.engine()?;
     let threads = args.engine.threads.count();
-    let out = args.out.clone().unwrap_or_else(|| folder(&source));
     note_what_is_replaced(&out, &plan);
     for line in renamed_weights(&plan) {
         complain(&format!("note: {line}"));
@@ -37,11 +42,12 @@ pub(crate) fn run(args: args::Run) -> Result<ExitCode> {
     if args.fresh {
         thalweg_store::forget(&out, &plan, engine.name())?;
     }
-    let progress = Progress::new(&plan, &out);
+    let replicates = plan.cells.iter().map(|c| c.setting.replicates.at_most());
+    let progress = Progress::new(&plan, replicates.sum(), Some(&out));
     let history = History::default();
     let tell = |event: Event<'_>| {
         progress.tell(event);
-        if !args.json
+        if !args.shown.json
             && let Some(lines) = history.tell(event)
         {
             // A closed pipe ends the program; what else may fail is told at the end.
@@ -68,23 +74,34 @@ pub(crate) fn run(args: args::Run) -> Result<ExitCode> {
         }
     }
     let analysis = Analysis::of(&plan, &records, threads);
-    let page = write_run(&out, &plan, &records, &analysis)?;
-    if args.json {
+    show(&out, &plan, &records, &analysis, &args.shown)
+}
+
+/// Writes the report of a run, and answers.
+pub(crate) fn show(
+    out: &Path,
+    plan: &Plan,
+    records: &[Record],
+    analysis: &Analysis,
+    shown: &args::Shown,
+) -> Result<ExitCode> {
+    let page = write_run(out, plan, records, analysis)?;
+    if shown.json {
         print(&serde_json::to_string_pretty(&page.json())?)?;
     } else {
         if analysis.single.is_some() {
-            picture(&analysis)?;
+            picture(analysis)?;
         }
-        let choices = thalweg_store::read_choices(&out, &plan.cells[0])?;
+        let choices = thalweg_store::read_choices(out, &plan.cells[0])?;
         let chosen = chosen(&plan.cells[0].setting, &choices);
-        answer(&out, &analysis, &chosen, args.cells)?;
+        answer(out, analysis, &chosen, shown.cells)?;
     }
-    if args.open {
+    if shown.open {
         open(&out.join("report.html"));
     }
     let base = analysis.base();
     let reached = base.share >= base.setting.success.share;
-    Ok(if args.check && !reached {
+    Ok(if shown.check && !reached {
         ExitCode::from(3)
     } else {
         ExitCode::SUCCESS

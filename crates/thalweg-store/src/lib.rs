@@ -5,6 +5,7 @@
 //! engine, so a changed study never takes up a cell that differs.
 
 mod arrays;
+mod pieces;
 mod sets;
 mod table;
 mod tensors;
@@ -16,16 +17,19 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use thalweg::decide::{Certificate, Choice};
 use thalweg::engine::with_same_bits;
 use thalweg::error::Error;
 use thalweg::inputs::{Inputs, Names};
-use thalweg::lab::Keeper;
+use thalweg::lab::{Keeper, Piece};
 use thalweg::plan::{Cell, Plan};
 use thalweg::record::Record;
 use thalweg::study::{Source, Study};
 
 pub use arrays::write_arrays;
+pub use pieces::{copy_pieces, decode_piece, encode_piece, load_pieces, save_piece};
 pub use sets::{PARQUET_THREAD, read_points, read_table};
 pub use table::write_table;
 pub use tensors::{read_tensors, weights_of, write_weights};
@@ -106,17 +110,13 @@ pub fn read_text(path: &Path) -> Result<String, Error> {
 ///
 /// [`Error::Unknown`] if another process has it; [`Error::Io`].
 pub fn lock(folder: &Path) -> Result<File, Error> {
-    fs::create_dir_all(folder).map_err(io("create", folder))?;
-    // The folder itself, so that nothing is left in it.
-    let file = File::open(folder).map_err(io("read", folder))?;
-    if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
-        return Err(Error::Unknown {
-            message: format!("another run is at work in `{}`", folder.display()),
-            hint: "wait until it has ended, or take another folder: `--out DIR`".into(),
-        });
-    }
-    for part in ["", "cells", "figures", "tables", "weights", "inputs"] {
-        let entries = fs::read_dir(folder.join(part)).into_iter().flatten();
+    let file = locked(folder, File::try_lock)?;
+    let pieces = fs::read_dir(folder.join("pieces")).into_iter().flatten();
+    let pieces = pieces.flatten().map(|entry| entry.path());
+    let parts = ["", "cells", "figures", "tables", "weights", "inputs"];
+    let parts = parts.map(|part| folder.join(part));
+    for part in pieces.chain(parts) {
+        let entries = fs::read_dir(part).into_iter().flatten();
         for entry in entries.flatten() {
             let name = entry.file_name();
             if name.to_string_lossy().starts_with(".tmp") {
@@ -124,6 +124,32 @@ pub fn lock(folder: &Path) -> Result<File, Error> {
                 let _ = fs::remove_file(entry.path());
             }
         }
+    }
+    Ok(file)
+}
+
+/// Takes a run folder for this process and others that train pieces of the same run, as long as
+/// the result lives.
+///
+/// # Errors
+///
+/// [`Error::Unknown`] if a process has it for itself; [`Error::Io`].
+pub fn share(folder: &Path) -> Result<File, Error> {
+    locked(folder, File::try_lock_shared)
+}
+
+fn locked(
+    folder: &Path,
+    lock: impl Fn(&File) -> Result<(), fs::TryLockError>,
+) -> Result<File, Error> {
+    fs::create_dir_all(folder).map_err(io("create", folder))?;
+    // The folder itself, so that nothing is left in it.
+    let file = File::open(folder).map_err(io("read", folder))?;
+    if let Err(fs::TryLockError::WouldBlock) = lock(&file) {
+        return Err(Error::Unknown {
+            message: format!("another run is at work in `{}`", folder.display()),
+            hint: "wait until it has ended, or take another folder: `--out DIR`".into(),
+        });
     }
     Ok(file)
 }
@@ -167,15 +193,38 @@ pub fn record_path(folder: &Path, cell: &Cell, engine: &str) -> PathBuf {
 /// [`Error::Io`].
 pub fn save(folder: &Path, cell: &Cell, record: &Record) -> Result<(), Error> {
     let path = record_path(folder, cell, &record.engine);
-    let body = rmp_serde::to_vec_named(record).map_err(|e| Error::Damaged {
-        path: path.clone(),
+    write(&path, &seal(&path, record)?)
+}
+
+/// What is kept of a run as bytes, with a checksum.
+fn seal<T: Serialize>(path: &Path, content: &T) -> Result<Vec<u8>, Error> {
+    let body = rmp_serde::to_vec_named(content).map_err(|e| Error::Damaged {
+        path: path.to_path_buf(),
         message: format!("could not be encoded: {e}"),
         hint: "this is a mistake of the program: please report it".into(),
     })?;
     let mut bytes = MAGIC.to_vec();
     bytes.extend_from_slice(blake3::hash(&body).as_bytes());
     bytes.extend_from_slice(&body);
-    write(&path, &bytes)
+    Ok(bytes)
+}
+
+/// What [`seal`] made bytes of.
+fn unseal<T: DeserializeOwned>(path: &Path, bytes: &[u8], hint: &str) -> Result<T, Error> {
+    let damaged = |message: &str| Error::Damaged {
+        path: path.to_path_buf(),
+        message: message.into(),
+        hint: hint.into(),
+    };
+    let rest = bytes
+        .strip_prefix(MAGIC)
+        .ok_or_else(|| damaged("is no record of this version of the program"))?;
+    if rest.len() < 32 || blake3::hash(&rest[32..]).as_bytes()[..] != rest[..32] {
+        return Err(damaged(
+            "is damaged: its checksum does not match its content",
+        ));
+    }
+    rmp_serde::from_slice(&rest[32..]).map_err(|e| damaged(&format!("cannot be read: {e}")))
 }
 
 /// The record of a cell, if it is finished: of that engine, or of one with the same bits.
@@ -201,26 +250,17 @@ fn load_of(folder: &Path, cell: &Cell, engine: &str) -> Result<Option<Record>, E
         }
         Err(e) => return Err(e),
     };
-    let damaged = |message: &str| Error::Damaged {
-        path: path.clone(),
-        message: message.into(),
-        hint: "delete it: the same command trains this cell again and keeps the others".into(),
-    };
-    let rest = bytes
-        .strip_prefix(MAGIC)
-        .ok_or_else(|| damaged("is no record of this version of the program"))?;
-    if rest.len() < 32 || blake3::hash(&rest[32..]).as_bytes()[..] != rest[..32] {
-        return Err(damaged(
-            "is damaged: its checksum does not match its content",
-        ));
-    }
-    let record: Record =
-        rmp_serde::from_slice(&rest[32..]).map_err(|e| damaged(&format!("cannot be read: {e}")))?;
+    let hint = "delete it: the same command trains this cell again and keeps the others";
+    let record: Record = unseal(&path, &bytes, hint)?;
     if record.hash != cell.hash || record.engine != engine {
-        return Err(damaged(&format!(
-            "holds the cell {} of the engine `{}`, not {} of `{engine}`",
-            record.hash, record.engine, cell.hash
-        )));
+        return Err(Error::Damaged {
+            message: format!(
+                "holds the cell {} of the engine `{}`, not {} of `{engine}`",
+                record.hash, record.engine, cell.hash
+            ),
+            hint: hint.into(),
+            path,
+        });
     }
     Ok(Some(record))
 }
@@ -239,8 +279,13 @@ impl Keeper for Folder<'_> {
         load(self.path, cell, self.engine)
     }
 
+    fn pieces(&self, cell: &Cell) -> Result<Vec<Piece>, Error> {
+        load_pieces(self.path, cell, self.engine)
+    }
+
     fn keep(&self, cell: &Cell, record: &Record) -> Result<(), Error> {
-        save(self.path, cell, record)
+        save(self.path, cell, record)?;
+        pieces::remove_pieces(self.path, cell, self.engine)
     }
 }
 
@@ -258,13 +303,14 @@ pub fn load_source(folder: &Path) -> Result<Source, Error> {
     })
 }
 
-/// Removes the records of a plan's cells, so that all of them are trained again.
+/// Removes the records of a plan's cells and their pieces, so that all of them are trained again.
 ///
 /// # Errors
 ///
 /// [`Error::Io`].
 pub fn forget(folder: &Path, plan: &Plan, engine: &str) -> Result<(), Error> {
     for cell in &plan.cells {
+        pieces::remove_pieces(folder, cell, engine)?;
         for engine in with_same_bits(engine) {
             let path = record_path(folder, cell, engine);
             match fs::remove_file(&path) {

@@ -108,6 +108,22 @@ impl Tally {
         self.replicates += 1;
         self.steps += row.steps;
     }
+
+    /// Counts all that another has counted.
+    pub fn add(&mut self, other: &Tally) {
+        let OutcomeCounts {
+            below,
+            spent,
+            diverged,
+            fixed,
+        } = other.outcomes;
+        self.outcomes.below += below;
+        self.outcomes.spent += spent;
+        self.outcomes.diverged += diverged;
+        self.outcomes.fixed += fixed;
+        self.replicates += other.replicates;
+        self.steps += other.steps;
+    }
 }
 
 /// What is left of the tangent kernel without one training point.

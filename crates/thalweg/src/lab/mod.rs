@@ -3,6 +3,7 @@
 //! No files and no clock: what a run needs of the world around it is given by the program, in a
 //! [`Control`] and a [`Keeper`].
 
+mod piece;
 mod queue;
 mod take;
 
@@ -19,9 +20,10 @@ use crate::record::{Record, Row};
 use crate::study::{Losses, Replicates, Weights};
 use crate::theory::linear::Rule;
 
+pub use piece::{Piece, Span, join, missing, shard};
 pub(crate) use queue::{Hooks, Judge, Numbers, Wanted, train as train_wanted};
 pub(crate) use take::tested_row;
-use take::{Ends, gather, take};
+use take::{Ends, take};
 
 /// Problems that an engine is told of together, before the first of them is trained.
 const PREPARED: usize = 32;
@@ -106,6 +108,13 @@ pub trait Keeper: Sync {
     /// If there is something that cannot be read.
     fn found(&self, cell: &Cell) -> Result<Option<Record>, Error>;
 
+    /// Pieces of a cell that is not finished, which other processes have trained.
+    ///
+    /// # Errors
+    ///
+    /// If there is something that cannot be read.
+    fn pieces(&self, cell: &Cell) -> Result<Vec<Piece>, Error>;
+
     /// Keeps the record of a cell that is finished now.
     ///
     /// # Errors
@@ -121,6 +130,9 @@ pub struct InMemory;
 impl Keeper for InMemory {
     fn found(&self, _: &Cell) -> Result<Option<Record>, Error> {
         Ok(None)
+    }
+    fn pieces(&self, _: &Cell) -> Result<Vec<Piece>, Error> {
+        Ok(Vec::new())
     }
     fn keep(&self, _: &Cell, _: &Record) -> Result<(), Error> {
         Ok(())
@@ -171,57 +183,104 @@ pub fn run(
     control: &Control<'_>,
 ) -> Result<Vec<Record>, Error> {
     let mut records: Vec<Option<Record>> = Vec::with_capacity(plan.cells.len());
+    let mut pieces: Vec<Vec<Piece>> = Vec::with_capacity(plan.cells.len());
+    let mut spans = Vec::new();
+    let done = |cell: &Cell, record: Record| -> Result<Option<Record>, Error> {
+        keeper.keep(cell, &record)?;
+        let told = &record;
+        (control.listen)(Event::Done { cell, record: told });
+        Ok(Some(record))
+    };
     for cell in &plan.cells {
-        let found = keeper.found(cell)?;
+        let mut found = keeper.found(cell)?;
         if let Some(record) = &found {
             (control.listen)(Event::Cell { cell, found: true });
             (control.listen)(Event::Done { cell, record });
         }
+        let mut parts = Vec::new();
+        if found.is_none() {
+            parts = keeper.pieces(cell)?;
+            let left = missing(cell, &parts);
+            if left.is_empty()
+                && let Some(record) = join(cell, std::mem::take(&mut parts))
+            {
+                (control.listen)(Event::Cell { cell, found: true });
+                found = done(cell, record)?;
+            }
+            spans.extend(left);
+        }
         records.push(found);
+        pieces.push(parts);
     }
-    let unfinished: Vec<usize> = (0..records.len())
-        .filter(|&i| records[i].is_none())
-        .collect();
-    let records = Mutex::new(records);
-    let keep = |cell: &Cell, record: Record| -> Result<(), Error> {
-        keeper.keep(cell, &record)?;
-        let (told, place) = (&record, cell.number);
-        (control.listen)(Event::Done { cell, record: told });
-        records.lock().unwrap_or_else(|e| e.into_inner())[place] = Some(record);
+    let state = Mutex::new((records, pieces));
+    let keep = |span: Span, piece: Piece| -> Result<(), Error> {
+        let cell = &plan.cells[span.cell];
+        let parts = {
+            let mut state = state.lock().unwrap_or_else(|e| e.into_inner());
+            let parts = &mut state.1[span.cell];
+            parts.push(piece);
+            if !missing(cell, parts).is_empty() {
+                return Ok(());
+            }
+            std::mem::take(parts)
+        };
+        let record = match join(cell, parts) {
+            Some(record) => done(cell, record)?,
+            None => None,
+        };
+        state.lock().unwrap_or_else(|e| e.into_inner()).0[span.cell] = record;
         Ok(())
     };
-    let groups = alike(plan, &unfinished);
-    for (i, places) in groups.iter().enumerate() {
-        if i.is_multiple_of(PREPARED) && !(control.stopped)() {
-            let next = groups.iter().skip(i).take(PREPARED);
-            let problems: Vec<Problem> = next.map(|p| plan.cells[p[0]].problem()).collect();
-            engine.prepare(&problems, threads)?;
-        }
-        let cells = places.iter().map(|&place| &plan.cells[place]);
-        if !train_cells(cells, engine, threads, control, &keep)? {
-            break;
-        }
-    }
-    let records = records.into_inner().unwrap_or_else(|e| e.into_inner());
+    train_spans(plan, &spans, engine, threads, &keep, control)?;
+    let (records, _) = state.into_inner().unwrap_or_else(|e| e.into_inner());
     let (cells, done) = (records.len(), records.iter().flatten().count());
     let all: Option<Vec<Record>> = records.into_iter().collect();
     all.ok_or(Error::Stopped { done, cells })
 }
 
-/// The places of cells in groups that have their problem in common, each in the order of the plan.
-fn alike(plan: &Plan, places: &[usize]) -> Vec<Vec<usize>> {
-    let mut groups: Vec<Vec<usize>> = Vec::new();
+/// Trains these replicates; each span is handed over as soon as it is finished. False if it was
+/// stopped before all were.
+///
+/// # Errors
+///
+/// [`Error::Engine`]; what `keep` says.
+pub fn train_spans(
+    plan: &Plan,
+    spans: &[Span],
+    engine: &dyn Engine,
+    threads: usize,
+    keep: &(dyn Fn(Span, Piece) -> Result<(), Error> + Sync),
+    control: &Control<'_>,
+) -> Result<bool, Error> {
+    let groups = alike(plan, spans);
+    for (i, spans) in groups.iter().enumerate() {
+        if i.is_multiple_of(PREPARED) && !(control.stopped)() {
+            let next = groups.iter().skip(i).take(PREPARED);
+            let problems: Vec<Problem> = next.map(|s| plan.cells[s[0].cell].problem()).collect();
+            engine.prepare(&problems, threads)?;
+        }
+        let spans = spans.iter().map(|span| (&plan.cells[span.cell], *span));
+        if !train_alike(spans, engine, threads, control, keep)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Spans in groups whose cells have their problem in common, each in the order given.
+fn alike(plan: &Plan, spans: &[Span]) -> Vec<Vec<Span>> {
+    let mut groups: Vec<Vec<Span>> = Vec::new();
     let mut known: HashMap<blake3::Hash, usize> = HashMap::new();
-    for &place in places {
+    for &span in spans {
         // Debug text has every field, and every number with all its digits.
-        let problem = format!("{:?}", plan.cells[place].problem());
+        let problem = format!("{:?}", plan.cells[span.cell].problem());
         let group = *known
             .entry(blake3::hash(problem.as_bytes()))
             .or_insert(groups.len());
         if group == groups.len() {
             groups.push(Vec::new());
         }
-        groups[group].push(place);
+        groups[group].push(span);
     }
     groups
 }
@@ -238,45 +297,48 @@ pub fn train(
     control: &Control<'_>,
 ) -> Result<Record, Error> {
     let made = Mutex::new(None);
-    train_cells(
-        std::iter::once(cell),
-        engine,
-        threads,
-        control,
-        &|_, record| {
-            *made.lock().unwrap_or_else(|e| e.into_inner()) = Some(record);
-            Ok(())
-        },
-    )?;
-    let record = made.into_inner().unwrap_or_else(|e| e.into_inner());
+    let all = std::iter::once((cell, Span::whole(cell)));
+    train_alike(all, engine, threads, control, &|_, piece| {
+        *made.lock().unwrap_or_else(|e| e.into_inner()) = Some(piece);
+        Ok(())
+    })?;
+    let piece = made.into_inner().unwrap_or_else(|e| e.into_inner());
+    let record = piece.and_then(|piece| join(cell, vec![piece]));
     record.ok_or(Error::Stopped { done: 0, cells: 1 })
 }
 
-/// Trains cells that have their problem in common; false if it was stopped.
-fn train_cells<'a>(
-    cells: impl Iterator<Item = &'a Cell> + Clone,
+/// Trains spans of cells that have their problem in common; false if it was stopped.
+fn train_alike<'a>(
+    spans: impl Iterator<Item = (&'a Cell, Span)> + Clone,
     engine: &dyn Engine,
     threads: usize,
     control: &Control<'_>,
-    keep: &(dyn Fn(&Cell, Record) -> Result<(), Error> + Sync),
+    keep: &(dyn Fn(Span, Piece) -> Result<(), Error> + Sync),
 ) -> Result<bool, Error> {
-    let Some(problem) = cells.clone().next().map(Cell::problem) else {
+    let Some(problem) = spans.clone().next().map(|(cell, _)| cell.problem()) else {
         return Ok(true);
     };
-    let parts = cells.map(|cell| {
-        let replicates = cell.setting.replicates;
+    let parts = spans.map(|(cell, span)| {
         let wanted = Wanted {
             cell,
-            numbers: Numbers::Range(0, replicates.at_most()),
-            in_order: matches!(replicates, Replicates::UntilDecided { .. }),
+            numbers: Numbers::Range(span.from, span.until),
+            in_order: matches!(cell.setting.replicates, Replicates::UntilDecided { .. }),
             followed: true,
         };
-        (wanted, Ends::new(cell))
+        (wanted, (span, Ends::new(cell)))
     });
     let hooks = Hooks {
         take: &|cell, trained| take(cell, &problem, trained),
-        complete: &|cell, ends: Ends, seconds| {
-            keep(cell, gather(cell, &problem, engine.name(), ends, seconds))
+        complete: &|cell, (span, ends), seconds| {
+            let piece = Piece {
+                hash: cell.hash.clone(),
+                engine: engine.name().to_string(),
+                from: span.from,
+                until: span.until,
+                seconds,
+                ends,
+            };
+            keep(span, piece)
         },
     };
     let parts = parts.collect();

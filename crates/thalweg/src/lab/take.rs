@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{CURVES, Judge, row};
+use serde::{Deserialize, Serialize};
+
+use super::{CURVES, Judge, Span, row};
 use crate::engine::{Problem, Snapshot, Trained};
 use crate::observe;
 use crate::plan::Cell;
@@ -11,19 +13,26 @@ use crate::stats::{SequentialTest, quantile_of};
 use crate::study::{At, Losses, Replicates, TestSet, Weights};
 
 /// What is kept of a replicate that ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Ended {
     row: Row,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     losses: Vec<f64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     looks: Vec<Observation>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     curve: Option<Curve>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     kept: Option<Kept>,
 }
 
 /// The replicates of a cell that ended: the first ones whole, the others counted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Ends {
     kept: BTreeMap<u64, Ended>,
     tally: Tally,
     /// Decides how many are wanted.
+    #[serde(skip)]
     test: Option<SequentialTest>,
 }
 
@@ -40,11 +49,24 @@ impl Ends {
             },
         }
     }
+
+    /// Takes the replicates of a piece in, none of which is here yet.
+    pub(super) fn join(&mut self, piece: Ends) {
+        self.kept.extend(piece.kept);
+        self.tally.add(&piece.tally);
+    }
 }
 
-impl Judge for Ends {
+impl Judge for (Span, Ends) {
     type Ended = Ended;
 
+    fn judge(&mut self, ended: Ended) -> bool {
+        self.1.judge(ended)
+    }
+}
+
+impl Ends {
+    /// Takes one more; false if no more are wanted.
     fn judge(&mut self, ended: Ended) -> bool {
         let reached = ended.row.reached();
         if ended.row.replicate < ROWS {

@@ -1,0 +1,184 @@
+//! `thalweg run --shard K/N` and `thalweg merge`: one run on several machines.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Result, bail};
+use thalweg::lab::{self, Event, Keeper, Span};
+use thalweg::plan::Cell;
+use thalweg::study::Replicates;
+use thalweg::{Analysis, Error, Plan, Source};
+use thalweg_report::words::numbers::many;
+use thalweg_store::Folder;
+
+use crate::ExitCode;
+use crate::args;
+use crate::interrupt::{Training, control};
+use crate::memory;
+use crate::progress::Progress;
+use crate::run::show;
+use crate::screen::Screen;
+use crate::source::plan;
+use crate::terminal::{quoted, say};
+
+/// Trains the replicates of one shard and keeps them in the folder for `merge`.
+pub(crate) fn train(
+    (source, plan): (&Source, &Plan),
+    shard: args::Shard,
+    engine: &args::EngineArgs,
+    out: &Path,
+) -> Result<ExitCode> {
+    let threads = engine.threads.count();
+    let engine = engine.engine()?;
+    memory::check(plan, engine.as_ref(), threads)?;
+    // Other shards may be at work in the same folder.
+    let _lock = thalweg_store::share(out)?;
+    thalweg_store::begin(out, source, plan)?;
+    let keeper = Folder {
+        path: out,
+        engine: engine.name(),
+    };
+    let all = lab::shard(plan, shard.number - 1, shard.of);
+    let mut left = Vec::new();
+    for span in &all {
+        left.extend(not_there(&keeper, plan, *span)?);
+    }
+    let replicates = left.iter().map(|span| span.until - span.from).sum();
+    let progress = Progress::new(plan, replicates, None);
+    let finished = AtomicUsize::new(0);
+    let keep = |span: Span, piece: lab::Piece| {
+        thalweg_store::save_piece(out, &piece)?;
+        finished.fetch_add(1, Ordering::Relaxed);
+        progress.finish_piece(&plan.cells[span.cell]);
+        Ok(())
+    };
+    let tell = |event: Event<'_>| progress.tell(event);
+    let training = Training::begin();
+    let ended = lab::train_spans(
+        plan,
+        &left,
+        engine.as_ref(),
+        threads,
+        &keep,
+        &control(&tell),
+    );
+    progress.finish(matches!(ended, Ok(true)));
+    drop(training);
+    if !ended? {
+        bail!(
+            "stopped: {} of {} of shard {shard} are finished and kept; the same command goes on",
+            finished.into_inner(),
+            many(left.len(), "piece", "pieces"),
+        );
+    }
+    let replicates: u64 = all.iter().map(|span| span.until - span.from).sum();
+    let cells = all.iter().map(|span| &plan.cells[span.cell]);
+    let decided = |cell: &Cell| matches!(cell.setting.replicates, Replicates::UntilDecided { .. });
+    let at_most = if cells.clone().any(decided) {
+        "at most "
+    } else {
+        ""
+    };
+    let what = match replicates {
+        0 => "nothing to train".into(),
+        n => format!(
+            "{at_most}{} of {} in {}",
+            many(n as usize, "replicate", "replicates"),
+            many(all.len(), "cell", "cells"),
+            out.display()
+        ),
+    };
+    say(&format!("Shard {shard}: {what}"), 0)?;
+    let merge = format!("thalweg merge {}", quoted(&out.display().to_string()));
+    say(&format!("When all {} are there: `{merge}`", shard.of), 0)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What of a span is neither in a record of the folder nor in a piece.
+fn not_there(keeper: &Folder<'_>, plan: &Plan, span: Span) -> Result<Vec<Span>, Error> {
+    let cell = &plan.cells[span.cell];
+    if keeper.found(cell)?.is_some() {
+        return Ok(Vec::new());
+    }
+    let gaps = lab::missing(cell, &keeper.pieces(cell)?);
+    let within = gaps.into_iter().map(|gap| Span {
+        from: gap.from.max(span.from),
+        until: gap.until.min(span.until),
+        ..gap
+    });
+    Ok(within.filter(|gap| gap.from < gap.until).collect())
+}
+
+/// Makes the records of a run of its pieces, which other folders may hold too, and shows it as
+/// `run` does; nothing is trained.
+pub(crate) fn merge(args: args::Merge) -> Result<ExitCode> {
+    let (out, others) = args.runs.split_first().ok_or_else(|| Error::Unknown {
+        message: "`merge` takes run folders".into(),
+        hint: "`thalweg merge runs/all part1 part2`".into(),
+    })?;
+    let is_run = out.join("study.toml").exists();
+    let source = thalweg_store::load_source(match others.first() {
+        Some(first) if !is_run => first,
+        _ => out,
+    })?;
+    let plan = plan(&source)?;
+    let engine = thalweg_gpu::without_device(&args.engine).map_err(Error::from)?;
+    let _lock = thalweg_store::lock(out)?;
+    thalweg_store::begin(out, &source, &plan)?;
+    for other in others {
+        if !other.is_dir() {
+            return Err(Error::Unknown {
+                message: format!("there is no run folder `{}`", other.display()),
+                hint: "folders that `thalweg run --shard` filled".into(),
+            }
+            .into());
+        }
+        if thalweg_store::copy_pieces(&plan, other, out, engine.name())? == 0 {
+            return Err(Error::Unknown {
+                message: format!("`{}` has nothing of this study", other.display()),
+                hint: "all shards are of one study, with the same `--set`".into(),
+            }
+            .into());
+        }
+    }
+    let keeper = Folder {
+        path: out,
+        engine: engine.name(),
+    };
+    complete(&keeper, &plan, out)?;
+    let threads = args.threads.count();
+    let tell = |_: Event<'_>| {};
+    let records = lab::run(&plan, engine.as_ref(), threads, &keeper, &control(&tell))?;
+    let analysis = Analysis::of(&plan, &records, threads);
+    show(out, &plan, &records, &analysis, &args.shown)
+}
+
+/// That no replicate is missing.
+fn complete(keeper: &Folder<'_>, plan: &Plan, out: &Path) -> Result<()> {
+    let mut missing = Vec::new();
+    for cell in &plan.cells {
+        let gaps = not_there(keeper, plan, Span::whole(cell))?;
+        missing.extend(gaps.iter().map(|gap| {
+            let (first, last) = (gap.from, gap.until - 1);
+            format!("{first} to {last} of cell {}", cell.number)
+        }));
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let more = match missing.len() {
+        0..=3 => String::new(),
+        n => format!(", and {} more ranges", n - 3),
+    };
+    missing.truncate(3);
+    let study: PathBuf = out.join("study.toml");
+    let study = quoted(&Screen::here().path(&study));
+    Err(Error::Unknown {
+        message: format!("replicates {}{more} are not there", missing.join(", ")),
+        hint: format!(
+            "run the shards that did not end again, with the same command; or `thalweg run \
+             {study}` trains what is missing, here"
+        ),
+    }
+    .into())
+}
