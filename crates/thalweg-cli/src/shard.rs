@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Result, bail};
-use thalweg::lab::{self, Event, Keeper, Span};
+use thalweg::lab::{self, Event, Span};
 use thalweg::plan::Cell;
 use thalweg::study::Replicates;
 use thalweg::{Analysis, Error, Plan, Source};
@@ -39,10 +39,7 @@ pub(crate) fn train(
         engine: engine.name(),
     };
     let all = lab::shard(plan, shard.number - 1, shard.of);
-    let mut left = Vec::new();
-    for span in &all {
-        left.extend(not_there(&keeper, plan, *span)?);
-    }
+    let left = lab::unfinished(plan, &all, &keeper)?;
     let replicates = left.iter().map(|span| span.until - span.from).sum();
     let progress = Progress::new(plan, replicates, None);
     let finished = AtomicUsize::new(0);
@@ -94,21 +91,6 @@ pub(crate) fn train(
     Ok(ExitCode::SUCCESS)
 }
 
-/// What of a span is neither in a record of the folder nor in a piece.
-fn not_there(keeper: &Folder<'_>, plan: &Plan, span: Span) -> Result<Vec<Span>, Error> {
-    let cell = &plan.cells[span.cell];
-    if keeper.found(cell)?.is_some() {
-        return Ok(Vec::new());
-    }
-    let gaps = lab::missing(cell, &keeper.pieces(cell)?);
-    let within = gaps.into_iter().map(|gap| Span {
-        from: gap.from.max(span.from),
-        until: gap.until.min(span.until),
-        ..gap
-    });
-    Ok(within.filter(|gap| gap.from < gap.until).collect())
-}
-
 /// Makes the records of a run of its pieces, which other folders may hold too, and shows it as
 /// `run` does; nothing is trained.
 pub(crate) fn merge(args: args::Merge) -> Result<ExitCode> {
@@ -155,14 +137,10 @@ pub(crate) fn merge(args: args::Merge) -> Result<ExitCode> {
 
 /// That no replicate is missing.
 fn complete(keeper: &Folder<'_>, plan: &Plan, out: &Path) -> Result<()> {
-    let mut missing = Vec::new();
-    for cell in &plan.cells {
-        let gaps = not_there(keeper, plan, Span::whole(cell))?;
-        missing.extend(gaps.iter().map(|gap| {
-            let (first, last) = (gap.from, gap.until - 1);
-            format!("{first} to {last} of cell {}", cell.number)
-        }));
-    }
+    let all: Vec<Span> = plan.cells.iter().map(Span::whole).collect();
+    let missing = lab::unfinished(plan, &all, keeper)?;
+    let named = |gap: &Span| format!("{} to {} of cell {}", gap.from, gap.until - 1, gap.cell);
+    let mut missing: Vec<String> = missing.iter().map(named).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -13,18 +13,23 @@ use pyo3::prelude::*;
 use thalweg::Error;
 
 create_exception!(
-    _thalweg,
+    thalweg._thalweg,
     StudyError,
     PyValueError,
     "A study says something impossible."
 );
 create_exception!(
-    _thalweg,
+    thalweg._thalweg,
     NoTheoryError,
     PyValueError,
     "Theory says nothing of this network or descent."
 );
-create_exception!(_thalweg, ThalwegError, PyException, "What else went wrong.");
+create_exception!(
+    thalweg._thalweg,
+    ThalwegError,
+    PyException,
+    "What else went wrong."
+);
 
 /// An error as an exception of Python, with its place and its hint.
 fn raised(error: Error) -> PyErr {

@@ -1,5 +1,6 @@
 //! Plans and runs as Python objects.
 
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -7,16 +8,17 @@ use std::time::{Duration, Instant};
 
 use numpy::{IntoPyArray, PyArrayDyn, PyReadonlyArray2, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyDict};
+use pyo3::types::{PyBytes, PyCapsule, PyDict, PyTuple};
 use thalweg::analysis::columns::{Columns, tables};
 use thalweg::data::Set;
 use thalweg::decide::{Draws, Terms};
 use thalweg::engine::Engine;
 use thalweg::inputs::Array;
-use thalweg::lab::Event;
+use thalweg::lab::{Event, Keeper, Piece, Span, shard, train_spans, unfinished};
 use thalweg::record::Record;
-use thalweg::{Analysis, Control, Error, InMemory, Inputs, Source};
+use thalweg::{Analysis, Control, Error, Inputs, Source};
 use thalweg_report::words;
+use thalweg_store::Folder;
 
 use crate::arrow;
 use crate::{ThalwegError, json, raised};
@@ -104,6 +106,9 @@ pub(crate) struct Plan {
     plan: thalweg::Plan,
     source: Source,
     inputs: Inputs,
+    /// What was handed over in memory.
+    data: Py<PyDict>,
+    weights: Py<PyDict>,
     threads: usize,
     engine: String,
 }
@@ -130,6 +135,12 @@ impl Plan {
         thalweg_gpu::without_device(&self.engine).map_err(|e| raised(Error::Engine(e)))
     }
 
+    /// The name under which a folder keeps what it trains.
+    fn engine_kept(&self) -> Result<String, Error> {
+        let engine = thalweg_gpu::without_device(&self.engine)?;
+        Ok(engine.name().to_string())
+    }
+
     pub(crate) fn threads(&self) -> usize {
         self.threads
     }
@@ -143,9 +154,9 @@ impl Plan {
 #[pymethods]
 impl Plan {
     /// A study as text, the folder that its files are relative to, and data sets and weights by the
-    /// names that it gives them.
+    /// names that it gives them; `files` are those of a plan that was pickled.
     #[new]
-    #[pyo3(signature = (text, folder, data, weights, threads=None, engine="cpu"))]
+    #[pyo3(signature = (text, folder, data, weights, threads=None, engine="cpu", files=None))]
     fn new(
         text: String,
         folder: PathBuf,
@@ -153,6 +164,7 @@ impl Plan {
         weights: &Bound<'_, PyDict>,
         threads: Option<usize>,
         engine: &str,
+        files: Option<BTreeMap<String, Vec<u8>>>,
     ) -> PyResult<Plan> {
         let source = Source {
             name: "study".into(),
@@ -188,17 +200,132 @@ impl Plan {
             given = given.with_weights(&name, all).map_err(mistaken)?;
             known.push(name);
         }
-        let inputs = thalweg_store::read_more_inputs(&study, &source.folder, given, &known)
-            .map_err(raised)?;
+        let inputs = match &files {
+            None => thalweg_store::read_more_inputs(&study, &source.folder, given, &known),
+            Some(files) => {
+                let unpacked = tempfile::tempdir()?;
+                let folder = unpacked.path();
+                thalweg_store::unpack_inputs(folder, files)
+                    .and_then(|()| thalweg_store::read_more_inputs(&study, folder, given, &known))
+            }
+        };
+        let inputs = inputs.map_err(raised)?;
         let plan = source.plan(&inputs).map_err(raised)?;
         let here = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Plan {
             plan,
             source,
             inputs,
+            data: data.clone().unbind(),
+            weights: weights.clone().unbind(),
             threads: threads.unwrap_or(here).max(1),
             engine: engine.to_string(),
         })
+    }
+
+    /// What another process makes the same plan of: it holds the files that the study names.
+    fn __reduce__<'py>(
+        slf: &Bound<'py, Self>,
+        py: Python<'py>,
+    ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        let this = slf.get();
+        let (data, weights) = (this.data.bind(py), this.weights.bind(py));
+        let mut known: Vec<String> = data.keys().extract()?;
+        known.extend(weights.keys().extract::<Vec<String>>()?);
+        let files = PyDict::new(py);
+        for (name, bytes) in thalweg_store::pack_inputs(&this.source, &known).map_err(raised)? {
+            files.set_item(name, PyBytes::new(py, &bytes))?;
+        }
+        let of = (
+            &this.source.text,
+            &this.source.folder,
+            data,
+            weights,
+            this.threads,
+            &this.engine,
+            files,
+        );
+        Ok((slf.get_type().into_any(), of.into_pyobject(py)?))
+    }
+
+    /// What trains it.
+    #[getter(engine)]
+    fn engine_name(&self) -> &str {
+        &self.engine
+    }
+
+    /// The replicates of every shard, of so many, as (cell, first, one after the last); of a run
+    /// folder, those that it does not hold yet.
+    #[pyo3(signature = (of, folder=None))]
+    fn shards(&self, of: u64, folder: Option<PathBuf>) -> PyResult<Vec<Vec<(usize, u64, u64)>>> {
+        let left = |number| -> Result<Vec<(usize, u64, u64)>, Error> {
+            let mut spans = shard(&self.plan, number, of);
+            if let Some(path) = &folder {
+                let engine = &self.engine_kept()?;
+                spans = unfinished(&self.plan, &spans, &Folder { path, engine })?;
+            }
+            Ok(spans.iter().map(|s| (s.cell, s.from, s.until)).collect())
+        };
+        let all: Result<Vec<_>, Error> = (0..of).map(left).collect();
+        all.map_err(raised)
+    }
+
+    /// Trains these replicates; pieces of the run, as bytes.
+    fn train<'py>(
+        &self,
+        py: Python<'py>,
+        spans: Vec<(usize, u64, u64)>,
+    ) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+        let engine = self.engine()?;
+        let mut asked = Vec::with_capacity(spans.len());
+        for (cell, from, until) in spans {
+            let at_most = self.cell(cell)?.setting.replicates.at_most();
+            if from >= until || until > at_most {
+                return Err(raised(Error::NoSuchReplicate {
+                    cell,
+                    replicate: until,
+                    replicates: at_most,
+                }));
+            }
+            asked.push(Span { cell, from, until });
+        }
+        let pieces = watched(py, 0, None, |control| {
+            let pieces = Mutex::new(Vec::new());
+            let keep = |_: Span, piece: Piece| {
+                let bytes = thalweg_store::encode_piece(&piece)?;
+                let mut pieces = pieces.lock().unwrap_or_else(PoisonError::into_inner);
+                pieces.push(bytes);
+                Ok(())
+            };
+            let (plan, engine) = (&self.plan, engine.as_ref());
+            if !train_spans(plan, &asked, engine, self.threads, &keep, control)? {
+                return Err(Error::Stopped {
+                    done: 0,
+                    cells: asked.len(),
+                });
+            }
+            Ok(pieces.into_inner().unwrap_or_else(PoisonError::into_inner))
+        })?;
+        Ok(pieces.iter().map(|p| PyBytes::new(py, p)).collect())
+    }
+
+    /// Begins a run folder that pieces are kept in.
+    fn begin(&self, folder: PathBuf) -> PyResult<()> {
+        let begin = || {
+            let _lock = thalweg_store::lock(&folder)?;
+            thalweg_store::begin(&folder, &self.source, &self.plan)
+        };
+        begin().map_err(raised)
+    }
+
+    /// Keeps a piece in a run folder; its path there.
+    fn keep(&self, folder: PathBuf, piece: &[u8]) -> PyResult<PathBuf> {
+        let keep = || {
+            let piece = thalweg_store::decode_piece(piece)?;
+            thalweg_store::save_piece(&folder, &piece)?;
+            Ok(thalweg_store::piece_path(&piece))
+        };
+        keep().map_err(raised)
     }
 
     /// The study as text.
@@ -252,16 +379,22 @@ impl Plan {
         Ok((json(&prices)?, said))
     }
 
-    /// Trains what is not finished in a folder, or all in memory, and analyses it.
-    #[pyo3(signature = (folder=None, progress=None))]
+    /// Trains what is not finished in a folder, or is in none of these pieces, and analyses it.
+    #[pyo3(signature = (folder=None, progress=None, pieces=None))]
     fn run(
         slf: &Bound<'_, Self>,
         py: Python<'_>,
         folder: Option<PathBuf>,
         progress: Option<Py<PyAny>>,
+        pieces: Option<Vec<Vec<u8>>>,
     ) -> PyResult<Run> {
         let this = slf.get();
-        let engine = this.engine()?;
+        let engine = match &pieces {
+            // There is nothing to train, but by a mistake.
+            Some(_) => this.engine_of_one()?,
+            None => this.engine()?,
+        };
+        let given = Pieces::of(pieces.unwrap_or_default()).map_err(raised)?;
         let lock = folder.as_deref().map(thalweg_store::lock);
         let _lock = lock.transpose().map_err(raised)?;
         if let Some(folder) = &folder {
@@ -271,13 +404,13 @@ impl Plan {
             let keep;
             let keeper: &dyn thalweg::lab::Keeper = match &folder {
                 Some(path) => {
-                    keep = thalweg_store::Folder {
+                    keep = Folder {
                         path,
                         engine: engine.name(),
                     };
                     &keep
                 }
-                None => &InMemory,
+                None => &given,
             };
             let records =
                 thalweg::lab::run(&this.plan, engine.as_ref(), this.threads, keeper, control)?;
@@ -366,6 +499,34 @@ impl Plan {
             thalweg::decide::choose(&space, &plans, engine.as_ref(), self.threads, control)
         })?;
         json(&choices)
+    }
+}
+
+/// Pieces that other processes have trained, by cell.
+struct Pieces(HashMap<String, Vec<Piece>>);
+
+impl Pieces {
+    fn of(bytes: Vec<Vec<u8>>) -> Result<Pieces, Error> {
+        let mut all: HashMap<String, Vec<Piece>> = HashMap::new();
+        for bytes in bytes {
+            let piece = thalweg_store::decode_piece(&bytes)?;
+            all.entry(piece.hash.clone()).or_default().push(piece);
+        }
+        Ok(Pieces(all))
+    }
+}
+
+impl Keeper for Pieces {
+    fn found(&self, _: &thalweg::plan::Cell) -> Result<Option<Record>, Error> {
+        Ok(None)
+    }
+
+    fn pieces(&self, cell: &thalweg::plan::Cell) -> Result<Vec<Piece>, Error> {
+        Ok(self.0.get(&cell.hash).cloned().unwrap_or_default())
+    }
+
+    fn keep(&self, _: &thalweg::plan::Cell, _: &Record) -> Result<(), Error> {
+        Ok(())
     }
 }
 

@@ -29,7 +29,7 @@ use thalweg::record::Record;
 use thalweg::study::{Source, Study};
 
 pub use arrays::write_arrays;
-pub use pieces::{copy_pieces, decode_piece, encode_piece, load_pieces, save_piece};
+pub use pieces::{copy_pieces, decode_piece, encode_piece, load_pieces, piece_path, save_piece};
 pub use sets::{PARQUET_THREAD, read_points, read_table};
 pub use table::write_table;
 pub use tensors::{read_tensors, weights_of, write_weights};
@@ -497,6 +497,43 @@ pub fn keep_inputs(folder: &Path, source: &Source) -> Result<(), Error> {
         let bytes = read(&original)?;
         let copy = free_name(folder, &all, &name, &original, &bytes);
         write(&folder.join(KEPT).join(&copy), &bytes)?;
+        all.insert(name, copy);
+    }
+    let json = serde_json::to_string_pretty(&all).unwrap_or_default();
+    write(&folder.join(KEPT_NAMES), json.as_bytes())
+}
+
+/// The files that a study names, by their names, but for those that are known already.
+///
+/// # Errors
+///
+/// [`Error::Io`] or [`Error::Damaged`] for the first that cannot be read; [`Error::Study`] if it is
+/// no study.
+pub fn pack_inputs(source: &Source, known: &[String]) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+    let names = Names::of(&source.study()?);
+    let kept = kept(&source.folder);
+    let names = names.data.into_iter().chain(names.weights);
+    names
+        .filter(|name| !known.contains(name))
+        .map(|name| {
+            let bytes = read(&locate(&kept, &source.folder, &name))?;
+            Ok((name, bytes))
+        })
+        .collect()
+}
+
+/// Writes what [`pack_inputs`] gave into a folder, of which [`read_inputs`] reads it.
+///
+/// # Errors
+///
+/// [`Error::Io`].
+pub fn unpack_inputs(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<(), Error> {
+    let mut all = BTreeMap::new();
+    for (i, (name, bytes)) in files.iter().enumerate() {
+        // What a file holds is known by its extension.
+        let extension = Path::new(name).extension().unwrap_or_default();
+        let copy = format!("{i}.{}", extension.to_string_lossy());
+        write(&folder.join(KEPT).join(&copy), bytes)?;
         all.insert(name, copy);
     }
     let json = serde_json::to_string_pretty(&all).unwrap_or_default();

@@ -15,15 +15,15 @@ fn folder_of(folder: &Path, hash: &str) -> PathBuf {
     folder.join("pieces").join(hash)
 }
 
-/// Where a run folder keeps a piece.
-fn piece_path(folder: &Path, piece: &Piece) -> PathBuf {
+/// Where a run folder keeps a piece, relative to it.
+pub fn piece_path(piece: &Piece) -> PathBuf {
     let Piece {
         from,
         until,
         engine,
         ..
     } = piece;
-    folder_of(folder, &piece.hash).join(format!("{from}-{until}-{engine}.piece"))
+    folder_of(Path::new(""), &piece.hash).join(format!("{from}-{until}-{engine}.piece"))
 }
 
 /// A piece as bytes, with a checksum.
@@ -51,7 +51,7 @@ pub fn decode_piece(bytes: &[u8]) -> Result<Piece, Error> {
 ///
 /// [`Error::Io`].
 pub fn save_piece(folder: &Path, piece: &Piece) -> Result<(), Error> {
-    write(&piece_path(folder, piece), &encode_piece(piece)?)
+    write(&folder.join(piece_path(piece)), &encode_piece(piece)?)
 }
 
 /// The files of a cell's pieces that an engine, or one with the same bits, made.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,9 @@ import numpy as np
 
 from . import _thalweg
 from ._cuda import load_nvrtc
+from ._executor import Executor
+from ._executor import train as train_in
+from ._object_store import is_url, opened
 from ._progress import watching
 from ._thalweg import StudyError
 
@@ -224,22 +228,72 @@ class Study:
         *,
         threads: int | None = None,
         engine: str = "cpu",
+        executor: Executor | None = None,
+        shards: int = 64,
         progress: Progress = True,
     ) -> Run:
-        """Trains every cell and analyses it; in a folder, finished cells are kept and found again.
+        """Trains every cell and analyses it; in a folder, finished cells are kept and found again. The folder may be in
+        an object store, as ``s3://bucket/run``, which fsspec opens.
 
         ``engine`` is ``"cpu"``, ``"gpu"`` for a graphics card with the same bits, or ``"auto"`` for the faster of the
         two. Ctrl-C stops within a second; the same call with a folder goes on from there. ``progress`` is called with the
         replicates that ended, all of them, and the seconds so far.
+
+        An ``executor``, any of ``concurrent.futures`` or one that has such a ``submit``, trains the run in so many
+        ``shards``, each on as many ``threads`` as are given, one by default; the result is that of one process, bit for
+        bit. With a folder finished shards are kept.
         """
         from ._run import Run
 
+        if executor is not None:
+            threads = threads or 1
+        if is_url(folder):
+            # What is finished is copied shard by shard.
+            with opened(str(folder)) as remote, ThreadPoolExecutor(1) as here:
+                run = self._run_in(remote.local, threads, engine, executor or here, shards, progress, remote.put)
+                remote.finish()
+                return run
+        if executor is not None:
+            return self._run_in(folder, threads, engine, executor, shards, progress, lambda _: None)
         study = self
         if folder is not None and (self._data or self._weights):
             study = self._with_files(Path(folder))
         plan = study._native(threads, engine)
         with watching(progress) as tell:
             return Run(plan.run(folder, tell), plan)
+
+    def _run_in(
+        self,
+        folder: str | PathLike[str] | None,
+        threads: int | None,
+        engine: str,
+        executor: Executor,
+        shards: int,
+        progress: Progress,
+        kept: Callable[[Path], None],
+    ) -> Run:
+        """Trains it by an executor, which is told of every file that the folder keeps on the way."""
+        from ._run import Run
+
+        if shards < 1:
+            raise StudyError(f"a run has at least one shard, not {shards}")
+        study = self
+        if folder is not None and (self._data or self._weights):
+            study = self._with_files(Path(folder))
+        plan, here = study._native(threads, engine), study._native(None, engine)
+        pieces: list[bytes] = []
+
+        def keep(piece: bytes) -> None:
+            if folder is None:
+                pieces.append(piece)
+            else:
+                kept(plan.keep(folder, piece))
+
+        if folder is not None:
+            plan.begin(folder)
+        with watching(progress) as tell:
+            train_in(executor, plan, plan.shards(shards, folder), keep, tell)
+            return Run(here.run(folder, None, pieces), here)
 
     def _with_files(self, folder: Path) -> Study:
         """The same study with its arrays as files, which a run folder keeps."""

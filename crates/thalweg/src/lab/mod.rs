@@ -20,7 +20,7 @@ use crate::record::{Record, Row};
 use crate::study::{Losses, Replicates, Weights};
 use crate::theory::linear::Rule;
 
-pub use piece::{Piece, Span, join, missing, shard};
+pub use piece::{Piece, Span, join, missing, shard, unfinished};
 pub(crate) use queue::{Hooks, Judge, Numbers, Wanted, train as train_wanted};
 pub(crate) use take::tested_row;
 use take::{Ends, take};

@@ -6,7 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Keeper;
 use super::take::{Ends, gather};
+use crate::error::Error;
 use crate::plan::{Cell, Plan};
 use crate::record::Record;
 use crate::study::Replicates;
@@ -104,6 +106,29 @@ pub fn shard(plan: &Plan, number: u64, of: u64) -> Vec<Span> {
 /// The spans of a cell that none of these pieces holds.
 pub fn missing(cell: &Cell, pieces: &[Piece]) -> Vec<Span> {
     chosen(cell, pieces).1
+}
+
+/// What of these spans is neither in a record that is kept nor in a piece.
+///
+/// # Errors
+///
+/// What the keeper says.
+pub fn unfinished(plan: &Plan, spans: &[Span], keeper: &dyn Keeper) -> Result<Vec<Span>, Error> {
+    let mut left = Vec::new();
+    for span in spans {
+        let cell = &plan.cells[span.cell];
+        if keeper.found(cell)?.is_some() {
+            continue;
+        }
+        let gaps = missing(cell, &keeper.pieces(cell)?).into_iter();
+        let within = gaps.map(|gap| Span {
+            from: gap.from.max(span.from),
+            until: gap.until.min(span.until),
+            ..gap
+        });
+        left.extend(within.filter(|gap| gap.from < gap.until));
+    }
+    Ok(left)
 }
 
 /// Pieces that hold each replicate once, by their places, and what is missing between them.
