@@ -148,6 +148,71 @@ def test_ones_own_arrays_are_trained_and_kept(tmp_path):
         tw.Study(x=x, y=y * np.nan).plan()
 
 
+def test_a_stack_is_trained_as_each_of_it_alone(tmp_path):
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(7, 5, 2)), rng.normal(size=(7, 5))
+    init = {"0.weight": rng.normal(size=(7, 4, 2)), "0.bias": rng.normal(size=(7, 4))}
+    init |= {"2.weight": rng.normal(size=(7, 1, 4)), "2.bias": rng.normal(size=(7, 1))}
+    settings = dict(hidden=[4], activation="tanh", rate=0.05, steps=300, precision="f64", progress=False)
+    run = tw.train(x, y, init=init, **settings)
+    assert run.cell(0).final_loss.shape == (7,) and run.cell(0).weights["0.weight"].shape == (7, 4, 2)
+    assert "7 given training sets" in run.answer[0], run.answer
+    for r in range(7):
+        alone = tw.train(x[r], y[r], init={k: v[r] for k, v in init.items()}, replicates=1, **settings)
+        assert alone.cell(0).final_loss[0] == run.cell(0).final_loss[r]
+        np.testing.assert_array_equal(run.cell(0).replicate(r).x, x[r])
+        np.testing.assert_array_equal(run.cell(0).replicate(r).y, y[r])
+        for name, value in alone.cell(0).replicate(0).weights.items():
+            np.testing.assert_array_equal(run.cell(0).weights[name][r], value)
+            np.testing.assert_array_equal(run.cell(0).replicate(r).weights[name], value)
+    # One set with a stack of weights, and a stack of sets with the weights of all.
+    one = tw.train(x[2], y[2], init=init, **settings)
+    assert one.cell(0).final_loss[2] == run.cell(0).final_loss[2] and len(one.cell(0).final_loss) == 7
+    other = tw.train(x, y, init={k: v[2] for k, v in init.items()}, **settings)
+    assert other.cell(0).final_loss[2] == run.cell(0).final_loss[2]
+    # In a folder, which may be moved; and as files.
+    study = tw.Study(x=x, y=y, init=init, replicates=7, **{k: v for k, v in settings.items() if k != "progress"})
+    study.run(tmp_path / "stack", progress=False)
+    (tmp_path / "stack").rename(tmp_path / "moved")
+    moved = tw.Study.load(tmp_path / "moved" / "study.toml").run(progress=False)
+    np.testing.assert_array_equal(moved.cell(0).final_loss, run.cell(0).final_loss)
+    # As many as there are, and no more.
+    assert len(study.set(replicates=100).run(progress=False).cell(0).final_loss) == 7
+    for refused in (lambda: study.certify(0.8, progress=False), lambda: study.choose(rate=[0.1, 0.2], progress=False)):
+        with pytest.raises(tw.StudyError, match="without end"):
+            refused()
+    for wrong in (y[:6], y[:, :3], y[0]):
+        with pytest.raises(tw.StudyError, match="hint: y is .7, 5"):
+            tw.train(x, wrong, **settings)
+    with pytest.raises(tw.StudyError, match="is a stack of 7 networks"):
+        tw.train(x, y, init=init | {"2.bias": np.zeros((6, 1))}, **settings)
+    with pytest.raises(tw.StudyError, match="leave `draw` out"):
+        study.set(draw="once").plan()
+
+
+def test_module_states_stacked_by_torch_func_are_trained():
+    torch = pytest.importorskip("torch")
+    from torch import nn
+
+    torch.manual_seed(1)
+    models = [nn.Sequential(nn.Linear(2, 6), nn.Tanh(), nn.Linear(6, 1)).double() for _ in range(5)]
+    stack, _ = torch.func.stack_module_state(models)
+    x, y = torch.randn(5, 8, 2).double(), torch.randn(5, 8).double()
+    settings = dict(hidden=[6], activation="tanh", rate=0.01, steps=50, precision="f64", loss="sum", progress=False)
+    cell = tw.train(x, y, init=stack, **settings).cell(0)
+    outputs = torch.func.vmap(lambda w, x: torch.func.functional_call(models[0], w, x))(
+        {name: torch.from_numpy(value) for name, value in cell.weights.items()}, x
+    )
+    np.testing.assert_allclose(((outputs[..., 0] - y) ** 2).sum(1), cell.final_loss, rtol=1e-12)
+    for model, x_, y_, loss in zip(models, x, y, cell.final_loss):
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        for _ in range(50):
+            optimizer.zero_grad()
+            ((model(x_)[:, 0] - y_) ** 2).sum().backward()
+            optimizer.step()
+        assert abs(((model(x_)[:, 0] - y_) ** 2).sum().item() / loss - 1) < 1e-10
+
+
 def test_weights_of_ones_own_are_where_training_begins():
     start = {"0.weight": np.full((2, 3), 0.5), "0.bias": np.zeros(2), "2.weight": np.ones((1, 2)), "2.bias": np.zeros(1)}
     study = tw.Study(points=4, dim=3, hidden=[2], init=start, steps=5, replicates=2)

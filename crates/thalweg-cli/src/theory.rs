@@ -376,7 +376,8 @@ fn steps(args: &Steps) -> Result<()> {
             "{}; {} of {}, {}.",
             describe(first, &wide(first, first.dim())?),
             match first.setting.data.file {
-                Some(_) => "the training set".to_string(),
+                Some(_) if first.given().is_none() => "the training set".to_string(),
+                Some(_) => "the given training sets".to_string(),
                 None => many(
                     args.sets as usize,
                     "random training set",

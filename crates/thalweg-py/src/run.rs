@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use numpy::{IntoPyArray, PyArrayDyn, PyReadonlyArray2, PyReadonlyArrayDyn};
+use numpy::{IntoPyArray, PyArrayDyn, PyReadonlyArray3, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule, PyDict, PyTuple};
 use thalweg::analysis::columns::{Columns, tables};
@@ -15,7 +15,8 @@ use thalweg::decide::{Draws, Terms};
 use thalweg::engine::Engine;
 use thalweg::inputs::Array;
 use thalweg::lab::{Event, Keeper, Piece, Span, shard, train_spans, unfinished};
-use thalweg::record::Record;
+use thalweg::record::{Record, Row};
+use thalweg::study::{Replicates, Weights};
 use thalweg::{Analysis, Control, Error, Inputs, Source};
 use thalweg_report::words;
 use thalweg_store::Folder;
@@ -176,14 +177,17 @@ impl Plan {
         let mut given = Inputs::default();
         let mut known = Vec::new();
         for (name, set) in data {
-            let (x, y): (PyReadonlyArray2<'_, f64>, PyReadonlyArray2<'_, f64>) = set.extract()?;
-            let set = Set {
-                points: x.as_array().nrows(),
-                x: x.as_array().iter().copied().collect(),
-                y: y.as_array().iter().copied().collect(),
-            };
+            let (x, y): (PyReadonlyArray3<'_, f64>, PyReadonlyArray3<'_, f64>) = set.extract()?;
+            let (x, y) = (x.as_array(), y.as_array());
+            let sets = x.outer_iter().zip(y.outer_iter());
+            let sets = sets.map(|(x, y)| Set {
+                points: x.nrows(),
+                x: x.iter().copied().collect(),
+                y: y.iter().copied().collect(),
+            });
+            let sets = sets.collect();
             let name: String = name.extract()?;
-            given = given.with_data(&name, set).map_err(mistaken)?;
+            given = given.with_stack(&name, sets).map_err(mistaken)?;
             known.push(name);
         }
         for (name, arrays) in weights {
@@ -637,6 +641,25 @@ impl Run {
         json(&self.analysis)
     }
 
+    /// Of the replicates of a cell that have a row: the first step below, NaN where there was none,
+    /// the loss at the end, and the rate.
+    fn ends<'py>(
+        &self,
+        py: Python<'py>,
+        cell: usize,
+    ) -> PyResult<(Numbers<'py>, Numbers<'py>, Numbers<'py>)> {
+        let rows = &self.record(cell)?.rows;
+        let of = |number: fn(&Row) -> f64| {
+            let all = rows.iter().map(number).collect();
+            shaped(py, all, &[rows.len()])
+        };
+        Ok((
+            of(|row| row.hit().map_or(f64::NAN, |step| step as f64))?,
+            of(|row| row.final_loss)?,
+            of(|row| row.rate)?,
+        ))
+    }
+
     /// What is known of a replicate: its row of the record as JSON.
     fn row(&self, cell: usize, replicate: u64) -> PyResult<String> {
         let record = self.record(cell)?;
@@ -682,6 +705,37 @@ impl Run {
             thalweg::lab::replay(of, engine.as_ref(), replicate, control)
         })?;
         named(py, of, &trained.last.weights)
+    }
+
+    /// All replicates of a cell that have a row, trained again at once: their weights at the end by
+    /// name, [R, …] each.
+    #[pyo3(signature = (cell, progress=None))]
+    fn stacked_weights<'py>(
+        &self,
+        py: Python<'py>,
+        cell: usize,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let plan = self.plan.get();
+        let count = self.record(cell)?.rows.len() as u64;
+        let mut of = plan.cell(cell)?.clone();
+        of.setting.replicates = Replicates::Fixed(count);
+        of.setting.look.replicates = 0;
+        of.setting.keep.replicates = count;
+        of.setting.keep.weights = Weights::Final;
+        let engine = plan.engine_of_one()?;
+        let record = watched(py, count, progress.as_ref(), |control| {
+            thalweg::lab::train(&of, engine.as_ref(), plan.threads, control)
+        })?;
+        let all = PyDict::new(py);
+        for tensor in &of.problem().tensors {
+            let values = record.kept.iter();
+            let values = values.flat_map(|kept| &kept.weights[tensor.range()]);
+            let shape = [&[record.kept.len()], &tensor.shape[..]].concat();
+            let values = shaped(py, values.copied().collect(), &shape)?;
+            all.set_item(&tensor.name, values)?;
+        }
+        Ok(all)
     }
 
     /// The steps and losses that were kept of a replicate; none if none were.

@@ -75,16 +75,20 @@ pub fn read_table(path: &Path) -> Result<Table, Error> {
     .map_err(bad)
 }
 
-/// The columns of an array [N, d + 1].
+/// The columns of an array [N, d + 1], or [R, N, d + 1] of R training sets.
 fn table_of_array(array: Numbers) -> Result<Table, String> {
+    let sets = match array.shape[..] {
+        [sets, _, _] if sets > 0 => sets,
+        _ => 1,
+    };
     let columns = match array.shape[..] {
         // The other axis of an array without points may be of any length.
         _ if array.values.is_empty() => return Err("has no column `x0` or no row".into()),
-        [_, columns] if columns >= 2 => columns,
-        [_, _] => return Err("has no column `x0` or no row".into()),
+        [_, columns] | [_, _, columns] if columns >= 2 => columns,
+        [_, _] | [_, _, _] => return Err("has no column `x0` or no row".into()),
         _ => {
             return Err(format!(
-                "holds an array of {} axes, not 2",
+                "holds an array of {} axes, not 2 or 3",
                 array.shape.len()
             ));
         }
@@ -106,16 +110,29 @@ fn table_of_array(array: Numbers) -> Result<Table, String> {
     };
     Ok(Table {
         rows: array.values.len() / columns,
+        sets,
         fields: (0..columns).map(field).collect(),
     })
 }
 
-/// The arrays of an archive, [N] or [N, d] each; N is that of `y`, or else of the first.
+/// The arrays of an archive, [N] or [N, d] each, where N is that of `y`, or else of the first; with
+/// an array of three axes, [R, N] or [R, N, d] each, R training sets.
 fn table_of_arrays(arrays: Vec<Named>) -> Result<Table, String> {
     let rows_of = |array: &Result<Numbers, String>| {
         let array = array.as_ref().ok()?;
         array.shape.first().copied()
     };
+    let stacked = arrays.iter().find_map(|(_, array)| {
+        let array = array.as_ref().ok()?;
+        match array.shape[..] {
+            // The other axes of an array without numbers may be of any length.
+            [sets, points, _] if !array.values.is_empty() => Some((sets, points)),
+            _ => None,
+        }
+    });
+    if let Some((sets, points)) = stacked {
+        return table_of_stacks(arrays, sets, points);
+    }
     let of_y = arrays.iter().find(|(name, _)| name == "y");
     let rows = of_y.and_then(|(_, array)| rows_of(array));
     let rows = rows.or_else(|| arrays.iter().find_map(|(_, array)| rows_of(array)));
@@ -141,6 +158,38 @@ fn table_of_arrays(arrays: Vec<Named>) -> Result<Table, String> {
     };
     Ok(Table {
         rows,
+        sets: 1,
+        fields: arrays.into_iter().map(field).collect(),
+    })
+}
+
+/// Arrays [R, N] or [R, N, d].
+fn table_of_stacks(arrays: Vec<Named>, sets: usize, points: usize) -> Result<Table, String> {
+    let field = |(name, array): Named| {
+        let (width, values) = match array {
+            Err(why) => (1, Err(why)),
+            Ok(array) => match array.shape[..] {
+                [r, n] if (r, n) == (sets, points) => (1, Ok(array.values)),
+                [r, n, width] if (r, n) == (sets, points) => (width, Ok(array.values)),
+                _ => {
+                    let shape = array.shape;
+                    let why = format!(
+                        "has `{name}` of shape {shape:?} and {sets} training sets of {points} \
+                         points"
+                    );
+                    (1, Err(why))
+                }
+            },
+        };
+        Field {
+            name,
+            width,
+            values,
+        }
+    };
+    Ok(Table {
+        rows: sets * points,
+        sets,
         fields: arrays.into_iter().map(field).collect(),
     })
 }
@@ -274,7 +323,11 @@ fn read_parquet_rows(mut file: File) -> Result<Table, String> {
             }
         }
     }
-    Ok(Table { rows, fields })
+    Ok(Table {
+        rows,
+        sets: 1,
+        fields,
+    })
 }
 
 /// A value of a parquet file as a number; the error is what it is instead.

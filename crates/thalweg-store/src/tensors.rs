@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors};
 
-use super::{read, write};
+use super::arrays::{Named, Numbers, read_npz};
+use super::{open_file, read, write};
 use thalweg::descent::Precision;
 use thalweg::error::Error;
 use thalweg::inputs::Array;
@@ -165,7 +166,7 @@ fn has_header(bytes: &[u8]) -> bool {
 }
 
 /// All tensors of a safetensors file, by name, as doubles: floats of 16 (also bfloat), 32 and 64
-/// bits, integers, bools.
+/// bits, integers, bools; or the arrays of an npz file.
 ///
 /// # Errors
 ///
@@ -184,6 +185,19 @@ pub fn read_tensors(path: &Path) -> Result<Vec<Array>, Error> {
         .extension()
         .and_then(|e| e.to_str())
         .unwrap_or_default();
+    if extension == "npz" {
+        let why = |message: String| damaged(message, "arrays of numbers, by their names");
+        let read = |(name, array): Named| {
+            let Numbers { shape, values } = array.map_err(why)?;
+            Ok(Array {
+                name,
+                shape,
+                values,
+            })
+        };
+        let arrays = read_npz(open_file(path)?).map_err(why)?;
+        return arrays.into_iter().map(read).collect();
+    }
     if bytes.starts_with(b"PK")
         || (matches!(bytes[..], [0x80, 2..=5, ..]) && !has_header(&bytes))
         || ["pth", "pt", "pkl"].contains(&extension)

@@ -88,7 +88,11 @@ fn parse(text: &str) -> Result<Table, String> {
             }
         }
     }
-    Ok(Table { rows, fields })
+    Ok(Table {
+        rows,
+        sets: 1,
+        fields,
+    })
 }
 
 fn wrong(field: &str, name: &str, line: u64) -> String {

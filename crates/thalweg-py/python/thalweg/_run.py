@@ -362,6 +362,28 @@ class Cell:
         """The step at which half of its replicates are there; none beyond the budget."""
         return self.summary["steps"]["median"]["step"]
 
+    @property
+    def hitting_times(self) -> np.ndarray:
+        """The first step below the loss of each replicate [R], NaN where it was not reached."""
+        return self._run._native.ends(self.number)[0]
+
+    @property
+    def final_loss(self) -> np.ndarray:
+        """The loss at the end of each replicate [R], on its whole training set."""
+        return self._run._native.ends(self.number)[1]
+
+    @property
+    def rate(self) -> np.ndarray:
+        """The learning rate of each replicate [R]."""
+        return self._run._native.ends(self.number)[2]
+
+    @property
+    def weights(self) -> dict[str, np.ndarray]:
+        """The weights at the end of all replicates, stacked [R, …], by the names of ``nn.Sequential``: all are trained
+        again, to the same bits. ``torch.func.functional_call`` under ``torch.vmap`` takes them.
+        """
+        return self._run._native.stacked_weights(self.number)
+
     def replicate(self, number: int) -> Replicate:
         """One of its replicates."""
         return Replicate(self._run, self.number, number)

@@ -63,14 +63,24 @@ def _put(table: dict[str, Any], key: str, value: Any) -> None:
         table[last] = value
 
 
-def _matrix(values: Any, what: str) -> np.ndarray:
-    """Numbers [N] or [N, k] as [N, k] of doubles."""
-    array = np.ascontiguousarray(_numpy(values), dtype=np.float64)
-    if array.ndim == 1:
-        array = array[:, None]
-    if array.ndim != 2:
-        raise StudyError(f"{what} has the shape {array.shape}\n\nhint: [points] or [points, columns]")
-    return np.ascontiguousarray(array)
+def _sets(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Training sets x [N], [N, d] or [R, N, d] and y [N], [N, k], [R, N] or [R, N, k] as [R, N, d] and [R, N, k] of
+    doubles.
+    """
+    x, y = (np.ascontiguousarray(_numpy(values), dtype=np.float64) for values in (x, y))
+    if x.ndim == 1:
+        x = x[:, None]
+    if x.ndim not in (2, 3):
+        raise StudyError(f"x has the shape {x.shape}\n\nhint: [N, d], or [R, N, d] for a stack of R training sets")
+    axes = x.ndim - 1
+    if y.ndim == axes:
+        y = y[..., None]
+    if y.ndim != axes + 1 or y.shape[:axes] != x.shape[:axes]:
+        n = ", ".join(map(str, x.shape[:axes]))
+        raise StudyError(f"x has the shape {x.shape} and y {y.shape}\n\nhint: y is [{n}] or [{n}, k]")
+    if axes == 1:
+        x, y = x[None], y[None]
+    return np.ascontiguousarray(x), np.ascontiguousarray(y)
 
 
 def _numpy(values: Any) -> Any:
@@ -144,7 +154,7 @@ class Study:
         if (x is None) != (y is None):
             raise StudyError("x and y are given together\n\nhint: x [N, d], y [N] or [N, k]")
         if x is not None:
-            self._data["x and y"] = (_matrix(x, "x"), _matrix(y, "y"))
+            self._data["x and y"] = _sets(x, y)
             _put(self._table, "data.file", "x and y")
         for name, value in settings.items():
             key = _key(name)
@@ -388,11 +398,14 @@ def train(
     """Trains networks on one training set of your own, x [N, d] and y [N] or [N, k], or on a stack of them,
     x [R, N, d] and y [R, N] or [R, N, k], a network each.
 
-    ``init`` are initial weights with the names and shapes of a ``state_dict`` for all; ``replicates`` networks are
-    trained on one set (400 unless it is given).
+    ``init`` are initial weights with the names and shapes of a ``state_dict`` for all, or a stack of them with one more
+    axis, as ``torch.func.stack_module_state`` gives it. On one set, ``replicates`` networks are trained (400 unless it is
+    given) or as many as there are initial weights. Results as arrays: ``run.cell(0).final_loss``, ``hitting_times``,
+    ``weights``.
     """
-    if np.ndim(_numpy(x)) == 3:
-        raise StudyError(
-            "a stack of training sets is not taken yet\n\nhint: one set [N, d] at a time, or `draw` in a study"
-        )
+    stacks = [len(_numpy(x))] if np.ndim(_numpy(x)) == 3 else []
+    if _are_weights(init := settings.get("init")):
+        stacks += [len(value) for value in map(_numpy, init.values()) if np.ndim(value) == 3][:1]
+    if stacks and "replicates" not in settings:
+        settings["replicates"] = min(stacks)
     return Study(x=x, y=y, **settings).run(threads=threads, engine=engine, progress=progress)

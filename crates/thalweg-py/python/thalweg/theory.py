@@ -13,8 +13,18 @@ from typing import Any, Literal
 import numpy as np
 
 from . import _thalweg
-from ._study import Study, _matrix, _numpy
+from ._study import Study, _numpy
 from ._thalweg import StudyError
+
+
+def _matrix(values: Any, what: str) -> np.ndarray:
+    """Numbers [N] or [N, k] as [N, k] of doubles."""
+    array = np.ascontiguousarray(_numpy(values), dtype=np.float64)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2:
+        raise StudyError(f"{what} has the shape {array.shape}\n\nhint: [points] or [points, columns]")
+    return np.ascontiguousarray(array)
 
 
 def _inputs(x: Any, what: str = "x") -> np.ndarray:

@@ -45,7 +45,9 @@ pub fn card(run: &Analysis) -> Vec<String> {
 
 /// What a replicate is a draw of.
 fn drawn(s: &Summary, n: u64) -> &'static str {
+    let given = s.setting.data.file.is_some();
     match s.setting.data.draw {
+        Draw::Each if given => agree(n, "given training set", "given training sets"),
         Draw::Each => agree(n, "random training set", "random training sets"),
         Draw::Once => agree(
             n,

@@ -453,8 +453,12 @@ fn data(data: &Data) -> String {
             None => String::new(),
             Some(of) => format!(" ({})", columns(of)),
         };
+        let each = match data.draw {
+            Draw::Each => "each training set of ",
+            Draw::Once | Draw::Crossed(_) => "",
+        };
         return format!(
-            "the {points} of `{file}`{columns}{near}{}",
+            "the {points} of {each}`{file}`{columns}{near}{}",
             standardised(data)
         );
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use thalweg::analysis::columns::Column;
 use thalweg::data::Set;
 use thalweg::error::Error;
-use thalweg::study::Source;
+use thalweg::study::{Replicates, Source};
 use thalweg_store as store;
 
 fn temp() -> tempfile::TempDir {
@@ -68,6 +68,78 @@ fn a_training_set_is_the_same_from_every_format() {
         let (points, d) = store::read_points(&file(name)).expect(name);
         assert_eq!((&points[..], d), (&x[..], 2), "{name}");
     }
+}
+
+/// Three training sets of two points, and the weights of two networks.
+#[test]
+fn each_replicate_has_its_own_of_a_stack() {
+    let folder = temp();
+    let path = folder.path().join("stack.npz");
+    let x: Vec<f64> = (0..12).map(f64::from).collect();
+    let y: Vec<f64> = (0..6).map(f64::from).collect();
+    let plan = |text: &str| {
+        let source = Source {
+            name: "test.toml".into(),
+            text: text.into(),
+            folder: folder.path().into(),
+        };
+        store::plan(&source)
+    };
+    let of = |shape: &[usize], y: &[f64]| {
+        store::write_arrays(&path, &[("x", &[3, 2, 2], &x), ("y", shape, y)]).expect("room");
+        plan("[data]\nfile = \"stack.npz\"")
+    };
+    for shape in [&[3, 2][..], &[3, 2, 1]] {
+        let cell = of(shape, &y).expect("a study").cells.remove(0);
+        assert_eq!(cell.setting.replicates, Replicates::Fixed(3));
+        assert_eq!(cell.given(), Some(3));
+        for r in 0..3 {
+            let set = cell.set(r as u64);
+            assert_eq!((set.points, &set.x[..]), (2, &x[4 * r..4 * r + 4]));
+            assert_eq!(set.y, y[2 * r..2 * r + 2]);
+        }
+    }
+    let told = of(&[6], &y).expect_err("y is no stack").to_string();
+    assert!(
+        told.contains("`y` of shape [6] and 3 training sets of 2 points"),
+        "{told}"
+    );
+    let one = store::write_arrays(
+        &path,
+        &[("x", &[1, 2, 2], &x[..4]), ("y", &[1, 2], &y[..2])],
+    );
+    one.expect("room");
+    let cell = plan("[data]\nfile = \"stack.npz\"")
+        .expect("a study")
+        .cells
+        .remove(0);
+    assert_eq!(
+        (cell.setting.replicates, cell.given()),
+        (Replicates::Fixed(400), None)
+    );
+    // Weights: those of a replicate are taken by the number under which weights are drawn.
+    let path = folder.path().join("nets.npz");
+    let arrays: [(&str, &[usize], &[f64]); 4] = [
+        ("net.0.weight", &[2, 1, 2], &x[..4]),
+        ("net.0.bias", &[2, 1], &y[..2]),
+        ("net.2.weight", &[2, 1, 1], &y[2..4]),
+        ("net.2.bias", &[2, 1], &y[4..]),
+    ];
+    store::write_arrays(&path, &arrays).expect("room");
+    let net = "[net]\nhidden = [1]\ninit = { file = \"nets.npz\" }\n[data]\ndim = 2\n";
+    let cell = plan(net).expect("a study").cells.remove(0);
+    assert_eq!(cell.setting.replicates, Replicates::Fixed(2));
+    assert_eq!(cell.weights(0), [0.0, 1.0, 0.0, 2.0, 4.0]);
+    assert_eq!(cell.weights(1), [2.0, 3.0, 1.0, 3.0, 5.0]);
+    let crossed = |weights: u64| plan(&format!("{net}draw = {{ sets = 3, weights = {weights} }}"));
+    let cell = crossed(2).expect("a study").cells.remove(0);
+    assert_eq!(cell.setting.replicates, Replicates::Fixed(6));
+    assert_eq!(
+        (cell.weights(2), cell.weights(3)),
+        (cell.weights(0), cell.weights(4))
+    );
+    let told = crossed(3).expect_err("there are two").to_string();
+    assert!(told.contains("the weights of 2 networks"), "{told}");
 }
 
 /// Files that once made a reader panic, hang or ask for all memory.

@@ -52,6 +52,7 @@ pub fn certify(
     control: &Control<'_>,
 ) -> Result<Certificate, Error> {
     terms.check()?;
+    cell.check_endless("a certificate")?;
     if matches!(cell.setting.data.draw, Draw::Crossed(_)) {
         return Err(Error::Study {
             message: "a certificate needs independent replicates, and those of a crossed design \

@@ -40,6 +40,9 @@ pub fn choose(
 ) -> Result<Vec<Choice>, Error> {
     let mut all = Vec::new();
     for (condition, plan) in plans {
+        for cell in &plan.cells {
+            cell.check_endless("a choice")?;
+        }
         let one = choose_one(condition, plan, space, engine, threads, control);
         all.push(one.map_err(|error| match error {
             Error::Stopped { .. } => Error::Stopped {

@@ -43,7 +43,8 @@ pub struct Inputs {
 /// What is given under a name.
 #[derive(Debug, Clone, PartialEq)]
 enum Given {
-    Set(Arc<Set>),
+    /// One for all replicates, or one for each.
+    Sets(Arc<[Set]>),
     /// Of which each cell chooses its columns.
     Table(Table),
 }
@@ -51,8 +52,8 @@ enum Given {
 /// The initial weights that a file gives a network.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Weights {
-    /// Effective weights, flat.
-    pub(crate) flat: Vec<f64>,
+    /// Effective weights, flat: those of all replicates, or of one after the other.
+    pub(crate) flat: Vec<Vec<f64>>,
     /// Arrays of other names than their tensors, and these tensors.
     pub(crate) renamed: Vec<(String, String)>,
 }
@@ -137,6 +138,24 @@ fn wrong<T>(name: &str, message: &str, hint: &str) -> Result<T, Mistake> {
     })
 }
 
+/// That a training set has points, x [N, d], y [N, k], and finite numbers.
+fn check_set(name: &str, set: &Set) -> Result<(), Mistake> {
+    for (numbers, what) in [(set.x.len(), "inputs"), (set.y.len(), "targets")] {
+        let n = set.points;
+        if numbers == 0 || n == 0 || numbers % n != 0 {
+            let message = format!("{numbers} numbers are no {what} of {n} training points");
+            return wrong(name, &message, "x is [N, d] row by row, y is [N] or [N, k]");
+        }
+    }
+    let bad = |(x, y): (&[f64], &[f64])| x.iter().chain(y).any(|v| !v.is_finite());
+    let rows = set.x.chunks_exact(set.dim());
+    if let Some(row) = rows.zip(set.y.chunks_exact(set.outputs())).position(bad) {
+        let message = format!("training point {} is not finite", row + 1);
+        return wrong(name, &message, "all of x and y are finite numbers");
+    }
+    Ok(())
+}
+
 impl Inputs {
     /// With a training set under the name that `data.file` gives it.
     ///
@@ -144,26 +163,32 @@ impl Inputs {
     ///
     /// A [`Mistake`] if it has no point, x is not [N, d], y not [N, k], or a number is not
     /// finite.
-    pub fn with_data(mut self, name: impl Into<String>, set: Set) -> Result<Inputs, Mistake> {
+    pub fn with_data(self, name: impl Into<String>, set: Set) -> Result<Inputs, Mistake> {
+        self.with_stack(name, vec![set])
+    }
+
+    /// With a training set for each replicate, all of the same shape, under the name that
+    /// `data.file` gives them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Inputs::with_data`]; if there is none, or their shapes differ.
+    pub fn with_stack(
+        mut self,
+        name: impl Into<String>,
+        sets: Vec<Set>,
+    ) -> Result<Inputs, Mistake> {
         let name = name.into();
-        for (numbers, what) in [(set.x.len(), "inputs"), (set.y.len(), "targets")] {
-            let n = set.points;
-            if numbers == 0 || n == 0 || numbers % n != 0 {
-                let message = format!("{numbers} numbers are no {what} of {n} training points");
-                return wrong(
-                    &name,
-                    &message,
-                    "x is [N, d] row by row, y is [N] or [N, k]",
-                );
-            }
+        for set in &sets {
+            check_set(&name, set)?;
         }
-        let bad = |(x, y): (&[f64], &[f64])| x.iter().chain(y).any(|v| !v.is_finite());
-        let rows = set.x.chunks_exact(set.dim());
-        if let Some(row) = rows.zip(set.y.chunks_exact(set.outputs())).position(bad) {
-            let message = format!("training point {} is not finite", row + 1);
-            return wrong(&name, &message, "all of x and y are finite numbers");
+        let shape = |set: &Set| (set.points, set.dim(), set.outputs());
+        let shapes: BTreeSet<_> = sets.iter().map(shape).collect();
+        if shapes.len() != 1 {
+            let message = format!("{} training sets have not one shape", sets.len());
+            return wrong(&name, &message, "x is [R, N, d], y is [R, N] or [R, N, k]");
         }
-        self.data.insert(name, Given::Set(Arc::new(set)));
+        self.data.insert(name, Given::Sets(sets.into()));
         Ok(self)
     }
 
@@ -208,16 +233,28 @@ impl Inputs {
     }
 
     /// The training set of these columns of what has this name.
-    pub(crate) fn data(&self, name: &str, columns: Option<&Columns>) -> Result<Arc<Set>, Mistake> {
-        self.set("data", name, columns)
+    pub(crate) fn data(
+        &self,
+        name: &str,
+        columns: Option<&Columns>,
+    ) -> Result<Arc<[Set]>, Mistake> {
+        self.sets("data", name, columns)
     }
 
     /// The same of the test set that has this name.
     pub(crate) fn test(&self, name: &str, columns: Option<&Columns>) -> Result<Arc<Set>, Mistake> {
-        self.set("test", name, columns)
+        let sets = self.sets("test", name, columns)?;
+        match &sets[..] {
+            [one] => Ok(Arc::new(one.clone())),
+            all => Err(Mistake {
+                path: vec!["test".into(), "file".into()],
+                message: format!("`{name}` holds {} sets of test points", all.len()),
+                hint: Some("one set of test points is for all replicates".into()),
+            }),
+        }
     }
 
-    fn set(&self, of: &str, name: &str, columns: Option<&Columns>) -> Result<Arc<Set>, Mistake> {
+    fn sets(&self, of: &str, name: &str, columns: Option<&Columns>) -> Result<Arc<[Set]>, Mistake> {
         let wrong = |key: &str, message: String, hint: String| Mistake {
             path: match key {
                 "file" => vec![of.into(), key.into()],
@@ -227,8 +264,8 @@ impl Inputs {
             hint: Some(hint),
         };
         match self.data.get(name) {
-            Some(Given::Set(set)) if columns.is_none() => Ok(set.clone()),
-            Some(Given::Set(_)) => Err(wrong(
+            Some(Given::Sets(sets)) if columns.is_none() => Ok(sets.clone()),
+            Some(Given::Sets(_)) => Err(wrong(
                 "columns",
                 format!("`{name}` was given as x and y, without names of columns"),
                 "leave `columns` out".into(),
@@ -236,7 +273,7 @@ impl Inputs {
             Some(Given::Table(table)) => {
                 table
                     .choose(columns)
-                    .map(Arc::new)
+                    .map(Arc::from)
                     .map_err(|(message, hint)| {
                         let key = if columns.is_some() { "columns" } else { "file" };
                         wrong(key, format!("`{name}` {message}"), hint)
@@ -267,6 +304,11 @@ impl Inputs {
                 format!("hand them over: `Inputs::with_weights(\"{name}\", …)`"),
             )
         })?;
+        let stack = weights::unstacked(arrays).map_err(|message| {
+            let hint = "arrays of a stack have one more axis, the first, of one length".into();
+            wrong(format!("`{name}` {message}"), hint)
+        })?;
+        let arrays = &stack[0];
         let found = weights::matched(arrays, tensors).map_err(|message| {
             let wanted: Vec<String> = tensors
                 .iter()
@@ -277,12 +319,21 @@ impl Inputs {
                 format!("the network of the study needs {}", wanted.join(", ")),
             )
         })?;
+        // All of a stack are ordered as the first.
+        let places: Vec<usize> = found
+            .iter()
+            .filter_map(|a| arrays.iter().position(|b| a.name == b.name))
+            .collect();
+        let order = |of_one: &[Array]| -> Vec<f64> {
+            let ordered = places.iter().flat_map(|&i| &of_one[i].values);
+            ordered.copied().collect()
+        };
         let renamed = found.iter().zip(tensors).filter(|(a, t)| a.name != t.name);
         Ok(Weights {
             renamed: renamed
                 .map(|(a, t)| (a.name.clone(), t.name.clone()))
                 .collect(),
-            flat: found.iter().flat_map(|a| &a.values).copied().collect(),
+            flat: stack.iter().map(|of_one| order(of_one)).collect(),
         })
     }
 }

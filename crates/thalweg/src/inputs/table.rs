@@ -5,8 +5,10 @@ use crate::data::{ColumnName, Columns, Set};
 /// Named columns of as many rows, as a file has them: numbers, and what is none.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
-    /// N.
+    /// N, of all sets together.
     pub rows: usize,
+    /// Training sets, one after the other, of as many rows each.
+    pub sets: usize,
     /// Its fields, in order.
     pub fields: Vec<Field>,
 }
@@ -29,13 +31,13 @@ fn quoted<'a>(names: impl Iterator<Item = &'a String>) -> String {
 }
 
 impl Table {
-    /// The training set that the columns of a study name; without them that of the columns `x0`,
+    /// The training sets that the columns of a study name; without them that of the columns `x0`,
     /// `x1`, … (or an array `x`) and `y` (or `y0`, `y1`, …).
     ///
     /// # Errors
     ///
     /// What is wrong, and what to write instead.
-    pub(crate) fn choose(&self, columns: Option<&Columns>) -> Result<Set, (String, String)> {
+    pub(crate) fn choose(&self, columns: Option<&Columns>) -> Result<Vec<Set>, (String, String)> {
         let (x, y) = match columns {
             Some(columns) => self.named(columns)?,
             None => self.usual()?,
@@ -45,8 +47,17 @@ impl Table {
             let hint = "a training set has at least one point, one input and one target";
             return Err(("has no row, or no column of inputs".into(), hint.into()));
         }
-        let points = self.rows;
-        Ok(Set { points, x, y })
+        let points = self.rows / self.sets;
+        let part = |numbers: &[f64], i: usize| {
+            let size = numbers.len() / self.sets;
+            numbers[i * size..(i + 1) * size].to_vec()
+        };
+        let sets = (0..self.sets).map(|i| Set {
+            points,
+            x: part(&x, i),
+            y: part(&y, i),
+        });
+        Ok(sets.collect())
     }
 
     /// The fields that a study names: those of x, and those of y.

@@ -11,6 +11,36 @@ struct Layer<'a> {
     bias: Option<&'a Array>,
 }
 
+/// The arrays of each network of a stack, as `torch.func.stack_module_state` makes one; one list for
+/// a file of one network. Weights of a network have two axes at most, those of a stack three.
+pub(super) fn unstacked(arrays: &[Array]) -> Result<Vec<Vec<Array>>, String> {
+    let Some(deepest) = arrays.iter().find(|a| a.shape.len() == 3) else {
+        return Ok(vec![arrays.to_vec()]);
+    };
+    let count = deepest.shape[0];
+    if let Some(other) = arrays.iter().find(|a| a.shape.first() != Some(&count)) {
+        let (name, shape) = (&other.name, &other.shape);
+        return Err(format!(
+            "is a stack of {count} networks, and holds `{name}` of shape {shape:?}"
+        ));
+    }
+    if count == 0 {
+        return Err("is a stack of no network".into());
+    }
+    let one = |i: usize| {
+        let part = |array: &Array| {
+            let size = array.values.len() / count;
+            Array {
+                name: array.name.clone(),
+                shape: array.shape[1..].to_vec(),
+                values: array.values[i * size..(i + 1) * size].to_vec(),
+            }
+        };
+        arrays.iter().map(part).collect()
+    };
+    Ok((0..count).map(one).collect())
+}
+
 /// The arrays of a file in the order of a network's tensors.
 ///
 /// Names that are the network's own are taken as they are, a prefix that all of them have

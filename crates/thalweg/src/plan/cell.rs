@@ -9,9 +9,10 @@ use super::memory::{Memory, check_memory, memory};
 use crate::data::{Draw, MANY_TARGETS, Scaling, Set};
 use crate::descent::{Method, Rate, Stop};
 use crate::engine::Problem;
+use crate::error::Error;
 use crate::inputs::{Inputs, Weights};
 use crate::net::{self, Init, Output};
-use crate::study::{At, Mistake, Replicates, Setting, TestSet};
+use crate::study::{At, Mistake, Replicates, Setting, TestSet, mistake};
 
 /// Raised when the meaning of a setting changes: records of another meaning are not taken for new
 /// ones.
@@ -68,7 +69,7 @@ pub struct Cell {
 /// What a cell takes from the inputs.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Files {
-    set: Option<Arc<Set>>,
+    sets: Option<Arc<[Set]>>,
     test: Option<Arc<Set>>,
     weights: Option<Arc<Weights>>,
 }
@@ -120,11 +121,45 @@ impl Cell {
         cell
     }
 
+    /// How many training sets or initial weights were given, where each replicate has its own of
+    /// them: there are no others. None where replicates can be drawn without end.
+    pub fn given(&self) -> Option<u64> {
+        let sets = self.files.sets.as_ref().map(|sets| sets.len());
+        let weights = self.files.weights.as_ref().map(|w| w.flat.len());
+        let many = [sets, weights].into_iter().flatten().filter(|n| *n > 1);
+        many.min().map(|n| n as u64)
+    }
+
+    /// That replicates can be drawn without end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Study`] if what they begin with was given for each.
+    pub(crate) fn check_endless(&self, what: &str) -> Result<(), Error> {
+        let Some(given) = self.given() else {
+            return Ok(());
+        };
+        Err(Error::Study {
+            message: format!(
+                "{what} rests on draws without end, and there are {given} given training sets or \
+                 initial weights"
+            ),
+            hint: Some("`thalweg run` trains those; or give one set, or a law".into()),
+            place: None,
+        })
+    }
+
+    /// The given training set of a replicate.
+    fn given_set(&self, replicate: u64) -> Option<&Set> {
+        let sets = self.files.sets.as_ref()?;
+        let (index, _) = self.setting.data.draw.indices(replicate);
+        Some(&sets[(index % sets.len() as u64) as usize])
+    }
+
     /// The training set of a replicate.
     pub fn set(&self, replicate: u64) -> Set {
-        self.setting
-            .data
-            .set(self.setting.seed, replicate, self.files.set.as_deref())
+        let given = self.given_set(replicate);
+        self.setting.data.set(self.setting.seed, replicate, given)
     }
 
     /// The test points that belong to the training set of a replicate; none if none are asked for.
@@ -133,14 +168,14 @@ impl Cell {
         Some(self.setting.data.test_set(
             test,
             (self.setting.seed, replicate),
-            self.files.set.as_deref(),
+            self.given_set(replicate),
             self.files.test.as_deref(),
         ))
     }
 
     /// What lies between the two classes of its targets; none where they are no classes.
     pub fn boundary(&self) -> Option<f64> {
-        self.setting.data.boundary(self.files.set.as_deref())
+        self.setting.data.boundary(self.files.sets.as_deref())
     }
 
     /// How many test points there are.
@@ -151,15 +186,19 @@ impl Cell {
 
     /// What the training set of a replicate was scaled by; none if it was not.
     pub fn scaling(&self, replicate: u64) -> Option<Scaling> {
+        let given = self.given_set(replicate);
         self.setting
             .data
-            .scaling(self.setting.seed, replicate, self.files.set.as_deref())
+            .scaling(self.setting.seed, replicate, given)
     }
 
     /// The initial effective weights of a replicate.
     pub fn weights(&self, replicate: u64) -> Vec<f64> {
-        let file = self.files.weights.as_ref().map(|w| w.flat.as_slice());
         let (_, index) = self.setting.data.draw.indices(replicate);
+        let file = self.files.weights.as_ref().map(|w| {
+            let place = index % w.flat.len() as u64;
+            w.flat[place as usize].as_slice()
+        });
         self.setting
             .net
             .draw((self.dim(), self.outputs()), self.setting.seed, index, file)
@@ -181,7 +220,7 @@ impl Cell {
             ..
         } = &self.setting;
         let tensors = net::tensors(net, data.dim, data.outputs);
-        let boundary = data.boundary(self.files.set.as_deref());
+        let boundary = data.boundary(self.files.sets.as_deref());
         let layer = |l: usize| descent.layer_rates.as_ref().map_or(1.0, |r| r[l]);
         Problem {
             sizes: net::sizes(net, data.dim, data.outputs),
@@ -288,13 +327,20 @@ pub(super) fn resolve(mut setting: Setting, inputs: &Inputs) -> Result<(Setting,
     }
     let mut files = Files::default();
     if let Some(name) = &setting.data.file {
-        let set = inputs.data(name, setting.data.columns.as_ref())?;
-        setting.data.points = set.points;
-        setting.data.dim = set.dim();
-        setting.data.outputs = set.outputs();
-        setting.data.draw = Draw::Once;
-        setting.check_classes(Some(&set))?;
-        files.set = Some(set);
+        let sets = inputs.data(name, setting.data.columns.as_ref())?;
+        setting.data.points = sets[0].points;
+        setting.data.dim = sets[0].dim();
+        setting.data.outputs = sets[0].outputs();
+        match (sets.len(), setting.data.draw) {
+            (1, _) => setting.data.draw = Draw::Once,
+            (count, Draw::Each) => setting.replicates = setting.replicates.capped(count as u64),
+            (count, Draw::Once | Draw::Crossed(_)) => {
+                let message = format!("`{name}` holds {count} training sets, one a replicate");
+                return mistake("data.draw", message, "leave `draw` out");
+            }
+        }
+        setting.check_classes(Some(&sets))?;
+        files.sets = Some(sets);
         setting.check_size()?;
     }
     if let Some(test) = &setting.test {
@@ -309,7 +355,23 @@ pub(super) fn resolve(mut setting: Setting, inputs: &Inputs) -> Result<(Setting,
     setting.descent.epochs = None;
     if let Init::File(name) = &setting.net.init {
         let tensors = net::tensors(&setting.net, setting.data.dim, setting.data.outputs);
-        files.weights = Some(Arc::new(inputs.weights(name, &tensors)?));
+        let weights = inputs.weights(name, &tensors)?;
+        let count = weights.flat.len() as u64;
+        if count > 1 {
+            match setting.data.draw {
+                Draw::Crossed(of) if of.weights > count => {
+                    let message = format!(
+                        "`{name}` holds the weights of {count} networks, and {} are crossed with \
+                         every training set",
+                        of.weights
+                    );
+                    return mistake("data.draw", message, &format!("`weights = {count}`"));
+                }
+                Draw::Crossed(_) => {}
+                Draw::Each | Draw::Once => setting.replicates = setting.replicates.capped(count),
+            }
+        }
+        files.weights = Some(Arc::new(weights));
     }
     check_memory(&setting)?;
     Ok((setting, files))
@@ -319,8 +381,10 @@ pub(super) fn resolve(mut setting: Setting, inputs: &Inputs) -> Result<(Setting,
 pub(super) fn hash(setting: &Setting, files: &Files) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(meaning(setting).as_bytes());
-    let set = files.set.iter().flat_map(|set| set.x.iter().chain(&set.y));
+    let sets = files.sets.iter().flat_map(|sets| sets.iter());
+    let set = sets.flat_map(|set| set.x.iter().chain(&set.y));
     let weights = files.weights.iter().flat_map(|weights| &weights.flat);
+    let weights = weights.flatten();
     let test = files.test.iter();
     let test = test.flat_map(|set| set.x.iter().chain(&set.y));
     set.chain(weights).chain(test).for_each(|v| {

@@ -36,7 +36,7 @@ pub struct Data {
     pub draw: Draw,
     /// A file with columns `x0`, `x1`, …, `y` (csv, parquet, npz with arrays `x` and `y`, or npy
     /// with y in the last column), or the name of a set in [`Inputs`](crate::Inputs), instead of a
-    /// law. Every replicate trains on it.
+    /// law. Every replicate trains on it, or on its own of a stack [R, N, d].
     pub file: Option<String>,
     /// Which columns of the file are inputs and which are targets, where they are not called `x0`,
     /// `x1`, …, `y`.
@@ -509,13 +509,13 @@ impl Data {
     }
 
     /// What lies between the two classes of the targets: 0 for −1 and 1, ½ for 0 and 1. None for
-    /// targets that are no classes; `file` holds those of [`Data::file`].
-    pub fn boundary(&self, file: Option<&Set>) -> Option<f64> {
+    /// targets that are no classes; `file` holds the training sets of [`Data::file`].
+    pub fn boundary(&self, file: Option<&[Set]>) -> Option<f64> {
         // Scaled or noisy targets are no classes any more.
         if self.standardise == Some(Standardise::Both) || self.noise > 0.0 {
             return None;
         }
-        let Some(set) = file else {
+        let Some(sets) = file else {
             return match &self.targets {
                 Targets::Signs([from, to]) if *from >= 1.0 && *to <= 1.0 => Some(0.0),
                 Targets::Parity | Targets::Xor if self.inputs == InputLaw::Bits => Some(0.5),
@@ -530,7 +530,8 @@ impl Data {
                 | Targets::Abs => None,
             };
         };
-        let all = |low: f64| set.y.iter().all(|y| same(*y, low) || same(*y, 1.0));
+        let class = |y: &f64, low: f64| same(*y, low) || same(*y, 1.0);
+        let all = |low: f64| sets.iter().all(|set| set.y.iter().all(|y| class(y, low)));
         if all(-1.0) {
             Some(0.0)
         } else {

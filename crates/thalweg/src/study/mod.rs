@@ -31,7 +31,7 @@ pub use replicates::Replicates;
 pub use space::{Cost, Space};
 pub use test_data::{TestData, TestSet};
 
-use check::mistake;
+pub(crate) use check::mistake;
 use claim::Claim;
 use data::{Data, Draw, Set};
 use descent::{Descent, Precision};
@@ -274,12 +274,12 @@ impl Setting {
     }
 
     /// That there are two classes where the loss or success is of classes; `file` holds the
-    /// training set of [`Data::file`].
+    /// training sets of [`Data::file`].
     ///
     /// # Errors
     ///
     /// A [`Mistake`] otherwise.
-    pub fn check_classes(&self, file: Option<&Set>) -> Result<(), Mistake> {
+    pub fn check_classes(&self, file: Option<&[Set]>) -> Result<(), Mistake> {
         if self.data.boundary(file).is_some() {
             return Ok(());
         }

@@ -31,6 +31,17 @@ impl Replicates {
         }
     }
 
+    /// As many, and no more than these.
+    pub(crate) fn capped(self, most: u64) -> Replicates {
+        match self {
+            Replicates::Fixed(n) => Replicates::Fixed(n.min(most)),
+            Replicates::UntilDecided { at_most, level } => Replicates::UntilDecided {
+                at_most: at_most.min(most),
+                level,
+            },
+        }
+    }
+
     /// Everything that types cannot say.
     ///
     /// # Errors

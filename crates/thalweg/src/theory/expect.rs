@@ -156,7 +156,7 @@ impl Outlook {
 }
 
 /// What the infinitely wide network of a cell does on the training sets of its first `sets`
-/// replicates, in their order, computed on so many threads.
+/// replicates (fewer if fewer were given), in their order, computed on so many threads.
 ///
 /// # Errors
 ///
@@ -169,6 +169,7 @@ pub fn expect(cell: &Cell, sets: u64, threads: usize) -> Result<Vec<Expected>, E
     let wide = Wide::new(&setting.net, cell.dim(), cell.outputs(), rates)?;
     let rule = Rule::of(&setting.descent).ok_or(NoTheory::NoLinearRule)?;
     let below = setting.success.by_loss().ok_or(NoTheory::NotByLoss)?;
+    let sets = cell.given().map_or(sets, |given| sets.min(given));
     // One training set for all needs one kernel.
     let once = setting.data.draw == Draw::Once;
     let shared = once.then(|| spectra(&wide, &cell.set(0), cell.dim()));
