@@ -95,9 +95,9 @@ impl Threads {
 pub(crate) struct EngineArgs {
     #[command(flatten)]
     pub(crate) threads: Threads,
-    /// `cpu`; `gpu`, a graphics card with the same bits (`gpu:cuda`, `gpu:opencl`, `gpu:1`: see
-    /// `thalweg devices`); `auto`, the faster of the two; `reference`: slow, plain, double
-    /// precision.
+    /// `cpu`; `gpu`, a graphics card with the same bits (`gpu:cuda`, `gpu:opencl`; `gpu:1` is the
+    /// second one, counted from 0: see `thalweg devices`); `auto`, the faster of the two;
+    /// `reference`: slow, plain, double precision.
     #[arg(long, default_value = "cpu")]
     engine: String,
 }
@@ -110,6 +110,15 @@ impl EngineArgs {
     /// [`Error::Engine`] if there is none.
     pub(crate) fn engine(&self) -> Result<Box<dyn Engine>, Error> {
         Ok(thalweg_gpu::by_name(&self.engine)?)
+    }
+
+    /// One of the same bits that needs no device: for a single replicate.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Engine`] if there is none of that name.
+    pub(crate) fn engine_of_one(&self) -> Result<Box<dyn Engine>, Error> {
+        Ok(thalweg_gpu::without_device(&self.engine)?)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::terminal::{print, say};
 /// Replays a replicate of a run and says why it ended as it did.
 pub(crate) fn explain(args: args::Explain) -> Result<ExitCode> {
     let plan = plan(&thalweg_store::load_source(&args.run)?)?;
-    let engine = args.engine.engine()?;
+    let engine = args.engine.engine_of_one()?;
     let cell = plan.cells.get(args.cell).ok_or(Error::NoSuchCell {
         cell: args.cell,
         cells: plan.cells.len(),

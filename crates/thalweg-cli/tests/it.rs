@@ -489,6 +489,72 @@ fn a_card_that_is_not_there_is_named_with_a_way_out() {
     assert!(work.records()[0].to_string_lossy().contains("-cpu.record"));
 }
 
+/// Without any device CUDA alone was blamed: the error says what both ways to one lack, and its
+/// hint names no engine that was tried. `devices` did not name an OpenCL without drivers.
+#[test]
+fn both_ways_to_a_card_say_what_they_lack() {
+    let work = Work::new(SMALL);
+    fs::create_dir(work.path("none")).expect("a folder can be made");
+    let without = |arguments: &[&str]| {
+        let mut command = work.command(arguments);
+        command.env("OCL_ICD_VENDORS", work.path("none"));
+        command.env("CUDA_VISIBLE_DEVICES", "");
+        Seen::of(&command.output().expect("the program starts"))
+    };
+    for engine in ["gpu", "gpu:1"] {
+        let asked = ["run", "study.toml", "--engine", engine, "--out", "out"];
+        let seen = without(&asked).bad(1);
+        let (error, hint) = seen.err.split_once("hint: ").expect("a hint");
+        assert!(
+            error.contains(&format!("no device for `{engine}`: ")),
+            "{error}"
+        );
+        assert!(
+            error.contains("`gpu:cuda`") && error.contains("`gpu:opencl`"),
+            "{error}"
+        );
+        assert!(
+            hint.contains("for CUDA ") && hint.contains("for OpenCL "),
+            "{hint}"
+        );
+        assert!(
+            !hint.contains("--engine gpu") && hint.contains("--engine cpu"),
+            "{hint}"
+        );
+    }
+    let seen = without(&["devices"]).good();
+    let unwrapped = seen.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "`gpu:cuda`",
+        "`gpu:opencl`",
+        "no device: `--engine gpu` cannot train here",
+    ] {
+        assert!(unwrapped.contains(part), "{part}: {}", seen.out);
+    }
+    assert!(
+        !unwrapped.contains("or use `--engine gpu:opencl`"),
+        "{}",
+        seen.out
+    );
+    assert_eq!(work.list("."), ["none", "study.toml"]);
+}
+
+/// One replicate needs no card: it was asked for all the same.
+#[test]
+fn explaining_needs_no_card() {
+    let work = Work::new(SMALL);
+    work.thalweg(&["run", "study.toml", "--out", "out"]).good();
+    for engine in ["gpu", "gpu:cuda:7", "auto"] {
+        let explained = work.thalweg(&["explain", "out", "--engine", engine]).good();
+        assert!(
+            explained.out.contains("the same bits as recorded"),
+            "{explained:?}"
+        );
+    }
+    work.thalweg(&["explain", "out", "--engine", "gpu:none"])
+        .bad(2);
+}
+
 /// By OpenCL on a processor where there is PoCL: the run folder is the same, byte for byte, and the
 /// cells are found by a run of the other engine.
 #[test]
@@ -691,7 +757,29 @@ fn an_unknown_name_is_answered_with_what_there_is() {
     assert_eq!(hint(&["run", "notbook"]), "did you mean `notebook`?");
     assert_eq!(hint(&["run", "no.toml"]), STUDIES);
     assert_eq!(hint(&["studies", "show", "no"]), STUDIES);
-    for engine in ["gpux", "gpu:vulkan", "gpu:cuda:one", "gpu:cuda:0:0", ""] {
+    for (wrong, right) in [("GPU", "gpu"), ("gpux", "gpu"), ("Reference", "reference")] {
+        assert_eq!(
+            hint(&["run", "study.toml", "--engine", wrong]),
+            format!("did you mean `{right}`?")
+        );
+    }
+    // `gpu:+0` and `gpu:opencl:00` were the first device.
+    let of_devices = [
+        "gpu:vulkan",
+        "gpu:cuda:one",
+        "gpu:cuda:0:0",
+        "gpu:0:0",
+        "gpu:00",
+        "gpu:+0",
+        "gpu:",
+        "gpu:opencl:00",
+        "gpu:opencl:+0",
+        "gpu:cuda:-1",
+        "GPU:cuda",
+        "auto:0",
+        "",
+    ];
+    for engine in of_devices {
         assert_eq!(
             hint(&["run", "study.toml", "--engine", engine]),
             "engines: cpu, gpu (or gpu:cuda, gpu:opencl, gpu:1), auto, reference",

@@ -17,7 +17,7 @@ use std::sync::Mutex;
 use libloading::Library;
 
 use crate::device::{About, Compiled, Device, Memory};
-use crate::{Failure, lock};
+use crate::{Backend, Failure, lock};
 
 type Handle = *mut c_void;
 type Address = u64;
@@ -88,6 +88,9 @@ functions!(Compiler {
     destroy: b"nvrtcDestroyProgram\0" (*mut Handle);
 });
 
+/// Of `CUresult`: what a driver without a card says when it is started.
+const NO_DEVICE: c_int = 100;
+
 // Of `CUdevice_attribute` and `CUfunction_attribute`.
 const MULTIPROCESSORS: c_int = 16;
 const CAPABILITY_MAJOR: c_int = 75;
@@ -141,10 +144,10 @@ fn load(names: &[PathBuf]) -> Result<Library, String> {
 
 fn driver() -> Result<Driver, Failure> {
     let missing = |why| Failure::NoBackend {
-        backend: "cuda",
+        backend: Backend::Cuda,
         what: "no NVIDIA driver",
         why,
-        hint: "install NVIDIA's driver, or use `--engine gpu:opencl` or `--engine cpu`",
+        remedy: "install NVIDIA's driver",
     };
     let library = load(&DRIVERS.map(PathBuf::from)).map_err(missing)?;
     Driver::of(library).map_err(missing)
@@ -152,11 +155,10 @@ fn driver() -> Result<Driver, Failure> {
 
 fn compiler() -> Result<Compiler, Failure> {
     let missing = |why| Failure::NoBackend {
-        backend: "cuda",
+        backend: Backend::Cuda,
         what: "no NVRTC, which compiles its kernels",
         why,
-        hint: "`pip install nvidia-cuda-nvrtc`, or install CUDA's toolkit, or use \
-               `--engine gpu:opencl`",
+        remedy: "`pip install nvidia-cuda-nvrtc`, or install CUDA's toolkit",
     };
     let library = load(&compilers()).map_err(missing)?;
     Compiler::of(library).map_err(missing)
@@ -195,11 +197,15 @@ impl Driver {
 
     fn count(&self) -> Result<usize, Failure> {
         let mut count = 0;
-        // SAFETY: may be called at any time; writes one number.
-        unsafe {
-            self.check("starting the driver", (self.init)(0))?;
-            self.check("counting devices", (self.count)(&mut count))?;
+        // SAFETY: may be called at any time.
+        let started = unsafe { (self.init)(0) };
+        if started == NO_DEVICE {
+            return Ok(0);
         }
+        self.check("starting the driver", started)?;
+        // SAFETY: writes one number.
+        let counted = unsafe { (self.count)(&mut count) };
+        self.check("counting devices", counted)?;
         Ok(count as usize)
     }
 
@@ -232,6 +238,7 @@ impl Driver {
             group_threads: 1024,
             is_processor: false,
             bytes: bytes as u64,
+            piece_bytes: bytes as u64,
             without_f32: None,
             without_f64: None,
         };
@@ -243,7 +250,9 @@ impl Driver {
 pub(crate) fn devices() -> Result<Vec<About>, Failure> {
     let driver = driver()?;
     let count = driver.count()?;
-    compiler()?;
+    if count > 0 {
+        compiler()?;
+    }
     (0..count).map(|i| Ok(driver.about(i)?.1)).collect()
 }
 
@@ -310,7 +319,7 @@ impl Cuda {
         let count = driver.count()?;
         if number >= count {
             return Err(Failure::NoDevice {
-                backend: "cuda",
+                backend: Backend::Cuda,
                 number,
                 count,
             });

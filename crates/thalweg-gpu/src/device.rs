@@ -25,6 +25,8 @@ pub struct About {
     pub is_processor: bool,
     /// Bytes of the device's memory.
     pub bytes: u64,
+    /// Bytes of it in one piece at most.
+    pub piece_bytes: u64,
     /// Why it cannot train in f32, if it cannot.
     pub without_f32: Option<String>,
     /// Why it cannot train in f64, if it cannot.

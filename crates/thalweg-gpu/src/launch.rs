@@ -8,7 +8,7 @@ use std::time::Instant;
 use thalweg_engine::threads::on_threads;
 use thalweg_engine::{Criterion, Job, Outcome, Precision, Problem, Queue, Snapshot, Trained};
 
-use crate::device::{Compiled, Device, Memory};
+use crate::device::{About, Compiled, Device, Memory};
 use crate::layout::{Layout, memories};
 use crate::source::{BEGINNING, HEAD, MARKS, TRACE_HEAD, TRACE_STEPS, WHOLE};
 use crate::{Failure, lock};
@@ -57,44 +57,108 @@ struct Sizes {
     slot: usize,
     end: usize,
     grid: usize,
+    far: usize,
     trace: usize,
     number: usize,
 }
 
 impl Sizes {
-    fn of(loaded: Loaded<'_>, problem: &Problem, remaining: u64) -> Sizes {
+    /// Of one network at a time.
+    fn of_one(problem: &Problem, layout: &Layout) -> Sizes {
         let (n, parameters) = (problem.points, problem.parameters());
         let rates = (problem.schedule.len() + 1) * 2 * problem.tensors.len();
         let beginning = n * problem.sizes[0] + problem.targets() + parameters + rates;
-        let slot = beginning + HEAD + memories(problem.method) * parameters;
-        let number = problem.precision.bytes();
-        let trace = TRACE_STEPS + parameters + MARKS * (parameters + 1);
-        let end = HEAD + parameters;
-        let grid = problem.grid.len();
+        Sizes {
+            groups: 1,
+            capacity: 1,
+            traces: 1,
+            beginning,
+            slot: beginning + HEAD + memories(problem.method) * parameters,
+            end: HEAD + parameters,
+            grid: problem.grid.len(),
+            far: layout.far,
+            trace: TRACE_STEPS + parameters + MARKS * (parameters + 1),
+            number: problem.precision.bytes(),
+        }
+    }
+
+    fn of(loaded: Loaded<'_>, problem: &Problem, remaining: u64) -> Sizes {
+        let about = loaded.device.about();
+        let one = Sizes::of_one(problem, loaded.layout);
         let wanted = usize::try_from(remaining).unwrap_or(usize::MAX).max(1);
-        // Half of the device's memory, in halves: what is in training, and what waits.
-        let half = (loaded.device.about().bytes / 4) as usize;
-        let most = half / (number * (slot + loaded.layout.far + end + grid));
+        // Half of the device's memory, in halves: what is in training, and what waits. No piece is
+        // larger than both.
+        let half = (about.bytes / 4).min(about.piece_bytes / 2) as usize;
+        let most = half / (one.number * (one.slot + one.far + one.end + one.grid));
         // A rate that changes at every step makes a long beginning, which the processor holds too.
-        let packed = BEGINNINGS / (number * beginning);
+        let packed = BEGINNINGS / (one.number * one.beginning);
         let groups = groups(loaded, problem).min(wanted);
         let groups = groups.min(most).min(packed).max(1);
-        let each = number * (beginning + end + grid);
+        let each = one.number * (one.beginning + one.end + one.grid);
         let capacity = (INBOX.min(half) / each)
             .clamp(1, wanted)
             .max(groups.min(wanted));
         Sizes {
             groups,
             capacity,
-            traces: (TRACES / (number * trace)).clamp(1, wanted.min(64)),
-            beginning,
-            slot,
-            end,
-            grid,
-            trace,
-            number,
+            traces: (TRACES / (one.number * one.trace)).clamp(1, wanted.min(64)),
+            ..one
         }
     }
+
+    /// Bytes of what is allocated, in the order of the kernel's arguments.
+    fn bytes(&self, problem: &Problem) -> [usize; 16] {
+        let ends = self.groups + self.capacity;
+        let (real, whole) = (self.number, size_of::<u64>());
+        [
+            8 * whole,
+            2 * real,
+            self.grid * whole,
+            problem.schedule.len() * whole,
+            self.capacity * self.beginning * real,
+            self.capacity * BEGINNING * whole,
+            self.groups * self.slot * real,
+            self.groups * WHOLE * whole,
+            self.groups * self.grid * real,
+            ends * self.end * real,
+            ends * WHOLE * whole,
+            ends * self.grid * real,
+            (2 + self.groups) * size_of::<u32>(),
+            self.traces * self.trace * real,
+            self.traces * (TRACE_HEAD + MARKS) * whole,
+            self.groups * self.far * real,
+        ]
+    }
+}
+
+/// That one network at a time fits a device.
+///
+/// # Errors
+///
+/// [`Failure::TooLarge`].
+pub(crate) fn fits(about: &About, problem: &Problem, layout: &Layout) -> Result<(), Failure> {
+    let bytes = Sizes::of_one(problem, layout).bytes(problem);
+    let all: usize = bytes.iter().sum();
+    let largest = bytes.into_iter().max().unwrap_or(0);
+    // The kernel counts the numbers of a piece in 31 bits.
+    let counted = i32::MAX as usize * problem.precision.bytes();
+    let piece = about.piece_bytes.min(counted as u64);
+    let too_large = |bytes: usize, has, in_one_piece| {
+        Err(Failure::TooLarge {
+            device: about.to_string(),
+            bytes: bytes as u64,
+            has,
+            in_one_piece,
+            precision: problem.precision,
+        })
+    };
+    if all as u64 > about.bytes {
+        return too_large(all, about.bytes, false);
+    }
+    if largest as u64 > piece {
+        return too_large(largest, piece, true);
+    }
+    Ok(())
 }
 
 /// What is on the device.
@@ -124,26 +188,7 @@ impl<'a> Buffers<'a> {
             device: loaded.device,
             all: Vec::new(),
         };
-        let ends = sizes.groups + sizes.capacity;
-        let (real, whole) = (sizes.number, size_of::<u64>());
-        for bytes in [
-            8 * whole,
-            2 * real,
-            sizes.grid * whole,
-            problem.schedule.len() * whole,
-            sizes.capacity * sizes.beginning * real,
-            sizes.capacity * BEGINNING * whole,
-            sizes.groups * sizes.slot * real,
-            sizes.groups * WHOLE * whole,
-            sizes.groups * sizes.grid * real,
-            ends * sizes.end * real,
-            ends * WHOLE * whole,
-            ends * sizes.grid * real,
-            (2 + sizes.groups) * size_of::<u32>(),
-            sizes.traces * sizes.trace * real,
-            sizes.traces * (TRACE_HEAD + MARKS) * whole,
-            sizes.groups * loaded.layout.far * real,
-        ] {
+        for bytes in sizes.bytes(problem) {
             let memory = loaded.device.allocate(bytes)?;
             buffers.all.push(memory);
         }

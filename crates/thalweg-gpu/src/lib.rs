@@ -19,6 +19,7 @@
 mod auto;
 mod cuda;
 mod device;
+mod failure;
 mod launch;
 mod layout;
 mod opencl;
@@ -35,115 +36,14 @@ use thalweg_engine::{Engine, Error, Job, Precision, Problem, Queue, Trained};
 
 pub use device::About;
 use device::{Compiled, Device};
+use failure::Failure;
 use launch::{Few, Loaded};
 use layout::{Layout, Room};
 pub use source::Dialect;
 
-/// Why a card does not train.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Failure {
-    /// A library is not there.
-    NoBackend {
-        backend: &'static str,
-        what: &'static str,
-        why: String,
-        hint: &'static str,
-    },
-    /// There are not so many devices.
-    NoDevice {
-        backend: &'static str,
-        number: usize,
-        count: usize,
-    },
-    /// The kernel does not compile.
-    Compile(String),
-    /// The device failed.
-    Device {
-        doing: &'static str,
-        why: String,
-        out_of_memory: bool,
-    },
-    /// The device lacks what a problem needs.
-    Lacks {
-        device: String,
-        precision: Precision,
-        what: String,
-    },
-    /// The device's numbers are not the processor's.
-    Differs { device: String, first: String },
-}
-
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Error {
-        let (what, hint) = match failure {
-            Failure::NoBackend {
-                backend,
-                what,
-                why,
-                hint,
-            } => (
-                format!("there is {what} for `gpu:{backend}` ({why})"),
-                hint.to_string(),
-            ),
-            Failure::NoDevice {
-                backend,
-                number,
-                count,
-            } => (
-                match count {
-                    0 => format!("`gpu:{backend}` has no device"),
-                    _ => format!("there is no device `gpu:{backend}:{number}`: it has {count}"),
-                },
-                "`thalweg devices` lists what there is; `--engine cpu` needs none".into(),
-            ),
-            Failure::Compile(log) => (
-                format!("the kernel does not compile: {}", log.trim()),
-                "this is a fault of the program or the driver; `--engine cpu` trains the same bits"
-                    .into(),
-            ),
-            Failure::Device {
-                doing,
-                why,
-                out_of_memory,
-            } => (
-                format!("the device failed while {doing}: {why}"),
-                match out_of_memory {
-                    true => {
-                        "the networks take more memory than the device has free: train narrower \
-                             ones, or use `--engine cpu`"
-                    }
-                    false => "finished cells are kept; run again, or use `--engine cpu`",
-                }
-                .into(),
-            ),
-            Failure::Lacks {
-                device,
-                precision,
-                what,
-            } => (
-                format!(
-                    "{device} cannot train in {}: it lacks {what}",
-                    precision.name()
-                ),
-                match precision {
-                    Precision::F64 => "set `precision = \"f32\"`, or use `--engine cpu`",
-                    Precision::F32 => "use `--engine cpu`",
-                }
-                .into(),
-            ),
-            Failure::Differs { device, first } => (
-                format!("{device} does not compute what the processor does: {first}"),
-                "its driver rounds otherwise: use another driver or device, or `--engine cpu`"
-                    .into(),
-            ),
-        };
-        Error::Device { what, hint }
-    }
-}
-
 /// The two ways to a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Backend {
+pub(crate) enum Backend {
     Cuda,
     OpenCl,
 }
@@ -155,6 +55,14 @@ impl Backend {
         match self {
             Backend::Cuda => "cuda",
             Backend::OpenCl => "opencl",
+        }
+    }
+
+    /// How it is called in a sentence.
+    fn word(self) -> &'static str {
+        match self {
+            Backend::Cuda => "CUDA",
+            Backend::OpenCl => "OpenCL",
         }
     }
 
@@ -180,61 +88,87 @@ impl Backend {
     }
 }
 
-/// The devices of both ways to them; of a way that is not there, why.
+/// The devices of both ways to them; of a way that is not there, or has none, why.
 pub fn devices() -> Vec<Result<About, Error>> {
     let mut all = Vec::new();
     for backend in Backend::ALL {
-        match backend.devices() {
+        let found = backend.devices().and_then(|devices| match devices.len() {
+            0 => Err(Failure::NoDevice {
+                backend,
+                number: 0,
+                count: 0,
+            }),
+            _ => Ok(devices),
+        });
+        match found {
             Ok(devices) => all.extend(devices.into_iter().map(Ok)),
-            Err(failure) => all.push(Err(failure.into())),
+            // Other engines are not proposed: the list is of what there is.
+            Err(failure) => all.push(Err(Error::Device {
+                what: failure.what(),
+                hint: failure.remedy(),
+            })),
         }
     }
     all
 }
 
+/// What the name of an engine means.
+enum Named {
+    Auto,
+    /// A device of that number, by one way or by any.
+    Card(Option<Backend>, usize),
+    /// One without a device, if it is one.
+    Other,
+}
+
+impl Named {
+    fn of(name: &str) -> Result<Named, Error> {
+        // Every device has one name: no sign, no zero before the number.
+        let number = |text: &str| {
+            let number = text.parse::<usize>().ok()?;
+            (number.to_string() == text).then_some(number)
+        };
+        let way = |text: &str| Backend::ALL.into_iter().find(|b| b.name() == text);
+        let parts: Vec<&str> = name.split(':').collect();
+        let card = match parts[..] {
+            ["auto"] => return Ok(Named::Auto),
+            ["gpu"] => Some((None, 0)),
+            ["gpu", one] => match way(one) {
+                Some(backend) => Some((Some(backend), 0)),
+                None => number(one).map(|number| (None, number)),
+            },
+            ["gpu", one, two] => way(one).zip(number(two)).map(|(b, n)| (Some(b), n)),
+            _ => return Ok(Named::Other),
+        };
+        match card {
+            Some((backend, number)) => Ok(Named::Card(backend, number)),
+            None => Err(Error::NoSuchEngine(name.to_string())),
+        }
+    }
+}
+
 /// The engine of that name: those of [`thalweg_engine::by_name`], and `gpu`, `gpu:cuda`,
-/// `gpu:opencl`, each with the number of a device if it is not the first: `gpu:1`, `gpu:cuda:1`.
-/// `gpu` takes CUDA where there is a device for it, else OpenCL. `auto` trains each problem on the
-/// first card or on the processor, whichever would be done sooner by a trial of both.
+/// `gpu:opencl`, each with the number of a device if it is not the first, which is 0: `gpu:1`,
+/// `gpu:cuda:1`. `gpu:1` is the second device of CUDA; where CUDA has no second one, the second
+/// of OpenCL. `auto` trains each problem on the first card or on the processor, whichever would be
+/// done sooner by a trial of both.
 ///
 /// # Errors
 ///
 /// [`Error::NoSuchEngine`]; [`Error::Device`] if there is no such device or it cannot be used.
 pub fn by_name(name: &str) -> Result<Box<dyn Engine>, Error> {
-    if name == "auto" {
-        return Ok(match any(0) {
-            Ok(device) if !device.1.about().is_processor => {
-                Box::new(auto::Auto::new(Gpu::on(device)))
-            }
-            Ok(_) | Err(_) => Box::new(Cpu::detect()),
-        });
-    }
-    let mut parts = name.split(':');
-    if parts.next() != Some("gpu") {
-        return thalweg_engine::by_name(name);
-    }
-    let no_such = || Error::NoSuchEngine(name.to_string());
-    let mut rest: Vec<&str> = parts.collect();
-    let number = match rest.last().map(|last| last.parse::<usize>()) {
-        Some(Ok(number)) => {
-            rest.pop();
-            number
+    let device = match Named::of(name)? {
+        Named::Auto => {
+            return Ok(match any(0) {
+                Ok(device) if !device.1.about().is_processor => {
+                    Box::new(auto::Auto::new(Gpu::on(device)))
+                }
+                Ok(_) | Err(_) => Box::new(Cpu::detect()),
+            });
         }
-        Some(Err(_)) | None => 0,
-    };
-    let backend = match rest[..] {
-        [] => None,
-        [one] => Some(
-            Backend::ALL
-                .into_iter()
-                .find(|b| b.name() == one)
-                .ok_or_else(no_such)?,
-        ),
-        _ => return Err(no_such()),
-    };
-    let device = match backend {
-        Some(backend) => (backend, backend.open(number)?),
-        None => any(number)?,
+        Named::Other => return thalweg_engine::by_name(name),
+        Named::Card(Some(backend), number) => (backend, backend.open(number)?),
+        Named::Card(None, number) => any(number)?,
     };
     Ok(Box::new(Gpu::on(device)))
 }
@@ -245,23 +179,22 @@ pub fn by_name(name: &str) -> Result<Box<dyn Engine>, Error> {
 ///
 /// [`Error::NoSuchEngine`].
 pub fn without_device(name: &str) -> Result<Box<dyn Engine>, Error> {
-    let kind = name.split(':').next();
-    match kind {
-        Some("gpu" | "auto") => thalweg_engine::by_name("cpu"),
-        _ => thalweg_engine::by_name(name),
+    match Named::of(name)? {
+        Named::Auto | Named::Card(..) => thalweg_engine::by_name("cpu"),
+        Named::Other => thalweg_engine::by_name(name),
     }
 }
 
-/// A device of that number by either way.
+/// A device of that number by the first way that leads to one.
 fn any(number: usize) -> Result<(Backend, Box<dyn Device>), Failure> {
-    match Backend::Cuda.open(number) {
-        Ok(device) => Ok((Backend::Cuda, device)),
-        // What CUDA says is of use only where OpenCL has nothing either.
-        Err(first) => match Backend::OpenCl.open(number) {
-            Ok(device) => Ok((Backend::OpenCl, device)),
-            Err(_) => Err(first),
-        },
+    let mut each = Vec::new();
+    for backend in Backend::ALL {
+        match backend.open(number) {
+            Ok(device) => return Ok((backend, device)),
+            Err(failure) => each.push((backend, failure)),
+        }
     }
+    Err(Failure::NoWay { number, each })
 }
 
 /// Trains on a device.
@@ -332,7 +265,7 @@ impl Gpu {
         Layout::of(problem, room, threads)
     }
 
-    /// Compiles the kernel of a problem, or finds it.
+    /// Compiles the kernel of a problem that the device can train, or finds it.
     fn compile(&self, problem: &Problem, layout: &Layout) -> Result<Compiled, Failure> {
         let about = self.about();
         let lacks = match problem.precision {
@@ -346,6 +279,7 @@ impl Gpu {
                 what: what.clone(),
             });
         }
+        launch::fits(about, problem, layout)?;
         let source = source::source(self.backend.dialect(), problem, layout);
         if let Some(found) = lock(&self.compiled).get(&source) {
             return Ok(*found);

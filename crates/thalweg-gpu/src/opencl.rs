@@ -15,7 +15,10 @@ use opencl3::device::{
     CL_DEVICE_TYPE_ALL, CL_DEVICE_TYPE_CPU, CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT, CL_FP_DENORM,
     CL_FP_FMA, CL_FP_INF_NAN, CL_FP_ROUND_TO_NEAREST, Device as ClDevice,
 };
-use opencl3::error_codes::{CL_MEM_OBJECT_ALLOCATION_FAILURE, CL_OUT_OF_RESOURCES, ClError};
+use opencl3::error_codes::{
+    CL_INVALID_BUFFER_SIZE, CL_MEM_OBJECT_ALLOCATION_FAILURE, CL_OUT_OF_HOST_MEMORY,
+    CL_OUT_OF_RESOURCES, CL_PLATFORM_NOT_FOUND_KHR, ClError,
+};
 use opencl3::kernel::{ExecuteKernel, Kernel};
 use opencl3::memory::{Buffer, CL_MEM_READ_WRITE};
 use opencl3::platform::get_platforms;
@@ -23,13 +26,21 @@ use opencl3::program::Program;
 use opencl3::types::CL_BLOCKING;
 
 use crate::device::{About, Compiled, Device, Memory};
-use crate::{Failure, lock};
+use crate::{Backend, Failure, lock};
+
+/// What OpenCL says of memory that it does not give.
+const OUT_OF_MEMORY: [i32; 4] = [
+    CL_MEM_OBJECT_ALLOCATION_FAILURE,
+    CL_OUT_OF_RESOURCES,
+    CL_OUT_OF_HOST_MEMORY,
+    CL_INVALID_BUFFER_SIZE,
+];
 
 fn told(doing: &'static str) -> impl Fn(ClError) -> Failure {
     move |e| Failure::Device {
         doing,
         why: e.to_string(),
-        out_of_memory: [CL_MEM_OBJECT_ALLOCATION_FAILURE, CL_OUT_OF_RESOURCES].contains(&e.0),
+        out_of_memory: OUT_OF_MEMORY.contains(&e.0),
     }
 }
 
@@ -37,14 +48,18 @@ fn told(doing: &'static str) -> impl Fn(ClError) -> Failure {
 /// is what people mean.
 fn all() -> Result<Vec<ClDevice>, Failure> {
     let missing = |e: ClError| Failure::NoBackend {
-        backend: "opencl",
+        backend: Backend::OpenCl,
         what: "no OpenCL",
         why: e.to_string(),
-        hint: "install the card's driver and the loader (Debian: `ocl-icd-libopencl1`), or use \
-               `--engine cpu`",
+        remedy: "install the card's driver and the loader (Debian: `ocl-icd-libopencl1`)",
     };
     let mut devices = Vec::new();
-    for platform in get_platforms().map_err(missing)? {
+    let platforms = match get_platforms() {
+        // The loader is there, and knows of no driver.
+        Err(ClError(CL_PLATFORM_NOT_FOUND_KHR)) => Vec::new(),
+        told => told.map_err(missing)?,
+    };
+    for platform in platforms {
         // A platform without devices is an error to OpenCL.
         let found = platform.get_devices(CL_DEVICE_TYPE_ALL).unwrap_or_default();
         devices.extend(found.into_iter().map(ClDevice::new));
@@ -100,6 +115,7 @@ fn about(device: &ClDevice, number: usize) -> Result<About, Failure> {
         group_threads: device.max_work_group_size().map_err(&asking)?,
         is_processor: is_processor(device),
         bytes: device.global_mem_size().map_err(&asking)?,
+        piece_bytes: device.max_mem_alloc_size().map_err(&asking)?,
         without_f32: lacks(single, &[&common[..], &[rounded]].concat()),
         without_f64,
     })
@@ -124,7 +140,7 @@ impl OpenCl {
     pub(crate) fn open(number: usize) -> Result<OpenCl, Failure> {
         let all = all()?;
         let device = all.get(number).ok_or(Failure::NoDevice {
-            backend: "opencl",
+            backend: Backend::OpenCl,
             number,
             count: all.len(),
         })?;

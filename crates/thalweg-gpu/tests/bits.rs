@@ -349,3 +349,32 @@ fn networks_too_large_for_a_group_have_the_bits_of_the_processor() {
         agree(&*engine, &problem, &jobs).unwrap_or_else(|e| panic!("{hidden:?}: {e}"));
     }
 }
+
+/// Of a network larger than the device it was said to run again.
+#[test]
+fn a_network_too_large_for_the_device_is_told_how_large_it_is() {
+    let Some(engine) = engine() else { return };
+    for precision in Precision::ALL {
+        let problem = Problem {
+            precision,
+            ..problem(&[150_000, 150_000], 5, 11, 1, true)
+        };
+        let error = engine
+            .prepare(&[problem], 1)
+            .expect_err("nothing has so much memory");
+        let (what, hint) = (error.to_string(), error.hint());
+        assert!(
+            what.starts_with("one network needs ") && what.contains(" GiB"),
+            "{what}"
+        );
+        assert!(
+            hint.contains("reduce `net.hidden` or `data.points`"),
+            "{hint}"
+        );
+        assert_eq!(
+            hint.contains("precision"),
+            precision == Precision::F64,
+            "{hint}"
+        );
+    }
+}

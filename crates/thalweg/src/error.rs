@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::engine::Error as EngineError;
+
 /// Characters of a long line that are shown before what a message points at, of it, and after it.
 const AROUND: usize = 100;
 
@@ -219,7 +221,7 @@ pub enum Error {
     },
     /// An engine that does not train.
     #[error(transparent)]
-    Engine(#[from] crate::engine::Error),
+    Engine(#[from] EngineError),
     /// The run was stopped from outside; every finished cell was handed over to be kept.
     #[error("stopped: {done} of {cells} cells are finished and kept")]
     Stopped {
@@ -268,7 +270,18 @@ impl Error {
             Error::Damaged { hint, .. }
             | Error::Unknown { hint, .. }
             | Error::Certificate { hint, .. } => Some(hint.clone()),
-            Error::Engine(error) => Some(error.hint().into()),
+            Error::Engine(error) => Some(match error {
+                // Of a device's name every part counts.
+                EngineError::NoSuchEngine(name) if !name.contains(':') => {
+                    nearest(name, ["cpu", "gpu", "auto", "reference"])
+                        .map_or(error.hint().into(), |near| {
+                            format!("did you mean `{near}`?")
+                        })
+                }
+                EngineError::NoSuchEngine(_)
+                | EngineError::Refused(_)
+                | EngineError::Device { .. } => error.hint().into(),
+            }),
             Error::Stopped { .. } => Some("the same command goes on from here".into()),
         }
     }
