@@ -57,7 +57,7 @@ ENDS = {
 
 @needs_compiler
 @pytest.mark.parametrize(
-    "variant", ["small", "everything", "linear", "relu-f32", "tanh-f64", "output-tanh", "logistic", "far"]
+    "variant", ["small", "everything", "deep", "linear", "relu-f32", "tanh-f64", "output-tanh", "logistic", "far"]
 )
 def test_bits_depend_neither_on_threads_nor_on_what_lies_in_memory(variant, tmp_path):
     def program(threads):
@@ -129,7 +129,7 @@ def races(program, steps, removed=-1):
 
 
 @needs_compiler
-@pytest.mark.parametrize("variant, steps", [("small", 12), ("everything", 12), ("linear", 12), ("far", 3)])
+@pytest.mark.parametrize("variant, steps", [("small", 12), ("everything", 12), ("deep", 12), ("linear", 12), ("far", 3)])
 def test_threads_do_not_race(variant, steps, tmp_path):
     assert races(build(tmp_path, "races", text("host", 8, variant), RACES), steps) == ""
 
@@ -164,7 +164,7 @@ def write_simulation(folder, threads, variant):
 
 @needs_compiler
 @needs_oclgrind
-@pytest.mark.parametrize("variant", ["small", "everything", "linear", "method-4", "output-tanh", "tanh-f64"])
+@pytest.mark.parametrize("variant", ["small", "everything", "deep", "linear", "method-4", "output-tanh", "tanh-f64"])
 def test_no_race_in_opencl_and_the_bits_of_cpp(variant, tmp_path):
     write_simulation(tmp_path, 8, variant)
     left, said = simulate(tmp_path, text("opencl", 8, variant))
@@ -300,7 +300,7 @@ def test_cuda_that_rounds_otherwise_is_noticed(cuda):
 
 def test_cuda_compiles_for_every_card(cuda):
     cards = ["sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120"]
-    kernels = [(variant, card) for variant in ["everything", "far", "tanh-f64", "small"] for card in cards]
+    kernels = [(variant, card) for variant in ["everything", "far", "deep", "tanh-f64", "small"] for card in cards]
     told = cuda([(cuda_text(variant), card, "--fmad=false") for variant, card in kernels])
     for kernel, (error, log, code) in zip(kernels, told):
         assert error == 0 and code.startswith(b"\x7fELF"), (kernel, log)

@@ -58,6 +58,8 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template(template(width)) {
             bar.set_style(style);
         }
+        // Until the first cell begins: an engine may compile for some seconds.
+        bar.set_message("getting ready");
         Progress {
             bar,
             base: plan.cells[0].setting.clone(),
@@ -367,6 +369,8 @@ mod tests {
         };
         let plan = source.plan(&thalweg::Inputs::default()).expect("a study");
         let progress = Progress::new(&plan, 250_000, Some(folder.path()));
+        // Kernels of a card were compiled behind a window that showed nothing.
+        assert_eq!(progress.bar.message(), "getting ready");
         let cell = &plan.cells[0];
         progress.tell(Event::Cell { cell, found: false });
         let record = Record {

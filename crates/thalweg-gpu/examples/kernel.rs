@@ -81,6 +81,12 @@ fn variants() -> Vec<(String, Problem)> {
         ..problem(&[3, 6, 5, 7, 2], 8)
     };
     all.push(("everything".into(), everything));
+    let deep = Problem {
+        method: Method::ALL[4],
+        clip: Some(Clip::Norm(1.0)),
+        ..problem(&[3, 6, 6, 6, 6, 6, 6, 6, 6, 5, 1], 8)
+    };
+    all.push(("deep".into(), deep));
     all.push(("linear".into(), problem(&[15, 1], 20)));
     all.push(("wide".into(), problem(&[15, 64, 64, 1], 20)));
     all.push(("far".into(), problem(&[15, 256, 256, 1], 20)));

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use thalweg_engine::cpu::{Constants, constants};
 use thalweg_engine::{Activation, Clip, Criterion, Method, Output, Precision, Problem};
 
-use crate::layout::{Layout, Space, Tile, keeps_slope, memories, terms_are_deltas};
+use crate::layout::{Layout, Matrix, Space, Tile, keeps_slope, memories, terms_are_deltas};
 
 /// Steps whose losses a trace holds, and snapshots.
 pub(crate) const TRACE_STEPS: usize = 8192;
@@ -372,10 +372,55 @@ fn matrices(text: &mut Text, layout: &Layout) {
     }
 }
 
+/// Hidden layers alike from which on they are one text in a loop, not a text each: few are faster
+/// without, and many would take compilers a second each.
+const REPEATED: usize = 6;
+
+/// Weights of hidden layers alike that follow each other, of layer `first` and `count - 1` more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Repeat {
+    first: usize,
+    count: usize,
+}
+
+/// The longest stretches of layers that lie in memory at equal distances and are cut alike.
+fn repeats(problem: &Problem, layout: &Layout) -> Vec<Repeat> {
+    // What two layers alike have in common, and where what belongs to each of them lies.
+    let of = |l: usize| {
+        let names = ["A", "D", "W", "B"].map(|kind| format!("{kind}{l}"));
+        let above = ["A", "D"].map(|kind| format!("{kind}{}", l + 1));
+        let all: Vec<&Matrix> = names
+            .iter()
+            .chain(&above)
+            .filter_map(|name| layout.matrix(name))
+            .collect();
+        let common: Vec<(Space, usize)> = all.iter().map(|m| (m.space, m.stride)).collect();
+        let starts: Vec<usize> = all.iter().map(|m| m.start).collect();
+        ((problem.sizes[l], problem.sizes[l + 1], common), starts)
+    };
+    let follows = |first: usize, l: usize| {
+        let [(a, at), (b, next), (c, here)] = [first, first + 1, l].map(of);
+        let there = |i: usize| at[i] + (next[i].wrapping_sub(at[i])).wrapping_mul(l - first);
+        a == b && a == c && here.iter().enumerate().all(|(i, start)| *start == there(i))
+    };
+    let last = problem.sizes.len() - 2;
+    let mut all = Vec::new();
+    let mut first = 1;
+    while first + REPEATED <= last {
+        let count = 1 + (first + 1..last).take_while(|l| follows(first, *l)).count();
+        if count >= REPEATED {
+            all.push(Repeat { first, count });
+        }
+        first += count;
+    }
+    all
+}
+
 /// The products of a step: UP, DOWN, and what is done to every tensor.
 fn step(text: &mut Text, problem: &Problem, layout: &Layout) {
     let (sizes, one) = (&problem.sizes, problem.outputs() == 1);
     let layers = sizes.len() - 1;
+    let repeats = repeats(problem, layout);
     let stride = |name: &str| layout.matrix(name).map_or(0, |m| m.stride);
     let input = |l: usize| {
         if l == 0 {
@@ -391,48 +436,87 @@ fn step(text: &mut Text, problem: &Problem, layout: &Layout) {
             format!("D{l}")
         }
     };
-    let bias = |l: usize, at: &str| match problem.bias {
-        true => format!("B{l}[{at}]"),
+    let tensor = |l: usize| if problem.bias { 2 * l } else { l };
+    // In a loop what is said of a layer is said of the one that many layers above it too.
+    let more = |step: usize| format!("l_ * {step}");
+    let matrix = |name: &str, within: Option<Repeat>| {
+        let distance = |Repeat { first, .. }: Repeat| {
+            let [here, next] = [first, first + 1].map(|l| format!("{}{l}", &name[..1]));
+            let start = |name: &str| layout.matrix(name).map_or(0, |m| m.start);
+            start(&next) - start(&here)
+        };
+        match within {
+            None => name.to_string(),
+            Some(repeat) => format!("({name} + {})", more(distance(repeat))),
+        }
+    };
+    let bias = |l: usize, within, at: &str| match problem.bias {
+        true => format!("{}[{at}]", matrix(&format!("B{l}"), within)),
         false => "ZERO".into(),
     };
-    let tensor = |l: usize| if problem.bias { 2 * l } else { l };
-    let first = |t: usize| problem.tensors[t].start;
+    // A tensor's place in the flat parameters and its number.
+    let place = |t: usize, within: Option<Repeat>| {
+        let start = problem.tensors[t].start;
+        match within {
+            None => format!("{start}, {t}"),
+            Some(repeat) => {
+                let [here, next] = [repeat.first, repeat.first + 1].map(tensor);
+                let apart = problem.tensors[next].start - problem.tensors[here].start;
+                format!("{start} + {}, {t} + {}", more(apart), more(next - here))
+            }
+        }
+    };
 
-    let mut up = String::new();
-    for l in 0..layers {
+    // The texts of all layers, from the lowest on.
+    let upwards = |body: &dyn Fn(usize, Option<Repeat>) -> String| {
+        let mut all = String::new();
+        let mut l = 0;
+        while l < layers {
+            match repeats.iter().find(|r| r.first == l) {
+                None => {
+                    all += &body(l, None);
+                    l += 1;
+                }
+                Some(repeat) => {
+                    let (count, body) = (repeat.count, body(l, Some(*repeat)));
+                    let _ = write!(all, "for (int l_ = 0; l_ < {count}; l_++) {{ {body}}} ");
+                    l += count;
+                }
+            }
+        }
+        all
+    };
+    let rise = |l: usize, within: Option<Repeat>| {
         let (i, w, o) = (input(l), format!("W{l}"), input(l + 1));
         let (is, ws, os) = (stride(&i), stride(&w), stride(&o));
+        let [i, w, o] = [i, w, o].map(|name| matrix(&name, within));
         let (fan_in, fan_out) = (sizes[l], sizes[l + 1]);
         let Tile { rows, columns } = layout.tiles[l][0];
-        let _ = if l + 1 < layers {
-            let d = delta(l + 1);
-            let b = bias(l, "c");
-            write!(
-                up,
+        if l + 1 < layers {
+            let d = matrix(&delta(l + 1), within);
+            let b = bias(l, within, "c");
+            format!(
                 "RISE({rows}, {columns}, {fan_in}, {fan_out}, {i}, {is}, {w}, {ws}, {b}, {o}, \
                  {os}, {d}) BARRIER(); "
             )
         } else if one {
-            write!(
-                up,
-                "RISE_TO_OUTPUT({fan_in}, {i}, {is}, {w}, {}) ",
-                bias(l, "0")
-            )
+            let b = bias(l, within, "0");
+            format!("RISE_TO_OUTPUT({fan_in}, {i}, {is}, {w}, {b}) ")
         } else {
-            let b = bias(l, "c");
-            write!(
-                up,
+            let b = bias(l, within, "c");
+            format!(
                 "RISE_TO_OUTPUTS({rows}, {columns}, {fan_in}, {fan_out}, {i}, {is}, {w}, {ws}, \
                  {b}) "
             )
-        };
-    }
-    text.define("UP", up);
+        }
+    };
+    text.define("UP", upwards(&rise));
 
     // Of layer l the layer below's derivative, and gradient and step.
-    let fall = |l: usize| {
+    let fall = |l: usize, within: Option<Repeat>| {
         let (w, o, d, above) = (format!("W{l}"), input(l), delta(l), delta(l + 1));
         let (ws, os, ds) = (stride(&w), stride(&o), stride(&above));
+        let [w, o, d, above] = [w, o, d, above].map(|name| matrix(&name, within));
         let (fan_in, fan_out) = (sizes[l], sizes[l + 1]);
         let Tile { rows, columns } = layout.tiles[l][1];
         if l + 1 == layers && one {
@@ -444,58 +528,73 @@ fn step(text: &mut Text, problem: &Problem, layout: &Layout) {
             )
         }
     };
-    let descend = |l: usize| {
+    let descend = |l: usize, within: Option<Repeat>| {
         let (i, w, above) = (input(l), format!("W{l}"), delta(l + 1));
         let (is, ws, ds) = (stride(&i), stride(&w), stride(&above));
+        let [i, w, above] = [i, w, above].map(|name| matrix(&name, within));
         let (fan_in, fan_out, t) = (sizes[l], sizes[l + 1], tensor(l));
         let Tile { rows, columns } = layout.tiles[l][2];
-        let at = first(t);
+        let at = place(t, within);
         let mut all = if l + 1 == layers && one {
-            format!("DESCEND_OUTPUT({fan_in}, {i}, {is}, {w}, {at}, {t}) ")
+            format!("DESCEND_OUTPUT({fan_in}, {i}, {is}, {w}, {at}) ")
         } else {
             format!(
                 "DESCEND({rows}, {columns}, {fan_in}, {fan_out}, {above}, {ds}, {i}, {is}, {w}, \
-                 {ws}, {at}, {t}) "
+                 {ws}, {at}) "
             )
         };
         if problem.bias {
             let ds = if l + 1 == layers && one { 1 } else { ds };
-            let (at, t) = (first(t + 1), t + 1);
-            let _ = write!(
-                all,
-                "DESCEND_BIAS({fan_out}, {above}, {ds}, B{l}, {at}, {t}) "
-            );
+            let (b, at) = (matrix(&format!("B{l}"), within), place(t + 1, within));
+            let _ = write!(all, "DESCEND_BIAS({fan_out}, {above}, {ds}, {b}, {at}) ");
         }
         all
     };
     let mut down = String::new();
     if layers > 1 {
-        down += &fall(layers - 1);
+        down += &fall(layers - 1, None);
     }
     // Without a hidden layer too: all have copied the weights of a trace before one steps them.
     down += "BARRIER(); ";
-    for l in (1..layers).rev() {
-        down += &descend(l);
-        if l > 1 {
-            down += &fall(l - 1);
-            down += "BARRIER(); ";
+    let mut l = layers - 1;
+    while l > 0 {
+        let repeat = repeats.iter().find(|r| r.first + r.count == l + 1);
+        let below = |within| format!("{}BARRIER(); ", fall(l - 1, within));
+        match repeat {
+            None => {
+                down += &descend(l, None);
+                if l > 1 {
+                    down += &below(None);
+                }
+                l -= 1;
+            }
+            // Below the lowest of them lies a layer of another kind.
+            Some(repeat) => {
+                let (count, all) = (repeat.count - 1, Some(*repeat));
+                let body = descend(l, all) + &below(all);
+                let _ = write!(down, "for (int l_ = 0; l_ > -{count}; l_--) {{ {body}}} ");
+                l -= count;
+            }
         }
     }
-    down += &descend(0);
+    down += &descend(0, None);
     text.define("DOWN", down);
 
-    let mut each = String::new();
-    for (t, tensor) in problem.tensors.iter().enumerate() {
-        let (name, rows, columns) = match tensor.shape[..] {
-            [out, input] => (format!("W{}", tensor.layer), out, input),
-            _ => (format!("B{}", tensor.layer), 1, tensor.len()),
-        };
-        let stride = stride(&name);
-        let _ = write!(
-            each,
-            "OP({name}, {stride}, {rows}, {columns}, {}, {t}) ",
-            tensor.start
-        );
-    }
-    text.define("COPY_WEIGHTS(OP)", each);
+    let copy = |l: usize, within: Option<Repeat>| {
+        let mut all = String::new();
+        for (t, tensor) in problem.tensors.iter().enumerate() {
+            if tensor.layer != l {
+                continue;
+            }
+            let (name, rows, columns) = match tensor.shape[..] {
+                [out, input] => (format!("W{l}"), out, input),
+                _ => (format!("B{l}"), 1, tensor.len()),
+            };
+            let (stride, at) = (stride(&name), place(t, within));
+            let name = matrix(&name, within);
+            let _ = write!(all, "OP({name}, {stride}, {rows}, {columns}, {at}) ");
+        }
+        all
+    };
+    text.define("COPY_WEIGHTS(OP)", upwards(&copy));
 }

@@ -350,6 +350,36 @@ fn networks_too_large_for_a_group_have_the_bits_of_the_processor() {
     }
 }
 
+/// Layers alike are one text in a loop: the kernel of 30 of them took 29 seconds to compile by
+/// PoCL. Of those too that lie in both memories, or end in as many outputs as they have units.
+#[test]
+fn deep_networks_have_the_bits_of_the_processor() {
+    let Some(engine) = engine() else { return };
+    for (hidden, outputs, method, clip) in [
+        (vec![8; 30], 1, Method::Gd, None),
+        (vec![7; 8], 7, Method::ALL[4], Some(Clip::Norm(1.0))),
+        (
+            [vec![5], vec![6; 9], vec![3; 8]].concat(),
+            1,
+            Method::ALL[1],
+            None,
+        ),
+        (vec![120; 12], 2, Method::Gd, None),
+    ] {
+        let problem = Problem {
+            activation: Activation::Softplus,
+            precision: Precision::F64,
+            method,
+            clip,
+            steps: 12,
+            grid: vec![0, 12].into(),
+            ..problem(&hidden, 6, 7, outputs, outputs < 7)
+        };
+        let jobs: Vec<Job> = (0..3).map(|r| job(&problem, r, 1e-3, 0.3)).collect();
+        agree(&*engine, &problem, &jobs).unwrap_or_else(|e| panic!("{hidden:?}: {e}"));
+    }
+}
+
 /// Of a network larger than the device it was said to run again.
 #[test]
 fn a_network_too_large_for_the_device_is_told_how_large_it_is() {
