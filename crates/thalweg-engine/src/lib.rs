@@ -390,7 +390,8 @@ pub trait Queue: Sync {
     /// How many are left to hand out, at most.
     fn remaining(&self) -> u64;
     /// Called now and then with how many replicate-steps were made, and for how many there was
-    /// room; false to stop at once.
+    /// room; false to stop at once. With none, before the first step, by an engine that had to get
+    /// ready until then.
     fn progress(&self, steps: u64, room: u64) -> bool;
     /// Called at every step of a replicate that keeps the loss of every step
     /// ([`Job::keep_losses`]), while it is trained, with its mark and number.

@@ -39,6 +39,9 @@ impl Queue for Endless<'_> {
         self.count
     }
     fn progress(&self, steps: u64, _: u64) -> bool {
+        if steps == 0 {
+            return true;
+        }
         let mut begun = self.begun.lock().expect("no panic");
         let all = self.steps.fetch_add(steps, Ordering::Relaxed) + steps;
         // What comes before is compiling and drawing.

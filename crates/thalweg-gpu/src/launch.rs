@@ -428,6 +428,7 @@ pub(crate) fn train(
         sizes,
     };
     let beside = Mutex::new(Beside::default());
+    let mut begun_before = false;
     loop {
         run.fill()?;
         if run.running + run.waiting == 0 {
@@ -439,6 +440,11 @@ pub(crate) fn train(
             }
             continue;
         }
+        // What came before, from memory to the first look, is no training.
+        if !begun_before && !run.queue.progress(0, 0) {
+            return Ok(());
+        }
+        begun_before = true;
         let begun = Instant::now();
         run.launch(loaded.kernel)?;
         // As many as would be taken if the next launch took twice as many as the last one.

@@ -1,11 +1,14 @@
 //! What a study would cost and what theory expects of it, before anything is trained.
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde::Serialize;
 
 use crate::analysis::forecast::{Prediction, has_theory, predict};
 use crate::data::Set;
 use crate::descent::{Rate, Stop};
-use crate::engine::{Engine, Problem, Snapshot};
+use crate::engine::{self, Engine, Job, Problem, Queue, Snapshot, Trained};
 use crate::error::Error;
 use crate::lab::{Control, Event, Pilot, job, pilot};
 use crate::observe::{self, Tangent};
@@ -94,7 +97,12 @@ pub fn price(
         }
         Ok(())
     };
-    let of = |cell, seconds| pilot(cell, (engine, threads), clock, seconds);
+    let ready = Ready {
+        engine,
+        clock,
+        spent: Mutex::new(0.0),
+    };
+    let of = |cell, seconds| pilot(cell, (&ready, threads), &|| ready.now(), seconds);
     let of_cell = |cell: &Cell, pilot, expected: &[(f64, Prediction)]| {
         let memory = memory(cell, engine, threads);
         of_cell(cell, pilot, expected, memory, threads, clock)
@@ -123,6 +131,82 @@ pub fn price(
         }
     }
     Ok(prices)
+}
+
+/// An engine with a clock that leaves out what the engine takes to get ready for a problem: once in
+/// a run of thousands of replicates, it would count many times in the rate of a short while.
+struct Ready<'a> {
+    engine: &'a dyn Engine,
+    clock: &'a (dyn Fn() -> f64 + Sync),
+    /// Seconds left out.
+    spent: Mutex<f64>,
+}
+
+impl Ready<'_> {
+    fn now(&self) -> f64 {
+        (self.clock)() - *self.spent.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+impl Engine for Ready<'_> {
+    fn name(&self) -> &'static str {
+        self.engine.name()
+    }
+    fn in_flight(&self, problem: &Problem, threads: usize) -> u64 {
+        self.engine.in_flight(problem, threads)
+    }
+    fn prepare(&self, problems: &[Problem], threads: usize) -> Result<(), engine::Error> {
+        self.engine.prepare(problems, threads)
+    }
+    fn train(
+        &self,
+        problem: &Problem,
+        queue: &dyn Queue,
+        threads: usize,
+    ) -> Result<(), engine::Error> {
+        let queue = GettingReady {
+            queue,
+            ready: self,
+            since: self.now(),
+            trains: AtomicBool::new(false),
+        };
+        self.engine.train(problem, &queue, threads)
+    }
+}
+
+/// A queue that hears when an engine is ready.
+struct GettingReady<'a> {
+    queue: &'a dyn Queue,
+    ready: &'a Ready<'a>,
+    since: f64,
+    trains: AtomicBool,
+}
+
+impl Queue for GettingReady<'_> {
+    fn next(&self) -> Option<Job> {
+        self.queue.next()
+    }
+    fn finish(&self, trained: Trained) {
+        self.queue.finish(trained);
+    }
+    fn remaining(&self) -> u64 {
+        self.queue.remaining()
+    }
+    fn progress(&self, steps: u64, room: u64) -> bool {
+        if steps > 0 {
+            self.trains.store(true, Ordering::Relaxed);
+        } else if !self.trains.load(Ordering::Relaxed) {
+            let more = self.ready.now() - self.since;
+            *(self.ready.spent.lock()).unwrap_or_else(|e| e.into_inner()) += more;
+        }
+        self.queue.progress(steps, room)
+    }
+    fn follow(&self, tag: u64, replicate: u64, step: u64, loss: f64) {
+        self.queue.follow(tag, replicate, step, loss);
+    }
+    fn wait(&self) -> bool {
+        self.queue.wait()
+    }
 }
 
 /// Mean steps of a replicate by a while of training: those that ended are taken to have ended at a
@@ -374,6 +458,8 @@ fn of_cell(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicU64;
+
     use super::*;
     use crate::study::Compare;
     use crate::{Cpu, Inputs, Study};
@@ -398,12 +484,50 @@ mod tests {
         assert!(mean < 100.0 && mean > 99.0, "{mean}");
     }
 
+    /// An engine that gets ready for a hundred seconds.
+    struct Slow<'a>(&'a AtomicU64);
+
+    impl Engine for Slow<'_> {
+        fn name(&self) -> &'static str {
+            "slow"
+        }
+        fn in_flight(&self, problem: &Problem, threads: usize) -> u64 {
+            Cpu::detect().in_flight(problem, threads)
+        }
+        fn train(
+            &self,
+            problem: &Problem,
+            queue: &dyn Queue,
+            threads: usize,
+        ) -> Result<(), engine::Error> {
+            self.0.fetch_add(100_000, Ordering::Relaxed);
+            queue.progress(0, 0);
+            Cpu::detect().train(problem, queue, threads)
+        }
+    }
+
+    /// What a card takes before its first step was taken for training, and so multiplied.
+    #[test]
+    fn an_engine_that_gets_ready_is_priced_by_what_it_trains() {
+        let mut study = Study::default();
+        study.setting.descent.steps = 2000;
+        let plan = Plan::new(&study, &Inputs::default()).expect("a study");
+        let milliseconds = AtomicU64::new(0);
+        // A millisecond for every question.
+        let clock = || milliseconds.fetch_add(1, Ordering::Relaxed) as f64 / 1000.0;
+        let rate = |engine: &dyn Engine| {
+            let prices = price(&plan, engine, 1, 1, &clock, &Control::default());
+            prices.expect("it can be trained")[0].rate
+        };
+        let (plain, slow) = (rate(&Cpu::detect()), rate(&Slow(&milliseconds)));
+        assert!((0.5..2.0).contains(&(slow / plain)), "{slow}, not {plain}");
+    }
+
     /// `plan` took the looks of thousands of points to tell what they cost, and 30 times as long as
     /// it said the run would. They are told from fewer, as n³, and a rule without theory has no
     /// kernel looked at.
     #[test]
     fn looks_at_many_points_are_told_from_fewer() {
-        use std::sync::atomic::{AtomicU64, Ordering};
         let looks = |points: usize| {
             let mut study = Study::default();
             study.setting.replicates = crate::study::Replicates::Fixed(1);
