@@ -207,9 +207,9 @@ fn tell_one(out: &Path, i: usize, choice: &Choice) -> Result<()> {
         &format!(
             "\n{} The race took {} multiply-adds ({} steps); certifying took {}.",
             words::work(choice),
-            si(w.race).trim_end(),
-            si(w.steps as f64).trim_end(),
-            si(w.certificates).trim_end(),
+            si(w.race),
+            si(w.steps as f64),
+            si(w.certificates),
         ),
         0,
     )?;

@@ -223,12 +223,12 @@ pub fn clock(seconds: f64) -> String {
     }
 }
 
-/// A number with a metric prefix, three digits.
+/// A number with a metric prefix, three digits: `20.0 k`; without one where it is small.
 pub fn si(v: f64) -> String {
     let (scaled, prefix) = [(1e9, " G"), (1e6, " M"), (1e3, " k")]
         .iter()
         .find(|(unit, _)| v >= *unit)
-        .map_or((v, " "), |(unit, prefix)| (v / unit, prefix));
+        .map_or((v, ""), |(unit, prefix)| (v / unit, prefix));
     let digits = if scaled >= 100.0 { 0 } else { 1 };
     format!("{scaled:.digits$}{prefix}")
 }
@@ -308,6 +308,16 @@ mod tests {
         assert_eq!(size(f64::INFINITY), "∞");
         assert_eq!(count(1234), "1234");
         assert_eq!(count(12345), "12\u{202f}345");
+    }
+
+    /// `298  steps/s` had two blanks.
+    #[test]
+    fn a_small_number_has_no_prefix_and_no_blank_for_it() {
+        assert_eq!(si(298.0), "298");
+        assert_eq!(si(2.5), "2.5");
+        assert_eq!(si(0.0), "0.0");
+        assert_eq!(si(20_000.0), "20.0 k");
+        assert_eq!(si(1.5e8), "150 M");
     }
 
     /// `p = .004` was printed as `0.00`, which says that it is impossible.
