@@ -58,8 +58,8 @@ pub(crate) fn install() {
     #[cfg(unix)]
     let _ = signal_hook::flag::register(FILE_TOO_LARGE, Arc::new(AtomicBool::new(false)));
     let _ = ctrlc::set_handler(|| {
-        let again = STOP.swap(true, Ordering::SeqCst);
-        if again || TRAINING.load(Ordering::SeqCst) == 0 {
+        // Asked first: who does not train may look at `STOP` too, and must not be told of it.
+        if TRAINING.load(Ordering::SeqCst) == 0 || STOP.swap(true, Ordering::SeqCst) {
             std::process::exit(INTERRUPTED);
         }
         // Who trains asks between steps, but a look at thousands of points is a single long sum:
