@@ -175,6 +175,10 @@ impl Engine for Auto {
         let gpu = self.is_worth_it(problem, &first, left, threads)?;
         let engine: &dyn Engine = if gpu { &self.gpu } else { &self.cpu };
         *lock(&self.chosen) = engine.name();
+        // The trials trained nothing that is kept.
+        if !queue.progress(0, 0) {
+            return Ok(());
+        }
         let queue = Drawn {
             first: Mutex::new(first),
             rest: queue,
