@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use thalweg::analysis::Analysis;
 use thalweg::lab::Event;
-use thalweg::plan::Plan;
+use thalweg::plan::{Cell, Plan};
 use thalweg::record::Record;
 use thalweg_report::words::decision::chosen;
 
@@ -30,7 +30,13 @@ pub(crate) fn run(args: args::Run) -> Result<ExitCode> {
     if let Some(shard) = args.shard {
         return shard::train((&source, &plan), shard, &args.engine, &out);
     }
-    let engine = args.engine.engine()?;
+    let without_device = args.engine.engine_of_one()?;
+    let found = |cell: &Cell| thalweg_store::is_finished(&out, cell, without_device.name());
+    // A finished run needs no card.
+    let engine = match !args.fresh && plan.cells.iter().all(found) {
+        true => without_device,
+        false => args.engine.engine()?,
+    };
     let threads = args.engine.threads.count();
     note_what_is_replaced(&out, &plan);
     for line in renamed_weights(&plan) {

@@ -539,9 +539,9 @@ fn both_ways_to_a_card_say_what_they_lack() {
     assert_eq!(work.list("."), ["none", "study.toml"]);
 }
 
-/// One replicate needs no card: it was asked for all the same.
+/// One replicate needs no card, and a finished run none: it was asked for all the same.
 #[test]
-fn explaining_needs_no_card() {
+fn what_trains_nothing_new_needs_no_card() {
     let work = Work::new(SMALL);
     work.thalweg(&["run", "study.toml", "--out", "out"]).good();
     for engine in ["gpu", "gpu:cuda:7", "auto"] {
@@ -553,6 +553,9 @@ fn explaining_needs_no_card() {
     }
     work.thalweg(&["explain", "out", "--engine", "gpu:none"])
         .bad(2);
+    let run = ["run", "study.toml", "--out", "out", "--engine", "gpu:cuda:7"];
+    work.thalweg(&run).good();
+    work.thalweg(&[&run[..], &["--fresh"]].concat()).bad(1);
 }
 
 /// By OpenCL on a processor where there is PoCL: the run folder is the same, byte for byte, and the

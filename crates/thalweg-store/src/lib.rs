@@ -227,6 +227,12 @@ fn unseal<T: DeserializeOwned>(path: &Path, bytes: &[u8], hint: &str) -> Result<
     rmp_serde::from_slice(&rest[32..]).map_err(|e| damaged(&format!("cannot be read: {e}")))
 }
 
+/// Whether a cell is finished, by an engine of that name or one with the same bits.
+pub fn is_finished(folder: &Path, cell: &Cell, engine: &str) -> bool {
+    let mut engines = with_same_bits(engine).into_iter();
+    engines.any(|engine| record_path(folder, cell, engine).exists())
+}
+
 /// The record of a cell, if it is finished: of that engine, or of one with the same bits.
 ///
 /// # Errors
