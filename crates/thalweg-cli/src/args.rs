@@ -148,8 +148,36 @@ pub(crate) struct Run {
         conflicts_with_all = ["fresh", "resume", "cells", "open", "check", "json"]
     )]
     pub(crate) shard: Option<Shard>,
+    /// Draw the study's map between these values alone, X0 to X1 and Y0 to Y1, in as many pixels.
+    #[arg(
+        long,
+        value_name = "X0,X1,Y0,Y1",
+        conflicts_with = "shard",
+        allow_hyphen_values = true
+    )]
+    pub(crate) zoom: Option<Zoom>,
     #[command(flatten)]
     pub(crate) shown: Shown,
+}
+
+/// A part of a map.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Zoom(pub(crate) [f64; 4]);
+
+impl std::str::FromStr for Zoom {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Zoom, String> {
+        let numbers: Vec<f64> = (text.split(',').map(str::trim))
+            .filter_map(|n| n.parse().ok())
+            .collect();
+        match <[f64; 4]>::try_from(numbers) {
+            Ok(ends) if text.split(',').count() == 4 && ends.iter().all(|v| v.is_finite()) => {
+                Ok(Zoom(ends))
+            }
+            _ => Err("four numbers, as 0.01,0.1,1,10".into()),
+        }
+    }
 }
 
 /// One of several parts of a run.

@@ -11,6 +11,7 @@ mod explain;
 mod history;
 mod interrupt;
 mod layout;
+mod maps;
 mod memory;
 mod open;
 mod plan;
@@ -54,6 +55,7 @@ To begin with:
 
 `thalweg --help` lists all commands, `thalweg COMMAND --help` explains one.";
 
+pub use maps::train_maps;
 pub use report::write_run;
 
 /// How the program ends: 0 if all went well.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use thalweg::analysis::Analysis;
+use thalweg::map::Picture;
 use thalweg::record::Record;
 use thalweg::{Error, Plan};
 use thalweg_report::page::Page;
@@ -13,6 +14,7 @@ use thalweg_report::{File, Only, Part};
 
 use crate::ExitCode;
 use crate::args;
+use crate::maps;
 use crate::open::open;
 use crate::screen::Screen;
 use crate::source::plan;
@@ -53,14 +55,20 @@ pub(crate) fn page(
     records: &[Record],
     analysis: &Analysis,
     part: Option<Part>,
+    maps: &[Picture],
 ) -> Result<Page> {
     let choices = thalweg_store::read_choices(folder, &plan.cells[0])?;
     let name = named(folder);
     let page = thalweg_report::page(&name, analysis, &choices, &provenance(&name, records));
-    let page = Page {
+    let mut page = Page {
         study: thalweg_store::load_source(folder)?.text,
         ..page
     };
+    if !maps.is_empty() {
+        // A study with a map is about it: before the other pictures.
+        page.sections.insert(0, thalweg_report::map::section(maps));
+        page.more.splice(0..0, thalweg_report::map::words(maps));
+    }
     Ok(match part {
         Some(part) => thalweg_report::partial(page, part),
         None => page,
@@ -114,14 +122,28 @@ pub fn write_run(
     plan: &Plan,
     records: &[Record],
     analysis: &Analysis,
+    threads: usize,
 ) -> Result<Page> {
-    let page = page(folder, plan, records, analysis, None)?;
+    let maps = maps_of(folder, records, threads)?;
+    let page = page(folder, plan, records, analysis, None, &maps)?;
     let files = thalweg_report::files(&page, Only::All);
     write_files(folder, &files)?;
     write_tables(folder, analysis, plan, records)?;
     write_weights(folder, plan, records)?;
+    maps::write(folder, &maps)?;
     remove_others(folder, &files, plan, records);
     Ok(page)
+}
+
+/// The maps of a run folder, of the engine that trained its cells or one with the same bits.
+fn maps_of(folder: &Path, records: &[Record], threads: usize) -> Result<Vec<Picture>> {
+    let engine = records.first().map_or("cpu", |record| &record.engine);
+    maps::kept(
+        folder,
+        &thalweg_store::load_source(folder)?,
+        engine,
+        threads,
+    )
 }
 
 /// Removes figures, tables and weights of another study that the folder held before.
@@ -181,7 +203,8 @@ pub(crate) fn report(args: &args::Report) -> Result<ExitCode> {
             say(&format!("{}: {}", run.display(), partial(part)), 0)?;
         }
         let analysis = Analysis::of(&plan, &records, args.threads.count());
-        let page = page(run, &plan, &records, &analysis, part)?;
+        let maps = maps_of(run, &records, args.threads.count())?;
+        let page = page(run, &plan, &records, &analysis, part, &maps)?;
         if args.gallery.is_none() {
             write_report(run, &page, only)?;
             if matches!(only, Only::All | Only::Tables) {
@@ -189,6 +212,7 @@ pub(crate) fn report(args: &args::Report) -> Result<ExitCode> {
             }
             if only == Only::All {
                 write_weights(run, &plan, &records)?;
+                maps::write(run, &maps)?;
             }
         }
         if args.png {

@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use thalweg::analysis::Analysis;
+use thalweg::engine::Engine;
 use thalweg::lab::Event;
+use thalweg::map::{Picture, Sheet};
 use thalweg::plan::{Cell, Plan};
 use thalweg::record::Record;
+use thalweg::{Error, Source};
 use thalweg_report::words::decision::chosen;
 
 use crate::ExitCode;
@@ -15,17 +18,23 @@ use crate::args;
 use crate::choose::choose_besides;
 use crate::history::History;
 use crate::interrupt::{Training, control};
+use crate::maps::train_maps;
 use crate::memory;
 use crate::open::open;
 use crate::progress::Progress;
 use crate::report::write_run;
 use crate::shard;
 use crate::source::{folder, planned, renamed_weights};
-use crate::terminal::{complain, print};
+use crate::terminal::{complain, print, say};
 
 /// Trains what is not finished, analyses, writes the report, and answers.
 pub(crate) fn run(args: args::Run) -> Result<ExitCode> {
-    let (source, plan) = planned(&args.study)?;
+    let (mut source, mut plan) = planned(&args.study)?;
+    if let Some(zoom) = args.zoom {
+        zoom_in(&mut source, zoom)?;
+        plan = crate::source::plan(&source)?;
+    }
+    let sheets = thalweg_store::sheets(&source)?;
     let out = args.out.clone().unwrap_or_else(|| folder(&source));
     if let Some(shard) = args.shard {
         return shard::train((&source, &plan), shard, &args.engine, &out);
@@ -47,6 +56,7 @@ pub(crate) fn run(args: args::Run) -> Result<ExitCode> {
     thalweg_store::begin(&out, &source, &plan)?;
     if args.fresh {
         thalweg_store::forget(&out, &plan, engine.name())?;
+        thalweg_store::forget_maps(&out, &sheets)?;
     }
     let replicates = plan.cells.iter().map(|c| c.setting.replicates.at_most());
     let progress = Progress::new(&plan, replicates.sum(), Some(&out));
@@ -70,6 +80,7 @@ pub(crate) fn run(args: args::Run) -> Result<ExitCode> {
     progress.finish(records.is_ok());
     drop(training);
     let records = records?;
+    let maps = draw_maps(&out, &plan, &sheets, (engine.as_ref(), threads))?;
     let has_space = source.study()?.space.is_some();
     if has_space && !args.no_choose && thalweg_store::read_choices(&out, &plan.cells[0])?.is_empty()
     {
@@ -80,7 +91,58 @@ pub(crate) fn run(args: args::Run) -> Result<ExitCode> {
         }
     }
     let analysis = Analysis::of(&plan, &records, threads);
-    show(&out, &plan, &records, &analysis, &args.shown)
+    let code = show(&out, &plan, &records, &analysis, threads, &args.shown)?;
+    if !args.shown.json {
+        for line in thalweg_report::map::words(&maps) {
+            say(&line, 2)?;
+        }
+    }
+    Ok(code)
+}
+
+/// The map of a part of it.
+fn zoom_in(source: &mut Source, zoom: args::Zoom) -> Result<()> {
+    if source.study()?.map.is_none() {
+        return Err(Error::Unknown {
+            message: "`--zoom` is about a map, and the study has none".into(),
+            hint: "`thalweg studies show trainability` has a `[map]`".into(),
+        }
+        .into());
+    }
+    let ends = ["x.from", "x.to", "y.from", "y.to"];
+    for (end, value) in ends.iter().zip(zoom.0) {
+        source.set(&format!("map.{end}={value:?}"))?;
+    }
+    Ok(())
+}
+
+/// Trains the pixels that are missing.
+fn draw_maps(
+    out: &Path,
+    plan: &Plan,
+    sheets: &[Sheet],
+    engine: (&dyn Engine, usize),
+) -> Result<Vec<Picture>> {
+    if sheets.is_empty() {
+        return Ok(Vec::new());
+    }
+    let of = |sheet: &Sheet| {
+        let (width, height) = sheet.size();
+        let replicates = sheet.cell(0).map_or(1, |c| c.setting.replicates.at_most());
+        (width * height).min(sheet.budget) as u64 * replicates
+    };
+    let progress = Progress::new(plan, sheets.iter().map(of).sum(), None);
+    let tell = |event: Event<'_>| progress.tell(event);
+    let training = Training::begin();
+    let drawn = train_maps(out, sheets, engine, &control(&tell));
+    progress.finish(drawn.is_ok());
+    drop(training);
+    match drawn {
+        Err(Error::Stopped { .. }) => {
+            bail!("stopped: all cells and some pixels are kept; the same command goes on")
+        }
+        other => Ok(other?),
+    }
 }
 
 /// Writes the report of a run, and answers.
@@ -89,9 +151,10 @@ pub(crate) fn show(
     plan: &Plan,
     records: &[Record],
     analysis: &Analysis,
+    threads: usize,
     shown: &args::Shown,
 ) -> Result<ExitCode> {
-    let page = write_run(out, plan, records, analysis)?;
+    let page = write_run(out, plan, records, analysis, threads)?;
     if shown.json {
         print(&serde_json::to_string_pretty(&page.json())?)?;
     } else {

@@ -132,7 +132,7 @@ pub(crate) fn merge(args: args::Merge) -> Result<ExitCode> {
     let tell = |_: Event<'_>| {};
     let records = lab::run(&plan, engine.as_ref(), threads, &keeper, &control(&tell))?;
     let analysis = Analysis::of(&plan, &records, threads);
-    show(out, &plan, &records, &analysis, &args.shown)
+    show(out, &plan, &records, &analysis, threads, &args.shown)
 }
 
 /// That no replicate is missing.

@@ -553,7 +553,14 @@ fn what_trains_nothing_new_needs_no_card() {
     }
     work.thalweg(&["explain", "out", "--engine", "gpu:none"])
         .bad(2);
-    let run = ["run", "study.toml", "--out", "out", "--engine", "gpu:cuda:7"];
+    let run = [
+        "run",
+        "study.toml",
+        "--out",
+        "out",
+        "--engine",
+        "gpu:cuda:7",
+    ];
     work.thalweg(&run).good();
     work.thalweg(&[&run[..], &["--fresh"]].concat()).bad(1);
 }

@@ -90,6 +90,18 @@ impl Axis {
         })
     }
 
+    /// An axis from one place to another, without air; a logarithmic one may be shorter than a
+    /// decade.
+    pub(super) fn exact(log: bool, low: f64, high: f64) -> Self {
+        Self {
+            scale: if log { Scale::Log } else { Scale::Linear },
+            low,
+            high,
+            from: 0.0,
+            to: 1.0,
+        }
+    }
+
     /// An axis from 0 to 1, labelled in per cent.
     pub(super) fn share() -> Self {
         Self {
@@ -153,7 +165,14 @@ impl Axis {
     pub(super) fn ticks(&self) -> Vec<Tick> {
         match self.scale {
             Scale::Linear => self.round_numbers(),
-            Scale::Log => self.powers(),
+            Scale::Log => {
+                let powers = self.powers();
+                match powers.iter().filter(|t| t.label.is_some()).count() {
+                    // A part of a decade.
+                    0 | 1 => self.values(),
+                    _ => powers,
+                }
+            }
             // Labels every 20 %, or 50 % where there is no room.
             Scale::Share => (0..=if (self.to - self.from).abs() < 230.0 {
                 2
@@ -193,6 +212,22 @@ impl Axis {
                 label: Some(plain(t, step, largest)),
             })
             .collect()
+    }
+
+    /// Five values at equal ratios.
+    fn values(&self) -> Vec<Tick> {
+        let tick = |i: u8| {
+            let share = 0.1 + 0.2 * f64::from(i);
+            let value = 10f64.powf(self.low + share * (self.high - self.low));
+            // As many digits as tell neighbours apart.
+            let digits = (2.0 - (self.high - self.low).log10()).clamp(1.0, 12.0) as usize;
+            let short = format!("{value:.digits$e}").parse().unwrap_or(value);
+            Tick {
+                place: short.log10(),
+                label: Some(escape(&format!("{short}"))),
+            }
+        };
+        (0..5).map(tick).collect()
     }
 
     fn powers(&self) -> Vec<Tick> {

@@ -45,6 +45,7 @@ pub mod gallery;
 mod html;
 mod hue;
 mod latex;
+pub mod map;
 mod method;
 mod outline;
 pub mod page;

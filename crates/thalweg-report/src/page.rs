@@ -256,6 +256,55 @@ pub enum Plot {
         /// What the cost is.
         x_label: String,
     },
+    /// A pixel for every pair of values of two keys.
+    Map {
+        /// Values along the horizontal axis.
+        x: Vec<f64>,
+        /// Values along the vertical axis.
+        y: Vec<f64>,
+        /// Name of the horizontal axis.
+        x_label: String,
+        /// Name of the vertical axis.
+        y_label: String,
+        /// Whether the horizontal axis is logarithmic.
+        log_x: bool,
+        /// Whether the vertical axis is logarithmic.
+        log_y: bool,
+        /// What the colours are.
+        title: String,
+        /// The pixels, row by row from the bottom. The page has them as a picture.
+        #[serde(skip)]
+        shades: Vec<Shade>,
+        /// Some colours, and what they mean.
+        marks: Vec<(Shade, String)>,
+        /// Lines over it.
+        lines: Vec<MapLine>,
+    },
+}
+
+/// The colour of a pixel of [`Plot::Map`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shade {
+    /// A place on the scale of colours, from 0 to 1.
+    Value(f64),
+    /// A place on one of two colours, from −1 to 1.
+    Signed(f64),
+    /// Most networks diverged.
+    Diverged,
+    /// Most networks are not there within the budget.
+    Beyond,
+    /// Nothing was trained.
+    Nothing,
+}
+
+/// A line over a [`Plot::Map`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MapLine {
+    /// Its name.
+    pub name: String,
+    /// Its points, as values along both axes.
+    pub points: Vec<(f64, f64)>,
 }
 
 /// A training point of [`Plot::Fit`].

@@ -96,6 +96,18 @@ pub(super) fn table(plot: &Plot) -> Table {
             });
             build(x_label, &heads, rows.collect())
         }
+        Plot::Map {
+            x_label,
+            y_label,
+            lines,
+            ..
+        } => {
+            let rows = lines.iter().flat_map(|line| {
+                let point = |(x, y): &(f64, f64)| vec![line.name.clone(), number(*x), number(*y)];
+                line.points.iter().map(point)
+            });
+            build("Borders", &["", x_label, y_label], rows.collect())
+        }
         Plot::Fit { points, second, .. } => {
             let plane = !second.is_empty();
             let rows = points.iter().map(|p| {

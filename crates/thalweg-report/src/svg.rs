@@ -287,6 +287,16 @@ impl Canvas {
         let _ = writeln!(self.body, "<path d=\"{d}Z\"{fill} fill-opacity=\"0.18\"/>");
     }
 
+    /// A pale line below a series, which is then seen on dark and on light.
+    pub(super) fn halo(&mut self, points: &[(f64, f64)]) {
+        let d = path(points);
+        let _ = writeln!(
+            self.body,
+            "<path d=\"{d}\" fill=\"none\" stroke=\"#fff\" stroke-width=\"5\" \
+             stroke-opacity=\"0.85\" stroke-linejoin=\"round\"/>"
+        );
+    }
+
     /// A series in pixels; a lone point of a line is drawn as a dot.
     pub(super) fn series(&mut self, points: &[(f64, f64)], style: Style, name: &str) {
         let (stroke, title) = (style.paint("stroke"), escape(name));

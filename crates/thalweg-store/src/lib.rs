@@ -6,6 +6,7 @@
 
 mod arrays;
 mod pieces;
+mod pixels;
 mod sets;
 mod table;
 mod tensors;
@@ -24,12 +25,14 @@ use thalweg::engine::with_same_bits;
 use thalweg::error::Error;
 use thalweg::inputs::{Inputs, Names};
 use thalweg::lab::{Keeper, Piece};
+use thalweg::map::Sheet;
 use thalweg::plan::{Cell, Plan};
 use thalweg::record::Record;
 use thalweg::study::{Source, Study};
 
 pub use arrays::write_arrays;
 pub use pieces::{copy_pieces, decode_piece, encode_piece, load_pieces, piece_path, save_piece};
+pub use pixels::{forget_maps, write_map};
 pub use sets::{PARQUET_THREAD, read_points, read_table};
 pub use table::write_table;
 pub use tensors::{read_tensors, weights_of, write_weights};
@@ -111,7 +114,8 @@ pub fn read_text(path: &Path) -> Result<String, Error> {
 /// [`Error::Unknown`] if another process has it; [`Error::Io`].
 pub fn lock(folder: &Path) -> Result<File, Error> {
     let file = locked(folder, File::try_lock)?;
-    let pieces = fs::read_dir(folder.join("pieces")).into_iter().flatten();
+    let inside = |part: &str| fs::read_dir(folder.join(part)).into_iter().flatten();
+    let pieces = inside("pieces").chain(inside("map"));
     let pieces = pieces.flatten().map(|entry| entry.path());
     let parts = ["", "cells", "figures", "tables", "weights", "inputs"];
     let parts = parts.map(|part| folder.join(part));
@@ -194,6 +198,30 @@ pub fn record_path(folder: &Path, cell: &Cell, engine: &str) -> PathBuf {
 pub fn save(folder: &Path, cell: &Cell, record: &Record) -> Result<(), Error> {
     let path = record_path(folder, cell, &record.engine);
     write(&path, &seal(&path, record)?)
+}
+
+/// The files in a folder, sorted, that an engine, or one with the same bits, made: their names end
+/// with its own and this extension.
+fn engine_files(folder: &Path, engine: &str, extension: &str) -> Result<Vec<PathBuf>, Error> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(io("read", folder)(e)),
+    };
+    let ends: Vec<String> = with_same_bits(engine)
+        .iter()
+        .map(|engine| format!("-{engine}.{extension}"))
+        .collect();
+    let mut all = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(io("read", folder))?.path();
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned());
+        if name.is_some_and(|name| ends.iter().any(|end| name.ends_with(end))) {
+            all.push(path);
+        }
+    }
+    all.sort();
+    Ok(all)
 }
 
 /// What is kept of a run as bytes, with a checksum.
@@ -440,6 +468,15 @@ pub fn inputs_of(source: &Source) -> Result<Inputs, Error> {
             None => error,
         }
     })
+}
+
+/// The maps of a study that was read, as [`plan`].
+///
+/// # Errors
+///
+/// As [`plan`].
+pub fn sheets(source: &Source) -> Result<Vec<Sheet>, Error> {
+    source.sheets(&inputs_of(source)?)
 }
 
 /// The base cell of a study that was read, as [`plan`].

@@ -4,12 +4,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use thalweg::engine::with_same_bits;
 use thalweg::error::Error;
 use thalweg::lab::Piece;
 use thalweg::plan::{Cell, Plan};
 
-use super::{io, read, seal, unseal, write};
+use super::{engine_files, io, read, seal, unseal, write};
 
 fn folder_of(folder: &Path, hash: &str) -> PathBuf {
     folder.join("pieces").join(hash)
@@ -56,26 +55,7 @@ pub fn save_piece(folder: &Path, piece: &Piece) -> Result<(), Error> {
 
 /// The files of a cell's pieces that an engine, or one with the same bits, made.
 fn files(folder: &Path, cell: &Cell, engine: &str) -> Result<Vec<PathBuf>, Error> {
-    let folder = folder_of(folder, &cell.hash);
-    let entries = match fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(io("read", &folder)(e)),
-    };
-    let ends: Vec<String> = with_same_bits(engine)
-        .iter()
-        .map(|engine| format!("-{engine}.piece"))
-        .collect();
-    let mut all = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(io("read", &folder))?.path();
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned());
-        if name.is_some_and(|name| ends.iter().any(|end| name.ends_with(end))) {
-            all.push(path);
-        }
-    }
-    all.sort();
-    Ok(all)
+    engine_files(&folder_of(folder, &cell.hash), engine, "piece")
 }
 
 /// The pieces of a cell in a run folder.

@@ -5,6 +5,7 @@ mod fit;
 mod front;
 mod intervals;
 mod labels;
+mod map;
 mod overview;
 mod scatter;
 mod series;
@@ -15,6 +16,8 @@ mod times;
 use crate::page::{IntervalRow, OverviewRow, Plot, ShareRow, TimeRow};
 use crate::svg::{Canvas, Medium};
 use crate::words::numbers::{many, number, percent};
+
+pub(crate) use map::colour as map_colour;
 
 /// The colours of causes, in the order of `CauseKind::ALL`: what reached is blue, what failed is
 /// warm, green or violet, and what is not known grey.
@@ -48,6 +51,7 @@ pub fn broad(plot: &Plot) -> bool {
         | Plot::Curves { .. }
         | Plot::Scatter { .. }
         | Plot::Shares { .. }
+        | Plot::Map { .. }
         | Plot::Fit { .. } => false,
     }
 }
@@ -153,6 +157,19 @@ pub fn describe(plot: &Plot) -> String {
             let rows: Vec<String> = rows.iter().map(row).collect();
             format!("{x_label}; the line is {base_label}. {}.", rows.join("; "))
         }
+        Plot::Map {
+            x_label,
+            y_label,
+            title,
+            lines,
+            ..
+        } => {
+            let over = match lines.is_empty() {
+                true => String::new(),
+                false => format!(" Lines over it: {}.", list(lines.iter().map(|l| &l.name))),
+            };
+            format!("A map of {title} over {x_label} and {y_label}.{over}")
+        }
         Plot::Front {
             points, x_label, ..
         } => {
@@ -233,6 +250,26 @@ fn draw(plot: &Plot, medium: Medium) -> String {
             share,
             x_label,
         } => front::draw(canvas, points, *share, x_label),
+        Plot::Map {
+            x,
+            y,
+            x_label,
+            y_label,
+            log_x,
+            log_y,
+            title,
+            shades,
+            marks,
+            lines,
+        } => {
+            let along = |label, values, log: &bool| map::Along {
+                label,
+                values,
+                log: *log,
+            };
+            let axes = (along(x_label, x, log_x), along(y_label, y, log_y));
+            map::draw(canvas, axes, shades, (title, marks), lines)
+        }
     });
     let height = height.unwrap_or_else(|| {
         let width = canvas.width;

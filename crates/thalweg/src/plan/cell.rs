@@ -75,6 +75,24 @@ pub(super) struct Files {
 }
 
 impl Cell {
+    /// The cell of a setting, of no plan.
+    ///
+    /// # Errors
+    ///
+    /// A [`Mistake`] if it says something impossible.
+    pub(crate) fn alone(setting: Setting, inputs: &Inputs) -> Result<Cell, Mistake> {
+        setting.check()?;
+        let (setting, files) = resolve(setting, inputs)?;
+        Ok(Cell {
+            number: 0,
+            listed: 0,
+            hash: hash(&setting, &files),
+            label: String::new(),
+            setting,
+            files,
+        })
+    }
+
     /// Dimension of the inputs.
     pub fn dim(&self) -> usize {
         self.setting.data.dim

@@ -11,11 +11,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::claim::Claim;
 use crate::inputs::Inputs;
+use crate::map::Sheet;
 use crate::study::{Mistake, Setting, Study, Value, hint_for};
-use builder::{Builder, MOST_CELLS, Product, product, table};
+use builder::{Builder, MOST_CELLS, Product};
 use label::label;
 
-pub(crate) use builder::put;
+pub(crate) use builder::{product, put, table};
 pub use cell::{Cell, log_steps};
 pub use memory::Memory;
 
@@ -136,6 +137,7 @@ impl Plan {
                 place,
             });
         }
+        Sheet::of(study, inputs)?;
         Ok(builder.plan)
     }
 

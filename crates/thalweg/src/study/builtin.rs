@@ -4,7 +4,7 @@ use super::Source;
 use crate::error::{Error, nearest};
 
 /// The built-in studies: name and text.
-pub const BUILT_IN: [(&str, &str); 12] = [
+pub const BUILT_IN: [(&str, &str); 15] = [
     ("assignment", include_str!("../../studies/assignment.toml")),
     ("notebook", include_str!("../../studies/notebook.toml")),
     (
@@ -32,6 +32,15 @@ pub const BUILT_IN: [(&str, &str); 12] = [
         include_str!("../../studies/convergence-high-dimension.toml"),
     ),
     ("xor", include_str!("../../studies/xor.toml")),
+    (
+        "trainability",
+        include_str!("../../studies/trainability.toml"),
+    ),
+    ("fractal", include_str!("../../studies/fractal.toml")),
+    (
+        "dimension-width",
+        include_str!("../../studies/dimension-width.toml"),
+    ),
 ];
 
 impl Source {

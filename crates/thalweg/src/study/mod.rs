@@ -8,6 +8,7 @@ mod compare;
 pub mod data;
 pub mod descent;
 mod look;
+mod map;
 mod names;
 pub mod net;
 mod points;
@@ -24,11 +25,13 @@ pub use builtin::BUILT_IN;
 pub use check::Mistake;
 pub use compare::{Compare, Value, stem};
 pub use look::{At, Criterion, Keep, Look, Losses, Observable, Success, Weights};
+pub use map::{Drawn, Map, MapAxis, Scale};
+pub(crate) use names::every_key;
 pub use names::key_meant;
 pub use reader::Source;
 pub(crate) use reader::hint_for;
 pub use replicates::Replicates;
-pub use space::{Cost, Space};
+pub use space::{Cost, Grid, Space};
 pub use test_data::{TestData, TestSet};
 
 pub(crate) use check::mistake;
@@ -85,6 +88,9 @@ pub struct Study {
     /// What may be chosen, for `thalweg choose`; it decides nothing of a run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub space: Option<Space>,
+    /// Two numbers of the base cell that are varied together, a pixel for every pair.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub map: Option<Map>,
 }
 
 /// Everything that decides the results of one cell.
@@ -150,6 +156,7 @@ impl Study {
             compare: Vec::new(),
             claim: Vec::new(),
             space: None,
+            map: None,
         }
     }
 
@@ -166,6 +173,9 @@ impl Study {
             }
         }
         self.setting.check()?;
+        if let Some(map) = &self.map {
+            map.check()?;
+        }
         let crossed = matches!(self.setting.data.draw, Draw::Crossed(_));
         if crossed && self.space.is_some() {
             return dependent();
@@ -355,10 +365,11 @@ enum Own {
     Compare,
     Claim,
     Space,
+    Map,
 }
 
 impl Own {
-    const ALL: [(&'static str, Own); 7] = [
+    const ALL: [(&'static str, Own); 8] = [
         ("title", Own::Title),
         ("why", Own::Why),
         ("author", Own::Author),
@@ -366,6 +377,7 @@ impl Own {
         ("compare", Own::Compare),
         ("claim", Own::Claim),
         ("space", Own::Space),
+        ("map", Own::Map),
     ];
 }
 
@@ -428,6 +440,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Rest<'_, A> {
                 Own::Compare => self.study.compare = self.map.next_value()?,
                 Own::Claim => self.study.claim = self.map.next_value()?,
                 Own::Space => self.study.space = Some(self.map.next_value()?),
+                Own::Map => self.study.map = Some(self.map.next_value()?),
             }
         }
     }

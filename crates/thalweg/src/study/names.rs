@@ -72,7 +72,7 @@ fn usual(name: &str) -> String {
 }
 
 /// A setting in which no key is left out because nothing is said there.
-fn every_key() -> Option<toml::Table> {
+pub(crate) fn every_key() -> Option<toml::Table> {
     let mut of = Setting::default();
     of.data.nearest = Nearest::AtLeast(1.0);
     of.data.noise = 0.1;

@@ -6,6 +6,7 @@ use super::descent::BATCH_INSIDE;
 use super::names::meant;
 use crate::error::{Error, Place, nearest};
 use crate::inputs::Inputs;
+use crate::map::Sheet;
 use crate::plan::{Cell, Plan};
 
 /// A study with the text it was read from.
@@ -152,6 +153,15 @@ impl Source {
     /// [`Error::Study`] with line and column.
     pub fn choices(&self, inputs: &Inputs) -> Result<Vec<(String, Plan)>, Error> {
         Plan::choices(&self.study()?, inputs).map_err(|mistake| self.mistake(mistake))
+    }
+
+    /// The maps of the study's `[map]`, as [`Sheet::of`]; none if it has none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Study`] with line and column.
+    pub fn sheets(&self, inputs: &Inputs) -> Result<Vec<Sheet>, Error> {
+        Sheet::of(&self.study()?, inputs).map_err(|mistake| self.mistake(mistake))
     }
 
     /// The error for a mistake, pointing at the deepest key of its path that is written.

@@ -38,7 +38,34 @@ pub enum Cost {
 }
 
 /// Lists of values by dotted key, in the order written.
-struct Grid(Vec<(String, Vec<toml::Value>)>);
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Grid(pub Vec<(String, Vec<toml::Value>)>);
+
+impl Grid {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Grid {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, values)| (key, values)))
+    }
+}
+
+impl JsonSchema for Grid {
+    fn schema_name() -> Cow<'static, str> {
+        "Grid".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Lists of values by dotted key.",
+            "type": "object",
+            "additionalProperties": { "type": "array", "minItems": 1 }
+        })
+    }
+}
 
 impl<'de> Deserialize<'de> for Grid {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -72,8 +99,7 @@ impl Serialize for Space {
             map.serialize_entry(key, values)?;
         }
         if !self.each.is_empty() {
-            let each: std::collections::BTreeMap<_, _> = self.each.iter().cloned().collect();
-            map.serialize_entry("each", &each)?;
+            map.serialize_entry("each", &Grid(self.each.clone()))?;
         }
         map.end()
     }

@@ -1,0 +1,1168 @@
+//! Maps: what happens when two numbers of a setting are varied together, a pixel for every pair.
+//!
+//! Each pixel is a cell of its own; those whose problem is the same share the lanes of the engine,
+//! so a map of 10⁵ pixels with a replicate each is trained as fast as one cell of 10⁵ replicates.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+use toml::Value;
+
+use crate::analysis::LEVEL;
+use crate::descent::Method;
+use crate::engine::{Engine, Problem};
+use crate::error::Error;
+use crate::inputs::Inputs;
+use crate::lab::{Control, Event, Hooks, Judge, Numbers, Wanted, job, row, train_wanted};
+use crate::observe;
+use crate::plan::Cell;
+use crate::record::{Outcome, Row};
+use crate::stats::{Interval, SequentialTest, anytime_bounds, mean_interval, quantile_of, wilson};
+use crate::study::{Drawn, Map, MapAxis, Mistake, Replicates, Scale, Setting, Study, every_key};
+use crate::theory::expect::expect;
+use crate::theory::linear::Rule;
+use crate::threads;
+
+/// Pixels that are trained together; they are kept when all of them are finished.
+const BATCH: usize = 8192;
+
+/// Training sets of a pixel from which theory predicts.
+const PREDICTED: u64 = 20;
+
+/// Values of an axis at which a border is computed, and replicates of which it is the median.
+const BORDER: usize = 33;
+const BORDER_REPLICATES: u64 = 9;
+
+/// What the replicates of a pixel did.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Pixel {
+    /// Replicates trained.
+    pub replicates: u64,
+    /// Those that succeeded.
+    pub below: u64,
+    /// Those that diverged.
+    pub diverged: u64,
+    /// The median first step below the loss, later than the budget if NaN.
+    pub steps: f64,
+    /// The median loss at the end; infinite where half of them diverged.
+    pub loss: f64,
+    /// The median step at which those that diverged did; NaN where none did.
+    pub diverged_at: f64,
+    /// The share that infinitely wide networks predict; NaN where nothing is predicted.
+    pub predicted: f64,
+}
+
+impl Pixel {
+    fn of(rows: &[Row]) -> Pixel {
+        let median = |of: &dyn Fn(&Row) -> f64| {
+            let all: Vec<f64> = rows.iter().map(of).collect();
+            quantile_of(&all, 0.5)
+        };
+        let at: Vec<f64> = (rows.iter())
+            .filter_map(|row| match row.outcome {
+                Outcome::Diverged { step } => Some(step as f64),
+                Outcome::Below { .. } | Outcome::Spent | Outcome::Fixed { .. } => None,
+            })
+            .collect();
+        let finite = |v: f64| if v.is_finite() { v } else { f64::NAN };
+        Pixel {
+            replicates: rows.len() as u64,
+            below: rows.iter().filter(|row| row.reached()).count() as u64,
+            diverged: at.len() as u64,
+            steps: finite(median(&|row| {
+                row.hit().map_or(f64::INFINITY, |step| step as f64)
+            })),
+            loss: median(&|row| match row.outcome {
+                Outcome::Diverged { .. } => f64::INFINITY,
+                _ => row.final_loss,
+            }),
+            diverged_at: match at.is_empty() {
+                true => f64::NAN,
+                false => quantile_of(&at, 0.5),
+            },
+            predicted: f64::NAN,
+        }
+    }
+
+    /// The share that succeeded.
+    pub fn share(&self) -> f64 {
+        self.below as f64 / self.replicates as f64
+    }
+
+    /// What a picture shows of it; NaN where there is nothing.
+    pub fn value(&self, drawn: Drawn) -> f64 {
+        match drawn {
+            Drawn::Success => self.share(),
+            Drawn::Steps => self.steps,
+            Drawn::Loss => self.loss,
+            Drawn::Divergence => self.diverged_at,
+            Drawn::Predicted => self.predicted,
+        }
+    }
+
+    /// How much two neighbours differ: by their shares, by decades of steps, by ten decades of
+    /// loss.
+    fn difference(&self, other: &Pixel) -> f64 {
+        let shares = (self.share() - other.share()).abs();
+        let diverged = |p: &Pixel| p.diverged as f64 / p.replicates as f64;
+        let decades = |a: f64, b: f64| match (a.is_finite(), b.is_finite()) {
+            (true, true) => (libm::log10(a) - libm::log10(b)).abs(),
+            (false, false) => 0.0,
+            _ => 1.0,
+        };
+        [
+            shares,
+            (diverged(self) - diverged(other)).abs(),
+            decades(self.steps, other.steps),
+            0.1 * decades(self.loss, other.loss),
+        ]
+        .into_iter()
+        .filter(|d| d.is_finite())
+        .fold(0.0, f64::max)
+    }
+}
+
+/// An axis: its key and the value of every pixel along it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Axis {
+    /// The dotted key.
+    pub key: String,
+    /// The values, increasing.
+    pub values: Vec<f64>,
+    /// Whether they lie at equal ratios.
+    pub log: bool,
+}
+
+/// A line on a map that theory draws.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Border {
+    /// What happens there.
+    pub kind: BorderKind,
+    /// Points (x, y) along it.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// What a border is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BorderKind {
+    /// The largest stable rate of the network linearised at its start, in the median.
+    LargestStableRate,
+    /// Twice that of gradient descent, 4 over the largest eigenvalue of the Hessian: the end of
+    /// the catapult (Lewkowycz et al. 2020, arXiv:2003.02218).
+    Catapult,
+    /// As many dimensions as training points less one: linear networks with biases fit above it.
+    Interpolation,
+    /// As many parameters as targets.
+    Capacity,
+}
+
+/// A map to be computed: its axes and the setting around which it is.
+#[derive(Debug, Clone)]
+pub struct Sheet {
+    /// The values of the map's conditions, by their keys; empty if it has none.
+    pub condition: Vec<(String, Value)>,
+    /// From left to right.
+    pub x: Axis,
+    /// From bottom to top.
+    pub y: Axis,
+    /// What is drawn.
+    pub draw: Vec<Drawn>,
+    /// Pixels that are trained at most.
+    pub budget: usize,
+    /// Content hash of all that decides its pixels.
+    pub hash: String,
+    setting: Setting,
+    table: toml::Table,
+    inputs: Inputs,
+}
+
+/// A map that was computed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Picture {
+    /// The values of the map's conditions, by their keys.
+    pub condition: Vec<(String, Value)>,
+    /// From left to right.
+    pub x: Axis,
+    /// From bottom to top.
+    pub y: Axis,
+    /// What is drawn.
+    pub draw: Vec<Drawn>,
+    /// The setting around which it is.
+    pub setting: Setting,
+    /// The pixels, row by row from the bottom; none where the budget did not reach.
+    #[serde(skip)]
+    pub pixels: Vec<Option<Pixel>>,
+    /// For every pixel the place of the one that stands for it: itself where it was trained.
+    #[serde(skip)]
+    pub shown: Vec<usize>,
+    /// Pixels that were trained.
+    pub trained: usize,
+    /// The steps of the budget.
+    pub steps: u64,
+    /// Lines that theory draws.
+    pub borders: Vec<Border>,
+    /// The dimension of the border between training and divergence; none where it is too short.
+    pub dimension: Option<BoxDimension>,
+}
+
+/// How the number of boxes that a border crosses grows as they shrink.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct BoxDimension {
+    /// Minus the slope of log N(s) over log s.
+    pub dimension: f64,
+    /// Its 95 % interval, from the scatter of the slopes between one size of boxes and the next.
+    pub low: f64,
+    /// Its upper end.
+    pub high: f64,
+    /// Sizes of boxes, in pixels, the largest first.
+    pub sizes: usize,
+}
+
+/// Where finished pixels are kept.
+pub trait PixelKeeper: Sync {
+    /// The pixels of a sheet that were finished before, by their places.
+    ///
+    /// # Errors
+    ///
+    /// If there is something that cannot be read.
+    fn found(&self, sheet: &Sheet) -> Result<Vec<(usize, Pixel)>, Error>;
+
+    /// Keeps finished pixels.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be kept: then the map stops.
+    fn keep(&self, sheet: &Sheet, pixels: &[(usize, Pixel)]) -> Result<(), Error>;
+}
+
+/// A number at a dotted key of a table, be it in a list; the error is what is there instead.
+fn put_number(at: &mut Value, key: &str, value: &Value) -> Result<(), String> {
+    let (head, rest) = match key.split_once('.') {
+        Some((head, rest)) => (head, Some(rest)),
+        None => (key, None),
+    };
+    let next = |inner: &mut Value| match rest {
+        Some(rest) => put_number(inner, rest, value),
+        None => {
+            *inner = value.clone();
+            Ok(())
+        }
+    };
+    match at {
+        Value::Array(items) if head == "*" => items.iter_mut().try_for_each(next),
+        Value::Array(items) => {
+            let count = items.len();
+            let place = head.parse::<usize>().ok();
+            let found = place.and_then(|place| items.get_mut(place));
+            found.map_or(
+                Err(format!(
+                    "the list has the places 0 to {}, not `{head}`",
+                    count - 1
+                )),
+                next,
+            )
+        }
+        Value::Table(table) => {
+            let missing = || match rest {
+                Some(_) => Value::Table(toml::Table::new()),
+                None => value.clone(),
+            };
+            let inner = table.entry(head).or_insert_with(missing);
+            // A rate that is a number becomes a table where its share of the limit is asked for.
+            if rest.is_some() && !matches!(inner, Value::Table(_) | Value::Array(_)) {
+                *inner = Value::Table(toml::Table::new());
+            }
+            next(inner)
+        }
+        other => Err(format!("`{head}` is asked of {other}")),
+    }
+}
+
+/// The value at a dotted key, in a list the first for `*`.
+fn value_at<'a>(table: &'a toml::Table, key: &str) -> Option<&'a Value> {
+    let mut parts = key.split('.');
+    let mut at = table.get(parts.next()?)?;
+    for part in parts {
+        at = match at {
+            Value::Table(inner) => inner.get(part)?,
+            Value::Array(items) if part == "*" => items.first()?,
+            Value::Array(items) => items.get(part.parse::<usize>().ok()?)?,
+            _ => return None,
+        };
+    }
+    Some(at)
+}
+
+impl Sheet {
+    /// The maps of a study: one for each of its conditions, none if it has no `[map]`.
+    ///
+    /// # Errors
+    ///
+    /// A [`Mistake`] if an axis is no number of the setting, or a corner of a map is impossible.
+    pub fn of(study: &Study, inputs: &Inputs) -> Result<Vec<Sheet>, Mistake> {
+        let Some(map) = &study.map else {
+            return Ok(Vec::new());
+        };
+        let table = crate::plan::table(&study.setting)?;
+        let conditions = crate::plan::product(&map.each.0, &table);
+        conditions
+            .map(|(choice, table)| {
+                let values = map.each.0.iter().zip(&choice);
+                let condition = values.map(|((key, all), &c)| (key.clone(), all[c].clone()));
+                Sheet::new(map, condition.collect(), table, inputs)
+            })
+            .collect()
+    }
+
+    fn new(
+        map: &Map,
+        condition: Vec<(String, Value)>,
+        table: toml::Table,
+        inputs: &Inputs,
+    ) -> Result<Sheet, Mistake> {
+        let blame = |part: &str, message: String, hint: Option<String>| Mistake {
+            path: vec!["map".into(), part.into()],
+            message,
+            hint,
+        };
+        let known = every_key();
+        let axis = |name: &str, axis: &MapAxis, count: usize| {
+            let key = &axis.key;
+            let there = value_at(&table, key);
+            let there = there.or_else(|| value_at(known.as_ref()?, key));
+            let whole = match there {
+                Some(Value::Integer(_)) => true,
+                Some(Value::Float(_)) => false,
+                // A share of the limit in place of a rate.
+                None if key == "descent.rate.of_limit" => false,
+                Some(Value::Table(_)) if key == "descent.rate" => false,
+                Some(other) => {
+                    let hint = "a list has its places: `net.gains.0`, or `net.gains.*` for all";
+                    let message = format!("`{key}` is {other}, not a number");
+                    return Err(blame(name, message, Some(hint.into())));
+                }
+                None => {
+                    let hint = "a number that the base cell has: `descent.rate`, `data.dim`, \
+                                `net.hidden.*`, `net.gains.0`";
+                    let message = format!("the base cell has no number `{key}`");
+                    return Err(blame(name, message, Some(hint.into())));
+                }
+            };
+            Ok(Axis {
+                key: key.clone(),
+                values: axis.values(count, whole),
+                log: axis.scale == Scale::Log,
+            })
+        };
+        let (x, y) = (
+            axis("x", &map.x, map.size[0])?,
+            axis("y", &map.y, map.size[1])?,
+        );
+        let setting: Setting = serde::Deserialize::deserialize(table.clone())
+            .map_err(|e: toml::de::Error| blame("each", e.message().replace('\n', ", "), None))?;
+        let mut sheet = Sheet {
+            condition,
+            budget: map.budget.unwrap_or(usize::MAX),
+            draw: map.draw.clone(),
+            hash: String::new(),
+            x,
+            y,
+            setting,
+            table,
+            inputs: inputs.clone(),
+        };
+        let (right, top) = (sheet.x.values.len() - 1, sheet.y.values.len() - 1);
+        for place in [0, right, top * (right + 1), (top + 1) * (right + 1) - 1] {
+            let cell = sheet.cell(place)?;
+            if sheet.draws_theory() {
+                expect(&cell, 1, 1).map_err(|e| blame("draw", e.to_string(), e.hint()))?;
+            }
+        }
+        sheet.hash = sheet.content()?;
+        Ok(sheet)
+    }
+
+    fn draws_theory(&self) -> bool {
+        self.draw.contains(&Drawn::Predicted)
+    }
+
+    fn content(&self) -> Result<String, Mistake> {
+        let mut hasher = blake3::Hasher::new();
+        let corner = self.cell(0)?;
+        hasher.update(corner.hash.as_bytes());
+        for axis in [&self.x, &self.y] {
+            hasher.update(axis.key.as_bytes());
+            for value in &axis.values {
+                hasher.update(&value.to_le_bytes());
+            }
+        }
+        hasher.update(&[u8::from(self.draws_theory())]);
+        Ok(hasher.finalize().to_hex()[..16].to_string())
+    }
+
+    /// Pixels along each axis.
+    pub fn size(&self) -> (usize, usize) {
+        (self.x.values.len(), self.y.values.len())
+    }
+
+    /// The cell of a pixel.
+    ///
+    /// # Errors
+    ///
+    /// A [`Mistake`] if its setting is impossible.
+    pub fn cell(&self, place: usize) -> Result<Cell, Mistake> {
+        let (width, _) = self.size();
+        let mut table = Value::Table(self.table.clone());
+        for (name, axis, i) in [("x", &self.x, place % width), ("y", &self.y, place / width)] {
+            let number = axis.values[i];
+            let whole = value_at(&self.table, &axis.key).is_some_and(Value::is_integer);
+            let value = match whole {
+                true => Value::Integer(number as i64),
+                false => Value::Float(number),
+            };
+            put_number(&mut table, &axis.key, &value).map_err(|message| Mistake {
+                path: vec!["map".into(), name.into()],
+                message: format!("`{}`: {message}", axis.key),
+                hint: None,
+            })?;
+        }
+        let at = |message: String, hint: Option<String>| Mistake {
+            path: vec!["map".into()],
+            message: format!(
+                "at {} = {} and {} = {}: {message}",
+                self.x.key,
+                self.x.values[place % width],
+                self.y.key,
+                self.y.values[place / width]
+            ),
+            hint,
+        };
+        let mut setting: Setting = serde::Deserialize::deserialize(table)
+            .map_err(|e: toml::de::Error| at(e.message().replace('\n', ", "), None))?;
+        // A pixel says how its replicates ended, nothing more.
+        setting.look.replicates = 0;
+        setting.keep.replicates = 0;
+        setting.test = None;
+        Cell::alone(setting, &self.inputs).map_err(|m| at(m.message, m.hint))
+    }
+}
+
+/// Collects the replicates of a pixel.
+struct Collected {
+    place: usize,
+    rows: Vec<Row>,
+    test: Option<SequentialTest>,
+}
+
+impl Judge for Collected {
+    type Ended = Row;
+
+    fn judge(&mut self, row: Row) -> bool {
+        let reached = row.reached();
+        self.rows.push(row);
+        match &mut self.test {
+            None => true,
+            Some(test) => {
+                test.push(reached);
+                test.decision().is_none()
+            }
+        }
+    }
+}
+
+/// Computes a map, on so many threads. Where there is a budget, pixels on a coarse grid come first,
+/// then those between neighbours that differ most.
+///
+/// # Errors
+///
+/// [`Error::Stopped`] if it was stopped, with the batches that are kept; [`Error::Engine`];
+/// [`Error::Study`] for a pixel whose setting is impossible; what the keeper says.
+pub fn compute(
+    sheet: &Sheet,
+    engine: &dyn Engine,
+    threads: usize,
+    keeper: &dyn PixelKeeper,
+    control: &Control<'_>,
+) -> Result<Picture, Error> {
+    let (width, height) = sheet.size();
+    let mut pixels: Vec<Option<Pixel>> = vec![None; width * height];
+    for (place, pixel) in keeper.found(sheet)? {
+        if let Some(here) = pixels.get_mut(place) {
+            *here = Some(pixel);
+        }
+    }
+    let mut shown: Vec<usize> = (0..pixels.len()).collect();
+    let mut left = sheet.budget;
+    let mut stride = match sheet.budget < pixels.len() {
+        // About an eighth of the budget goes into the first grid.
+        true => {
+            let share = (8 * pixels.len()).div_ceil(sheet.budget);
+            (1..)
+                .map(|k| 1usize << k)
+                .find(|s| s * s >= share)
+                .unwrap_or(1)
+        }
+        false => 1,
+    };
+    let mut grid: Vec<usize> = (0..pixels.len())
+        .filter(|p| (p % width).is_multiple_of(stride) && (p / width).is_multiple_of(stride))
+        .collect();
+    loop {
+        grid.truncate(left);
+        left -= grid.len();
+        train_pixels(
+            sheet,
+            &grid,
+            &mut pixels,
+            (engine, threads),
+            keeper,
+            control,
+        )?;
+        if stride == 1 {
+            break;
+        }
+        let half = stride / 2;
+        let mut next: Vec<(f64, usize)> = Vec::new();
+        for place in 0..pixels.len() {
+            let (i, j) = (place % width, place / width);
+            let on = |s: usize| i.is_multiple_of(s) && j.is_multiple_of(s);
+            if !on(half) || on(stride) {
+                continue;
+            }
+            // The corners of the coarse square that it is in, or on the side of.
+            let low = |k: usize| k - k % stride;
+            let high = |k: usize, count: usize| {
+                let above = low(k) + if k.is_multiple_of(stride) { 0 } else { stride };
+                if above < count { above } else { low(k) }
+            };
+            let corners = [
+                low(j) * width + low(i),
+                low(j) * width + high(i, width),
+                high(j, height) * width + low(i),
+                high(j, height) * width + high(i, width),
+            ]
+            .map(|c| shown[c]);
+            let known: Vec<&Pixel> = corners.iter().filter_map(|&c| pixels[c].as_ref()).collect();
+            let pairs = known
+                .iter()
+                .flat_map(|a| known.iter().map(move |b| a.difference(b)));
+            next.push((pairs.fold(0.0, f64::max), place));
+            shown[place] = corners[0];
+        }
+        // Equal ones in the order of their places, so that a map is the same every time.
+        next.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        grid = next
+            .iter()
+            .filter(|(d, _)| *d > 0.0)
+            .map(|(_, p)| *p)
+            .collect();
+        for &place in grid.iter().take(left) {
+            shown[place] = place;
+        }
+        stride = half;
+    }
+    let cell = sheet.cell(0).map_err(Error::from)?;
+    let trained = pixels.iter().flatten().count();
+    let mut picture = Picture {
+        condition: sheet.condition.clone(),
+        x: sheet.x.clone(),
+        y: sheet.y.clone(),
+        draw: sheet.draw.clone(),
+        setting: sheet.setting.clone(),
+        pixels,
+        shown,
+        trained,
+        steps: cell.setting.descent.steps,
+        borders: borders(sheet, threads),
+        dimension: None,
+    };
+    picture.dimension = box_dimension(&picture);
+    Ok(picture)
+}
+
+fn train_pixels(
+    sheet: &Sheet,
+    wanted: &[usize],
+    pixels: &mut [Option<Pixel>],
+    (engine, threads): (&dyn Engine, usize),
+    keeper: &dyn PixelKeeper,
+    control: &Control<'_>,
+) -> Result<(), Error> {
+    let left: Vec<usize> = wanted
+        .iter()
+        .copied()
+        .filter(|&p| pixels[p].is_none())
+        .collect();
+    for (number, batch) in left.chunks(BATCH).enumerate() {
+        let stopped = || Error::Stopped {
+            done: number * BATCH,
+            cells: left.len(),
+        };
+        let cells = threads::map(threads, batch.len(), |i| sheet.cell(batch[i]));
+        let cells: Vec<Cell> = cells.into_iter().collect::<Result<_, Mistake>>()?;
+        let mut finished = train_cells(batch, &cells, (engine, threads), control, stopped)?;
+        if sheet.draws_theory() {
+            let shares = threads::map(threads, finished.len(), |i| {
+                let (at, _) = finished[i];
+                let place = batch.binary_search(&at).ok();
+                let cell = &cells[place
+                    .unwrap_or_else(|| batch.iter().position(|p| *p == at).unwrap_or_default())];
+                let sets = cell.setting.replicates.at_most().min(PREDICTED);
+                let all = expect(cell, sets, 1)?;
+                let budget = cell.setting.descent.steps as f64;
+                let there = all.iter().filter(|e| e.steps <= budget).count();
+                Ok(there as f64 / all.len() as f64)
+            });
+            for ((_, pixel), share) in finished.iter_mut().zip(shares) {
+                pixel.predicted = share.unwrap_or_else(|_: Error| f64::NAN);
+            }
+        }
+        keeper.keep(sheet, &finished)?;
+        for (place, pixel) in finished {
+            pixels[place] = Some(pixel);
+        }
+    }
+    Ok(())
+}
+
+/// The pixels of these cells.
+fn train_cells(
+    places: &[usize],
+    cells: &[Cell],
+    (engine, threads): (&dyn Engine, usize),
+    control: &Control<'_>,
+    stopped: impl Fn() -> Error,
+) -> Result<Vec<(usize, Pixel)>, Error> {
+    let mut groups: Vec<(Problem, Vec<usize>)> = Vec::new();
+    let mut known: HashMap<blake3::Hash, usize> = HashMap::new();
+    let problems = threads::map(threads, cells.len(), |i| {
+        let problem = cells[i].problem();
+        let hash = blake3::hash(format!("{problem:?}").as_bytes());
+        (problem, hash)
+    });
+    for (i, (problem, hash)) in problems.into_iter().enumerate() {
+        let group = *known.entry(hash).or_insert(groups.len());
+        if group == groups.len() {
+            groups.push((problem, Vec::new()));
+        }
+        groups[group].1.push(i);
+    }
+    let problems: Vec<Problem> = groups.iter().map(|(p, _)| p.clone()).collect();
+    if !(control.stopped)() {
+        engine.prepare(&problems, threads)?;
+    }
+    let finished = Mutex::new(Vec::with_capacity(cells.len()));
+    let silent = |event: Event<'_>| match event {
+        // Of thousands of cells each of a moment only their number is told.
+        Event::Replicate { .. } | Event::Steps(_) => (control.listen)(event),
+        Event::Cell { .. } | Event::Loss { .. } | Event::Done { .. } => {}
+    };
+    let control = Control {
+        listen: &silent,
+        ..*control
+    };
+    for (problem, members) in &groups {
+        let parts = members.iter().map(|&i| {
+            let cell = &cells[i];
+            let replicates = cell.setting.replicates;
+            let (in_order, test) = match replicates {
+                Replicates::Fixed(_) => (false, None),
+                Replicates::UntilDecided { level, .. } => {
+                    let share = cell.setting.success.share;
+                    (true, Some(SequentialTest::new(share, level)))
+                }
+            };
+            let wanted = Wanted {
+                cell,
+                numbers: Numbers::Range(0, replicates.at_most()),
+                in_order,
+                followed: false,
+            };
+            let collected = Collected {
+                place: places[i],
+                rows: Vec::new(),
+                test,
+            };
+            (wanted, collected)
+        });
+        let hooks = Hooks {
+            take: &|_, trained| row(&trained),
+            complete: &|_, collected: Collected, _| {
+                let pixel = (collected.place, Pixel::of(&collected.rows));
+                finished
+                    .lock()
+                    .unwrap_or_else(|e| e.into_inner())
+                    .push(pixel);
+                Ok(())
+            },
+        };
+        let parts = parts.collect();
+        if !train_wanted(problem, (engine, threads), parts, &hooks, &control)? {
+            return Err(stopped());
+        }
+    }
+    let mut finished = finished.into_inner().unwrap_or_else(|e| e.into_inner());
+    finished.sort_by_key(|(place, _)| *place);
+    Ok(finished)
+}
+
+impl Picture {
+    /// The pixel that is shown at a place.
+    pub fn at(&self, place: usize) -> Option<&Pixel> {
+        self.pixels[self.shown[place]].as_ref()
+    }
+
+    /// The 95 % interval of the probability of success of a pixel: at any time where its replicates
+    /// were as many as a decision took.
+    pub fn interval(&self, pixel: &Pixel) -> Interval {
+        match self.setting.replicates {
+            Replicates::Fixed(_) => wilson(pixel.below, pixel.replicates, LEVEL),
+            Replicates::UntilDecided { .. } => anytime_bounds(pixel.below, pixel.replicates, LEVEL),
+        }
+    }
+}
+
+/// The median over replicates of the largest stable rate of a cell; none for a rule without one.
+fn stable_rate(cell: &Cell) -> Option<f64> {
+    let rule = Rule::of(&cell.setting.descent)?;
+    let problem = cell.problem();
+    let count = cell.setting.replicates.at_most().min(BORDER_REPLICATES);
+    let rates: Vec<f64> = (0..count)
+        .map(|replicate| {
+            let job = job(cell, &problem, replicate);
+            observe::largest_stable_rate(rule, &problem, &job.weights, &job.x)
+        })
+        .collect();
+    Some(quantile_of(&rates, 0.5))
+}
+
+const RATE: &str = "descent.rate";
+const SHARE: &str = "descent.rate.of_limit";
+const DIM: &str = "data.dim";
+
+/// What theory draws on a map.
+fn borders(sheet: &Sheet, threads: usize) -> Vec<Border> {
+    let (width, height) = sheet.size();
+    let plain = sheet.setting.descent.method == Method::Gd;
+    let mut all = Vec::new();
+    for (axis, other, across) in [(&sheet.x, &sheet.y, true), (&sheet.y, &sheet.x, false)] {
+        let count = other.values.len();
+        let picked: Vec<usize> = (0..BORDER.min(count))
+            .map(|i| i * (count - 1) / (BORDER.min(count) - 1).max(1))
+            .collect();
+        let place = |at: usize| if across { at * width } else { at };
+        debug_assert!(picked.iter().all(|&at| place(at) < width * height));
+        let mut add = |kind, of: &dyn Fn(usize) -> Option<f64>| {
+            let points = (picked.iter().enumerate()).filter_map(|(i, &at)| {
+                let (on, along) = (of(i)?, other.values[at]);
+                Some(if across { (on, along) } else { (along, on) })
+            });
+            let points: Vec<(f64, f64)> = points.collect();
+            let (from, to) = (axis.values[0], axis.values[axis.values.len() - 1]);
+            let on = |p: &(f64, f64)| if across { p.0 } else { p.1 };
+            // A border that is off the map is none of it.
+            if points.iter().any(|p| (from..=to).contains(&on(p))) {
+                all.push(Border { kind, points });
+            }
+        };
+        if axis.key == RATE {
+            let rates = threads::map(threads, picked.len(), |i| {
+                stable_rate(&sheet.cell(place(picked[i])).ok()?)
+            });
+            add(BorderKind::LargestStableRate, &|i| rates[i]);
+            if plain {
+                add(BorderKind::Catapult, &|i| Some(2.0 * rates[i]?));
+            }
+        } else if axis.key == SHARE {
+            add(BorderKind::LargestStableRate, &|_| Some(1.0));
+            if plain {
+                add(BorderKind::Catapult, &|_| Some(2.0));
+            }
+        } else if axis.key == DIM {
+            let points = sheet.setting.data.points as f64;
+            add(BorderKind::Interpolation, &|_| Some(points - 1.0));
+        } else if axis.key.starts_with("net.hidden") {
+            let smallest = threads::map(threads, picked.len(), |i| {
+                let enough = |k: usize| {
+                    let place = if across {
+                        picked[i] * width + k
+                    } else {
+                        k * width + picked[i]
+                    };
+                    let cell = sheet.cell(place).ok()?;
+                    let targets = cell.setting.data.targets_in_all();
+                    Some(cell.parameters() >= targets)
+                };
+                (0..axis.values.len())
+                    .find(|&k| enough(k) == Some(true))
+                    .map(|k| axis.values[k])
+            });
+            add(BorderKind::Capacity, &|i| smallest[i]);
+        }
+    }
+    all
+}
+
+/// Box counting on the border between pixels whose replicates mostly diverge and the others.
+fn box_dimension(picture: &Picture) -> Option<BoxDimension> {
+    let (width, height) = (picture.x.values.len(), picture.y.values.len());
+    let diverges = |i: usize, j: usize| {
+        let pixel = picture.at(j * width + i);
+        pixel.map(|p| 2 * p.diverged > p.replicates)
+    };
+    let mut border = Vec::new();
+    for j in 0..height.checked_sub(1)? {
+        for i in 0..width.checked_sub(1)? {
+            let here = diverges(i, j);
+            if here != diverges(i + 1, j) || here != diverges(i, j + 1) {
+                border.push((i, j));
+            }
+        }
+    }
+    // Boxes from a sixteenth of the map down to two pixels: single ones show the grid, not the
+    // border.
+    let mut sizes = Vec::new();
+    let mut size = 2;
+    while size <= width.min(height) / 16 {
+        sizes.push(size);
+        size *= 2;
+    }
+    let counts: Vec<f64> = (sizes.iter())
+        .map(|size| {
+            let mut boxes: Vec<(usize, usize)> =
+                border.iter().map(|(i, j)| (i / size, j / size)).collect();
+            boxes.sort_unstable();
+            boxes.dedup();
+            boxes.len() as f64
+        })
+        .collect();
+    // A slope between each size and the next.
+    let slopes: Vec<f64> = (counts.windows(2))
+        .map(|n| libm::log2(n[0] / n[1]))
+        .collect();
+    if slopes.len() < 3 || counts.last().is_none_or(|n| *n < 8.0) {
+        return None;
+    }
+    let (dimension, band) = mean_interval(&slopes, LEVEL);
+    Some(BoxDimension {
+        dimension,
+        low: band.low,
+        high: band.high,
+        sizes: sizes.len(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::{self, InMemory};
+    use crate::{Cpu, Source};
+
+    /// Keeps pixels in memory.
+    #[derive(Default)]
+    struct Kept(Mutex<Vec<(usize, Pixel)>>);
+
+    impl Kept {
+        fn all(&self) -> Vec<(usize, Pixel)> {
+            self.0.lock().expect("no panic").clone()
+        }
+    }
+
+    impl PixelKeeper for Kept {
+        fn found(&self, _: &Sheet) -> Result<Vec<(usize, Pixel)>, Error> {
+            Ok(self.all())
+        }
+        fn keep(&self, _: &Sheet, pixels: &[(usize, Pixel)]) -> Result<(), Error> {
+            self.0.lock().expect("no panic").extend(pixels);
+            Ok(())
+        }
+    }
+
+    fn source(map: &str) -> Source {
+        Source {
+            name: "test.toml".into(),
+            text: format!(
+                "replicates = 4\n[data]\npoints = 3\ndim = 2\n[net]\nhidden = [3, 3]\n\
+                 gains = [1.0, 1.0, 1.0]\n[descent]\nrate = 0.1\nsteps = 200\n[success]\n\
+                 loss_below = 1e-3\n[map]\n{map}"
+            ),
+            folder: ".".into(),
+        }
+    }
+
+    fn sheet(map: &str) -> Sheet {
+        let sheets = source(map).sheets(&Inputs::default()).expect("a map");
+        sheets.into_iter().next().expect("one")
+    }
+
+    const RATE_AND_GAIN: &str = "x = { key = \"descent.rate\", from = 0.01, to = 100.0, scale = \
+                                 \"log\" }\ny = { key = \"net.gains.1\", from = 0.5, to = 4.0 \
+                                 }\nsize = [9, 5]\n";
+
+    fn computed(sheet: &Sheet, kept: &Kept, threads: usize) -> Picture {
+        let control = Control::default();
+        compute(sheet, &Cpu::detect(), threads, kept, &control).expect("a picture")
+    }
+
+    fn alike(a: &Picture, b: &Picture) -> bool {
+        let bits = |p: &Picture| {
+            let pixel = |p: &Pixel| {
+                let reals = [p.steps, p.loss, p.diverged_at].map(f64::to_bits);
+                ((p.replicates, p.below, p.diverged), reals)
+            };
+            let all = p.pixels.iter().map(|p| p.as_ref().map(pixel));
+            all.collect::<Vec<_>>()
+        };
+        bits(a) == bits(b) && a.shown == b.shown
+    }
+
+    /// Pixels that share lanes are what cells are that are trained alone.
+    #[test]
+    fn a_pixel_is_a_cell() {
+        let sheet = sheet(RATE_AND_GAIN);
+        let picture = computed(&sheet, &Kept::default(), 2);
+        assert_eq!((picture.trained, picture.pixels.len()), (45, 45));
+        for place in [0, 8, 22, 44] {
+            let cell = sheet.cell(place).expect("a cell");
+            let gain = cell.setting.net.gains.as_ref().expect("gains")[1];
+            assert_eq!(gain, picture.y.values[place / 9]);
+            let record = lab::train(&cell, &Cpu::detect(), 1, &Control::default());
+            let alone = Pixel::of(&record.expect("a record").rows);
+            let pixel = picture.pixels[place].expect("a pixel");
+            assert_eq!((alone.below, alone.diverged), (pixel.below, pixel.diverged));
+            assert_eq!(alone.loss.to_bits(), pixel.loss.to_bits());
+        }
+        // Rates are at equal ratios, gains at equal differences, ends as written.
+        assert_eq!((picture.x.values[0], picture.x.values[8]), (0.01, 100.0));
+        assert!((picture.x.values[4] - 1.0).abs() < 1e-12);
+        assert_eq!(picture.y.values[2], 2.25);
+        // Small rates train nothing yet, large ones diverge: the map has both.
+        assert!(picture.pixels[8].expect("a pixel").diverged > 0);
+        assert_eq!(picture.pixels[0].expect("a pixel").diverged, 0);
+        let limit = &picture.borders[0];
+        assert_eq!(limit.kind, BorderKind::LargestStableRate);
+        assert_eq!(limit.points.len(), 5);
+        assert!(
+            limit.points[0].0 > limit.points[4].0,
+            "larger weights, smaller rates"
+        );
+    }
+
+    #[test]
+    fn a_budget_goes_where_neighbours_differ_and_is_the_same_on_any_threads() {
+        let full = computed(&sheet(RATE_AND_GAIN), &Kept::default(), 2);
+        let few = sheet(&format!("{RATE_AND_GAIN}budget = 20"));
+        let picture = computed(&few, &Kept::default(), 2);
+        assert!(picture.trained <= 20, "{}", picture.trained);
+        assert!(alike(&picture, &computed(&few, &Kept::default(), 1)));
+        for place in 0..45 {
+            let there = picture.pixels[picture.shown[place]].expect("every pixel is shown");
+            if picture.shown[place] == place {
+                assert_eq!(there.below, full.pixels[place].expect("a pixel").below);
+            }
+        }
+        // A budget beyond all pixels trains all.
+        let all = sheet(&format!("{RATE_AND_GAIN}budget = 1000"));
+        assert!(alike(&computed(&all, &Kept::default(), 1), &full));
+    }
+
+    #[test]
+    fn what_is_kept_is_not_trained_again() {
+        let sheet = sheet(&format!("{RATE_AND_GAIN}budget = 30"));
+        let kept = Kept::default();
+        let first = computed(&sheet, &kept, 2);
+        assert_eq!(kept.all().len(), first.trained);
+        let again = compute(
+            &sheet,
+            &Cpu::detect(),
+            1,
+            &kept,
+            &Control {
+                stopped: &|| true,
+                ..Control::default()
+            },
+        );
+        assert!(alike(&again.expect("nothing is left to train"), &first));
+        let stopped = compute(
+            &sheet,
+            &Cpu::detect(),
+            1,
+            &Kept::default(),
+            &Control {
+                stopped: &|| true,
+                ..Control::default()
+            },
+        );
+        assert!(matches!(stopped, Err(Error::Stopped { .. })));
+    }
+
+    #[test]
+    fn whole_numbers_have_a_pixel_each() {
+        let sheet = sheet(
+            "x = { key = \"data.dim\", from = 1, to = 4 }\n\
+             y = { key = \"net.hidden.*\", from = 1, to = 9, scale = \"log\" }\n\
+             size = [40, 40]\ndraw = [\"success\", \"predicted\"]",
+        );
+        assert_eq!(sheet.x.values, [1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(
+            sheet.y.values,
+            [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]
+        );
+        let cell = sheet.cell(4 * 4 + 2).expect("a cell");
+        assert_eq!((cell.dim(), &cell.setting.net.hidden[..]), (3, &[5, 5][..]));
+        let picture = computed(&sheet, &Kept::default(), 2);
+        assert!(
+            picture
+                .pixels
+                .iter()
+                .all(|p| p.expect("all").predicted.is_finite())
+        );
+        let kinds: Vec<BorderKind> = picture.borders.iter().map(|b| b.kind).collect();
+        assert_eq!(kinds, [BorderKind::Interpolation, BorderKind::Capacity]);
+    }
+
+    #[test]
+    fn each_condition_has_a_map() {
+        let text = format!("{RATE_AND_GAIN}each = {{ \"data.dim\" = [5, 2] }}");
+        let sheets = source(&text).sheets(&Inputs::default()).expect("maps");
+        let dims = sheets.iter().map(|s| s.cell(0).expect("a cell").dim());
+        assert_eq!(dims.collect::<Vec<_>>(), [5, 2]);
+        assert_ne!(sheets[0].hash, sheets[1].hash);
+    }
+
+    #[test]
+    fn a_mistake_of_a_map_is_told_where_it_is() {
+        let x = "x = { key = \"descent.rate\", from = 0.01, to = 1.0 }\n";
+        let y = "y = { key = \"net.gains.0\", from = 0.5, to = 4.0 }\n";
+        for (map, said) in [
+            (
+                format!("{x}y = {{ key = \"net.gain\", from = 1, to = 2 }}"),
+                "no number `net.gain`",
+            ),
+            (
+                format!("{x}y = {{ key = \"net.gains\", from = 1, to = 2 }}"),
+                "not a number",
+            ),
+            (
+                format!("{x}y = {{ key = \"net.gains.7\", from = 1, to = 2 }}"),
+                "`net.gains.7`",
+            ),
+            (
+                format!("{x}y = {{ key = \"net.activation\", from = 1, to = 2 }}"),
+                "not a number",
+            ),
+            (format!("{x}{}", x.replacen('x', "y", 1)), "both axes vary"),
+            (
+                format!("{x}y = {{ key = \"net.gains.0\", from = 2, to = 1 }}"),
+                "no range",
+            ),
+            (
+                format!("{x}y = {{ key = \"net.gains.0\", from = 0, to = 1, scale = \"log\" }}"),
+                "logarithmic",
+            ),
+            (format!("{x}{y}size = [1, 9]"), "pixels are not"),
+            (format!("{x}{y}draw = []"), "nothing is drawn"),
+            (format!("{x}{y}budget = 0"), "at least one pixel"),
+            (
+                format!("{x}y = {{ key = \"data.dim\", from = 0, to = 3 }}"),
+                "data.dim = 0",
+            ),
+            (format!("{x}{y}colour = 3"), "unknown field `colour`"),
+        ] {
+            let found = source(&map).plan(&Inputs::default());
+            let told = found.expect_err(&map).to_string();
+            assert!(told.contains(said), "{map}: {told}");
+            assert!(told.contains("test.toml:"), "{told}");
+        }
+        // A rule without a linear theory predicts nothing.
+        let adam = source(&format!("{x}{y}draw = [\"predicted\"]"));
+        let adam = Source {
+            text: adam
+                .text
+                .replace("rate = 0.1", "rate = 0.1\nmethod = { adam = {} }"),
+            ..adam
+        };
+        assert!(adam.plan(&Inputs::default()).is_err());
+        assert!(
+            lab::run(
+                &source(&format!("{x}{y}"))
+                    .plan(&Inputs::default())
+                    .expect("a plan"),
+                &Cpu::detect(),
+                1,
+                &InMemory,
+                &Control::default()
+            )
+            .is_ok()
+        );
+    }
+
+    /// A picture whose pixels diverge where this says so.
+    fn drawn(size: usize, diverges: impl Fn(usize, usize) -> bool) -> Picture {
+        let axis = |key: &str| Axis {
+            key: key.into(),
+            values: (0..size).map(|i| i as f64).collect(),
+            log: false,
+        };
+        let pixel = |place: usize| {
+            let diverged = u64::from(diverges(place % size, place / size));
+            Some(Pixel {
+                replicates: 1,
+                below: 1 - diverged,
+                diverged,
+                steps: 1.0,
+                loss: 1.0,
+                diverged_at: 1.0,
+                predicted: f64::NAN,
+            })
+        };
+        Picture {
+            condition: Vec::new(),
+            x: axis("a"),
+            y: axis("b"),
+            draw: Drawn::ALL.to_vec(),
+            setting: Setting::default(),
+            pixels: (0..size * size).map(pixel).collect(),
+            shown: (0..size * size).collect(),
+            trained: size * size,
+            steps: 1,
+            borders: Vec::new(),
+            dimension: None,
+        }
+    }
+
+    /// A line has the dimension 1, noise that of the plane, and a Cantor set of stripes that of its
+    /// law.
+    #[test]
+    fn box_counting_finds_the_dimension_of_what_is_known() {
+        let of = |picture: &Picture| box_dimension(picture).expect("a border is long enough");
+        let line = of(&drawn(512, |i, j| 3 * j > 2 * i + 40));
+        assert!((line.dimension - 1.0).abs() < 0.1, "{line:?}");
+        assert!(line.low < 1.0 && 1.0 < line.high, "{line:?}");
+        let mut random = 1u64;
+        let noise: Vec<bool> = (0..512 * 512)
+            .map(|_| {
+                random = random.wrapping_mul(6364136223846793005).wrapping_add(1);
+                random >> 63 == 1
+            })
+            .collect();
+        let noise = of(&drawn(512, |i, j| noise[j * 512 + i]));
+        assert!((noise.dimension - 2.0).abs() < 0.1, "{noise:?}");
+        // Of every four parts of a stripe the outer two are divided again: dimension 1 + ½.
+        let cantor = |mut i: usize| {
+            let mut inside = true;
+            let mut size = 1024;
+            while size > 4 {
+                size /= 4;
+                inside &= matches!(i / size, 0 | 3);
+                i %= size;
+            }
+            inside
+        };
+        let stripes = of(&drawn(1024, |i, _| cantor(i)));
+        assert!((stripes.dimension - 1.5).abs() < 0.2, "{stripes:?}");
+        assert_eq!(box_dimension(&drawn(512, |_, _| true)), None);
+    }
+}
