@@ -140,6 +140,11 @@ def test_the_reference_is_what_the_schema_says():
     assert same.returncode == 0, same.stderr
 
 
+def test_the_python_reference_is_what_the_package_says():
+    same = subprocess.run([sys.executable, DOCS / "python_reference.py", "--check"], capture_output=True, text=True)
+    assert same.returncode == 0, same.stderr
+
+
 @pytest.mark.skipif("THALWEG" not in os.environ, reason="THALWEG names no program")
 def test_the_guide_and_the_schema_have_the_same_keys():
     printed = subprocess.run([os.environ["THALWEG"], "studies", "schema"], capture_output=True, text=True)

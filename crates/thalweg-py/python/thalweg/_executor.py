@@ -22,10 +22,12 @@ POLL = 0.02
 
 
 class Executor(Protocol):
-    """What trains shards: any ``concurrent.futures.Executor``, or what has such a ``submit``."""
+    """What trains shards: any ``concurrent.futures.Executor``, or what has such a ``submit``. Nothing inherits from it."""
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Any:
-        """Something with ``done()``, ``result()`` and ``cancel()``."""
+        """Begins ``function(*arguments)``, both of which can be pickled, and gives something with ``done()``,
+        ``result()`` and ``cancel()``, as a ``Future`` has.
+        """
 
 
 def _shard(plan: _thalweg.Plan, spans: list[Span]) -> list[bytes]:

@@ -17,7 +17,7 @@ from ._thalweg import StudyError
 
 class Table:
     """A table of a run by the Arrow PyCapsule interface: ``polars.DataFrame(table)``, ``pyarrow.table(table)``,
-    ``pandas.DataFrame.from_arrow(table)``, and DuckDB where pyarrow is installed.
+    ``pandas.DataFrame.from_arrow(table)``, and DuckDB where pyarrow is installed. Its columns: docs/tables.md.
     """
 
     def __init__(self, native: _thalweg.Table, name: str) -> None:
@@ -29,26 +29,26 @@ class Table:
 
     @property
     def columns(self) -> list[str]:
-        """The names of its columns (docs/tables.md)."""
+        """The names of its columns."""
         return self._native.columns
 
     def __len__(self) -> int:
         return len(self._native)
 
     def polars(self) -> Any:
-        """As a polars ``DataFrame``."""
+        """As a ``DataFrame`` of polars, which is needed."""
         import polars
 
         return polars.DataFrame(self)
 
     def pandas(self) -> Any:
-        """As a pandas ``DataFrame``."""
+        """As a ``DataFrame`` of pandas, which is needed from 3.0 on, and pyarrow."""
         import pandas
 
         return pandas.DataFrame.from_arrow(self)
 
     def arrow(self) -> Any:
-        """As a pyarrow ``Table``."""
+        """As a ``Table`` of pyarrow, which is needed."""
         import pyarrow
 
         return pyarrow.table(self)
@@ -58,7 +58,11 @@ class Table:
 
 
 class Figure:
-    """A figure of a run: SVG in a notebook, with its numbers in words for those who do not see it."""
+    """A figure of a run: SVG in a notebook.
+
+    It has a ``name``, a ``caption``, the picture as text (``svg``), and its numbers in ``words`` for those who do not see
+    it.
+    """
 
     def __init__(self, name: str, caption: str, svg: str, words: str) -> None:
         self.name = name
@@ -78,14 +82,17 @@ class Figure:
 
 
 class Figures:
-    """The figures of a run: ``run.plot["answer"]``, ``run.plot.loss()``, ``run.plot.survival(by="dim")``."""
+    """The figures of a run: ``run.plot["answer"]``, ``run.plot.loss()``, ``run.plot.survival(by="dim")``.
+
+    A name that it has not is a :class:`StudyError` with those it has.
+    """
 
     def __init__(self, run: Run) -> None:
         self._run = run
 
     @property
     def names(self) -> list[str]:
-        """What there is."""
+        """The names of what there is, in the order of the page."""
         return [name for name, _ in self._run._native.figures]
 
     def __iter__(self) -> Iterator[str]:
@@ -104,8 +111,8 @@ class Figures:
         return self["answer"]
 
     def loss(self, cell: int = 0, *, ax: Any = None) -> Any:
-        """Median loss against the step, with the band of the middle 80 % of the replicates of a cell; on matplotlib's
-        axes ``ax`` if they are given.
+        """Median loss against the step, with the band of the middle 80 % of the replicates of a cell: the
+        :class:`Figure` of the page, or matplotlib's axes for another cell or where axes ``ax`` are given.
         """
         if ax is None and cell == 0 and "loss" in self.names:
             return self["loss"]
@@ -119,8 +126,8 @@ class Figures:
         return ax
 
     def survival(self, by: str | None = None, *, ax: Any = None) -> Any:
-        """Share of runs not yet there against the step, over the comparison that varies ``by``; on matplotlib's axes
-        ``ax`` if they are given.
+        """Share of runs not yet there against the step, over the comparison that varies ``by`` (a key, or its name; the
+        first one if none is given): the :class:`Figure` of the page, or matplotlib's axes ``ax`` if they are given.
         """
         compared = self._run._compared(by)
         if ax is None:
@@ -149,7 +156,10 @@ def _axes(ax: Any) -> Any:
 
 
 class Prices(list[dict[str, Any]]):
-    """What the cells of a plan cost: a dict each, and sentences."""
+    """What the cells of a plan cost: a dict each, with the ``estimate`` in seconds, ``memory`` in bytes,
+    ``predicted_median`` in steps and ``predicted_success`` from 0 to 1 where theory speaks, else none; and the same in
+    ``sentences``.
+    """
 
     def __init__(self, prices: list[dict[str, Any]], sentences: list[str]) -> None:
         super().__init__(prices)
@@ -160,14 +170,14 @@ class Prices(list[dict[str, Any]]):
 
 
 class Plan:
-    """Every cell of a study, checked."""
+    """Every cell of a study, checked; its length is their number."""
 
     def __init__(self, native: _thalweg.Plan) -> None:
         self._native = native
 
     @property
     def cells(self) -> list[dict[str, Any]]:
-        """Number, label, hash and setting of every cell."""
+        """A dict for every cell: its ``number``, ``label``, ``hash`` and ``setting``; the base cell is the first."""
         return json.loads(self._native.cells)
 
     @property
@@ -179,7 +189,9 @@ class Plan:
         return len(self._native.names)
 
     def price(self, draws: int = 20) -> Prices:
-        """Trains every cell for a short while and says what the study will take, and what theory expects of it."""
+        """Trains every cell for a short while and says what the study will take, and what theory expects of it, by the
+        kernels of its first ``draws`` replicates.
+        """
         prices, sentences = self._native.price(draws)
         return Prices(json.loads(prices), sentences)
 
@@ -204,7 +216,7 @@ class Plan:
 
 
 class Run:
-    """What a study found."""
+    """What a study found: its answer, tables, figures and cells. In a notebook, the answer and its picture."""
 
     def __init__(self, native: _thalweg.Run, plan: _thalweg.Plan) -> None:
         self._native = native
@@ -218,44 +230,44 @@ class Run:
 
     @property
     def analysis(self) -> dict[str, Any]:
-        """Every number and judgement, as plain data."""
+        """Every number and judgement, as dicts and lists."""
         if self._analysis is None:
             self._analysis = json.loads(self._native.analysis)
         return self._analysis
 
     @property
     def names(self) -> list[str]:
-        """The name of every cell."""
+        """The name of every cell, by number."""
         return self._plan.names
 
     @property
     def success(self) -> float:
-        """Share of the replicates of the base cell that succeed."""
+        """Share of the replicates of the base cell that succeed, 0 to 1."""
         return self.cell(0).success
 
     @property
     def replicates(self) -> Table:
-        """A row a replicate."""
+        """A row a replicate: how it ended, after how many steps, with which loss, and why."""
         return Table(self._native.table("replicates"), "replicates")
 
     @property
     def cells(self) -> Table:
-        """A row a cell."""
+        """A row a cell: its share of successes and its steps, with their intervals."""
         return Table(self._native.table("cells"), "cells")
 
     @property
     def curves(self) -> Table:
-        """A row a loss."""
+        """A row a loss that was kept, of the replicates of ``keep`` in the study."""
         return Table(self._native.table("curves"), "curves")
 
     @property
     def looks(self) -> Table:
-        """A row a look."""
+        """A row a look: what was measured on the way, of the replicates of ``look`` in the study."""
         return Table(self._native.table("looks"), "looks")
 
     @property
     def plot(self) -> Figures:
-        """The figures."""
+        """The figures of the page, by name."""
         return Figures(self)
 
     @property
@@ -264,11 +276,13 @@ class Run:
         return self._native.html
 
     def save(self, folder: str | PathLike[str]) -> None:
-        """Writes a run folder, as ``thalweg run`` does."""
+        """Writes a run folder, as ``thalweg run`` does; ``OSError`` if it cannot be written."""
         self._native.save(folder)
 
     def cell(self, number: int | None = None, **settings: Any) -> Cell:
-        """A cell by its number, or the one whose settings differ from the base cell in nothing but these."""
+        """A cell by its number, or the one with these settings that is nearest to the base cell; the base cell without
+        either. A :class:`StudyError` names those there are if none is meant.
+        """
         if number is None:
             number = self._find(settings)
         return Cell(self, number)
@@ -326,7 +340,10 @@ class Run:
 
 
 class Cell:
-    """A cell of a run."""
+    """A cell of a run: one setting, on many random draws.
+
+    It has a ``number``, and a ``summary``: all that the analysis says of it, as plain data.
+    """
 
     def __init__(self, run: Run, number: int) -> None:
         self._run = run
@@ -338,17 +355,17 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """What it is."""
+        """What tells it from the base cell, as ``d = 2``."""
         return self._run.names[self.number]
 
     @property
     def setting(self) -> dict[str, Any]:
-        """Its setting."""
+        """Its setting, with every default, as tables of a study file."""
         return self.summary["setting"]
 
     @property
     def success(self) -> float:
-        """Share of its replicates that succeed."""
+        """Share of its replicates that succeed, 0 to 1."""
         return self.summary["share"]
 
     @property
@@ -364,17 +381,17 @@ class Cell:
 
     @property
     def hitting_times(self) -> np.ndarray:
-        """The first step below the loss of each replicate [R], NaN where it was not reached."""
+        """The first step below the loss of each replicate [R], NaN where it was not reached; of the first 100 000."""
         return self._run._native.ends(self.number)[0]
 
     @property
     def final_loss(self) -> np.ndarray:
-        """The loss at the end of each replicate [R], on its whole training set."""
+        """The loss at the end of each replicate [R], on its whole training set; of the first 100 000."""
         return self._run._native.ends(self.number)[1]
 
     @property
     def rate(self) -> np.ndarray:
-        """The learning rate of each replicate [R]."""
+        """The learning rate of each replicate [R] at the start; of the first 100 000."""
         return self._run._native.ends(self.number)[2]
 
     @property
@@ -385,7 +402,7 @@ class Cell:
         return self._run._native.stacked_weights(self.number)
 
     def replicate(self, number: int) -> Replicate:
-        """One of its replicates."""
+        """One of its replicates, counted from 0; a :class:`StudyError` if there is none, or if it has no row."""
         return Replicate(self._run, self.number, number)
 
     def __repr__(self) -> str:
@@ -396,7 +413,10 @@ class Cell:
 
 
 class Replicate:
-    """One training run."""
+    """One training run.
+
+    It has a ``number``, and a ``row``: its outcome, steps, rate and losses as a dict.
+    """
 
     def __init__(self, run: Run, cell: int, number: int) -> None:
         self._run = run
@@ -423,32 +443,34 @@ class Replicate:
 
     @property
     def initial_weights(self) -> dict[str, np.ndarray]:
-        """Its weights before the first step, by the names of ``nn.Sequential``."""
+        """Its weights before the first step, by the names of ``nn.Sequential``: ``0.weight`` [n, d], ``0.bias`` [n],
+        ``2.weight``, …, in double precision.
+        """
         return self._run._plan.initial_weights(self._cell, self.number)
 
     @property
     def weights(self) -> dict[str, np.ndarray]:
-        """Its weights at the end: it is trained again, to the same bits."""
+        """Its weights at the end, by the same names: it is trained again, to the same bits."""
         return self._run._native.weights(self._cell, self.number)
 
     @property
     def losses(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Steps and losses that were kept; none if none were (``keep`` in the study)."""
+        """Steps [T] and losses [T] that were kept; none if none were (``keep`` in the study)."""
         return self._run._native.losses(self._cell, self.number)
 
     def explain(self) -> Explanation:
-        """Why it ended as it did: it is trained again and looked at."""
+        """Why it ended as it did: it is trained again and looked at, and what would have helped is tried."""
         data, sentences = self._run._native.explain(self._cell, self.number)
         return Explanation(json.loads(data), sentences)
 
     def state_dict(self) -> dict[str, Any]:
-        """Its weights at the end as PyTorch's ``state_dict``."""
+        """Its weights at the end as PyTorch's ``state_dict``, in the precision it was trained in; needs PyTorch."""
         from .torch import state_dict
 
         return state_dict(self.weights, self._run.cell(self._cell).setting)
 
     def module(self) -> Any:
-        """Its network as a ``torch.nn.Sequential`` with its weights at the end."""
+        """Its network as a ``torch.nn.Sequential`` with its weights at the end; needs PyTorch."""
         from .torch import module
 
         return module(self.weights, self._run.cell(self._cell).setting)
@@ -459,7 +481,7 @@ class Replicate:
 
 
 class Explanation:
-    """Why a replicate ended as it did."""
+    """Why a replicate ended as it did: all evidence as plain ``data``, and in ``sentences``."""
 
     def __init__(self, data: dict[str, Any], sentences: list[str]) -> None:
         self.data = data
@@ -467,7 +489,7 @@ class Explanation:
 
     @property
     def cause(self) -> Any:
-        """The cause, with its evidence."""
+        """The cause: its word (docs/verdicts.md), or a dict of its word with the numbers that show it."""
         return self.data["cause"]
 
     def __repr__(self) -> str:

@@ -30,7 +30,7 @@ _TABLES = ("data", "net", "descent", "success", "look", "keep", "test")
 
 
 def of_limit(share: float) -> dict[str, float]:
-    """A learning rate as a share of the largest stable one of each replicate's linearised network."""
+    """A learning rate as a share of the largest stable one of each replicate's linearised network, for ``rate``."""
     return {"of_limit": share}
 
 
@@ -97,7 +97,8 @@ class Study:
     own is given as ``x`` [N, d] and ``y`` [N] or [N, k], initial weights as ``init`` with the names and shapes of a
     ``state_dict``.
 
-    Studies are not changed: every method gives another one.
+    Settings are checked where a study file is, when the study is planned or run; what cannot be is a :class:`StudyError`
+    with its place. Studies are not changed: every method gives another one.
     """
 
     def __init__(self, title: str | None = None, *, x: Any = None, y: Any = None, **settings: Any) -> None:
@@ -112,7 +113,7 @@ class Study:
 
     @classmethod
     def load(cls, name: str | PathLike[str]) -> Study:
-        """A built-in study by its name, a study file, or that of a run folder."""
+        """A built-in study by its name, a study file, or that of a run folder; a :class:`StudyError` if there is none."""
         study = cls()
         study._text, study._folder = _thalweg.text_of(fspath(name))
         return study
@@ -126,7 +127,7 @@ class Study:
 
     @classmethod
     def from_torch(cls, module: Any, **settings: Any) -> Study:
-        """The study of a ``torch.nn.Sequential``, its loss and its optimizer; see :mod:`thalweg.torch`."""
+        """The study of a ``torch.nn.Sequential``, its ``loss`` and its ``optimizer``: :func:`thalweg.torch.study`."""
         from .torch import study
 
         return study(module, **settings)
@@ -165,14 +166,15 @@ class Study:
             _put(self._table, key, value)
 
     def set(self, *, x: Any = None, y: Any = None, **settings: Any) -> Study:
-        """The same study with other settings."""
+        """The same study with other settings; a whole table, as ``data={…}``, is laid over the one that is there."""
         other = self._copy()
         other._of_table()
         other._set(settings, x, y)
         return other
 
     def compare(self, name: str, *, where: Mapping[str, Any] | None = None, **lists: Sequence[Any]) -> Study:
-        """The same study with a comparison: every combination of the values in these lists.
+        """The same study with a comparison: a cell for every combination of the values in these lists, as
+        ``compare("d", dim=[5, 2])``. Its cells train the draws of the base cell.
 
         ``where`` are settings that its cells have and the base cell has not.
         """
@@ -189,7 +191,9 @@ class Study:
         return other
 
     def claim(self, what: str, value: float, between: Sequence[float], source: str, **at: Any) -> Study:
-        """The same study with a published number to hold it against, of the cell with these settings."""
+        """The same study with a published number to hold it against: the ``value`` of ``what`` (``success``,
+        ``steps``, …), ``between`` where ours may lie, and its ``source``, of the cell with these settings.
+        """
         other = self._copy()
         other._of_table()
         made = {"what": what, "value": value, "between": list(between), "source": source}
@@ -199,7 +203,7 @@ class Study:
         return other
 
     def space(self, *, each: Mapping[str, Sequence[Any]] | None = None, **lists: Any) -> Study:
-        """The same study with a space of which :meth:`choose` chooses: lists of values by key, for each condition in
+        """The same study with a space of which :meth:`Study.choose` chooses: lists of values by key, for each condition in
         ``each``; ``cost``, ``level``, ``race`` and ``at_most`` say how.
         """
         other = self._copy()
@@ -227,7 +231,10 @@ class Study:
         return _thalweg.Plan(self.toml, self._folder, self._data, self._weights, threads, engine)
 
     def plan(self, threads: int | None = None, engine: str = "cpu") -> Plan:
-        """Every cell, checked; shown with what it costs and what theory expects of it."""
+        """Every cell, checked; shown with what it costs and what theory expects of it. Nothing is kept.
+
+        Raises :class:`StudyError` with the place of what is wrong.
+        """
         from ._run import Plan
 
         return Plan(self._native(threads, engine))
@@ -245,13 +252,17 @@ class Study:
         """Trains every cell and analyses it; in a folder, finished cells are kept and found again. The folder may be in
         an object store, as ``s3://bucket/run``, which fsspec opens.
 
-        ``engine`` is ``"cpu"``, ``"gpu"`` for a graphics card with the same bits, or ``"auto"`` for the faster of the
-        two. Ctrl-C stops within a second; the same call with a folder goes on from there. ``progress`` is called with the
-        replicates that ended, all of them, and the seconds so far.
+        ``threads`` are all processors unless they are given. ``engine`` is ``"cpu"``, ``"gpu"`` for a graphics card with
+        the same bits, or ``"auto"`` for the faster of the two. Ctrl-C stops within a second; the same call with a folder
+        goes on from there. ``progress`` shows a line; a function is called with the replicates that ended, all of
+        them, and the seconds so far.
 
         An ``executor``, any of ``concurrent.futures`` or one that has such a ``submit``, trains the run in so many
         ``shards``, each on as many ``threads`` as are given, one by default; the result is that of one process, bit for
         bit. With a folder finished shards are kept.
+
+        Raises :class:`StudyError` for what is wrong with the study, :class:`ThalwegError` where an engine, an executor or
+        a damaged file ends the run, ``OSError`` for a folder that cannot be written.
         """
         from ._run import Run
 
@@ -333,8 +344,9 @@ class Study:
         engine: str = "cpu",
         progress: Progress = True,
     ) -> Certificate:
-        """Whether the base cell succeeds on at least this share of all draws, decided at this level by a sequential
-        test; what others check with ``thalweg verify``.
+        """Whether the base cell succeeds on at least this ``share`` (0 to 1; that of the study unless it is given) of all
+        draws, decided at this ``level`` by a sequential test of ``at_most`` so many replicates; what others check with
+        ``thalweg verify``. ``fresh`` draws are not those of the study's own replicates.
         """
         study = self if share is None else self.set(**{"success.share": share})
         plan = study._native(threads, engine)
@@ -344,7 +356,11 @@ class Study:
     def choose(
         self, *, threads: int | None = None, engine: str = "cpu", progress: Progress = True, **space: Any
     ) -> list[dict[str, Any]]:
-        """The cheapest setting of the study's space (or of this one) that can be certified, for each condition."""
+        """The cheapest setting of the study's space (or of this one, see :meth:`Study.space`) that can be certified: a dict for
+        each condition, with all ``candidates``, the number of the ``winner`` among them, or none, and its certificate.
+
+        Raises :class:`StudyError` where there is no space to choose from.
+        """
         study = self.space(**space) if space else self
         plan = study._native(threads, engine)
         with watching(progress) as tell:
@@ -372,7 +388,10 @@ def _save_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
 
 
 class Certificate:
-    """A decision about a share of success, with all that is needed to check it."""
+    """A decision about a share of success, with all that is needed to check it.
+
+    ``data`` is what was decided and each outcome, ``text`` the file, ``sentences`` the decision in words.
+    """
 
     def __init__(self, data: str, text: str, sentences: list[str]) -> None:
         self.data: dict[str, Any] = json.loads(data)
@@ -402,6 +421,8 @@ def train(
     axis, as ``torch.func.stack_module_state`` gives it. On one set, ``replicates`` networks are trained (400 unless it is
     given) or as many as there are initial weights. Results as arrays: ``run.cell(0).final_loss``, ``hitting_times``,
     ``weights``.
+
+    Raises :class:`StudyError` where shapes do not fit.
     """
     stacks = [len(_numpy(x))] if np.ndim(_numpy(x)) == 3 else []
     if _are_weights(init := settings.get("init")):

@@ -30,9 +30,14 @@ __all__ = [
 _Array = npt.NDArray[np.float64]
 _Tell = Callable[[int, int, float], object] | None
 
-class StudyError(ValueError): ...
-class NoTheoryError(ValueError): ...
-class ThalwegError(Exception): ...
+class StudyError(ValueError):
+    """A study says something impossible, or it is asked for what it has not; with its place and what to do."""
+
+class NoTheoryError(ValueError):
+    """Theory says nothing of this network or descent."""
+
+class ThalwegError(Exception):
+    """What else went wrong: a damaged file, an engine that cannot run it, an executor without workers."""
 
 @final
 class Table:

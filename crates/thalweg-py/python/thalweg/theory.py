@@ -32,12 +32,16 @@ def _inputs(x: Any, what: str = "x") -> np.ndarray:
 
 
 def nngp(study: Study, x1: Any, x2: Any = None) -> np.ndarray:
-    """Covariance of the outputs of the infinitely wide initial network, [N1, N2], or [N1, N1] without ``x2``."""
+    """Covariance of the outputs of the infinitely wide initial network at inputs ``x1`` [N1, d] and ``x2`` [N2, d]:
+    [N1, N2], or [N1, N1] without ``x2``. A :class:`NoTheoryError` for a network of which theory says nothing.
+    """
     return _kernels(study, x1, x2)[0]
 
 
 def ntk(study: Study, x1: Any, x2: Any = None) -> np.ndarray:
-    """Its neural tangent kernel Θ, [N1, N2], or [N1, N1] without ``x2``; layer rates are in it."""
+    """The neural tangent kernel Θ of the infinitely wide initial network, [N1, N2], or [N1, N1] without ``x2``; layer
+    rates are in it. A :class:`NoTheoryError` for a network of which theory says nothing.
+    """
     return _kernels(study, x1, x2)[1]
 
 
@@ -59,12 +63,15 @@ def predict(
     ridge: float = 0.0,
     get: Literal["ntk", "nngp"] = "ntk",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean [M] (or [M, k]) and covariance [M, M] over initial weights of the infinitely wide network at new inputs,
-    after training on squares.
+    """Mean [M] (or [M, k]) and covariance [M, M] over initial weights of the infinitely wide network at new inputs
+    ``x_test`` [M, d], after training on squares on ``x_train`` [N, d] and ``y_train`` [N] or [N, k].
 
     ``get="ntk"``: all layers are trained, for ``steps`` of the learning rate ``rate``, for the ``time`` of gradient flow,
     or until nothing moves, with the penalty ``ridge``. ``get="nngp"``: only the last layer is, the posterior of the
     Gaussian process with noise of variance ``ridge``. The loss is that of the study.
+
+    Raises :class:`StudyError` for shapes or options that do not go together, :class:`NoTheoryError` where theory says
+    nothing.
     """
     x, y, new = _inputs(x_train, "x_train"), _matrix(y_train, "y_train"), _inputs(x_test, "x_test")
     if steps is not None and time is not None:
@@ -99,7 +106,8 @@ class Phase:
 
     ``layers`` are its hidden layers, those that start alike in one: σw², σb², the variance q* and correlation c* that
     depth leads to, χ₁ (below 1 gradients vanish, above they explode), the depths ξ of both ways there, the phase, and
-    the σw² that are ``critical`` with this σb². ``chi`` [B, W] is χ₁ over ``bias_variances`` [B] × ``weight_variances`` [W].
+    the σw² that are ``critical`` with this σb². ``chi`` [B, W] is χ₁ over ``bias_variances`` [B] × ``weight_variances`` [W];
+    ``critical_line`` are its pieces, along which χ₁ = 1. ``svg`` is the picture, ``data`` all of it as plain data.
     """
 
     def __init__(self, data: str, svg: str) -> None:
@@ -144,15 +152,20 @@ def _tensors(weights: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 def empirical_ntk(study: Study, weights: Mapping[str, Any], x: Any) -> np.ndarray:
-    """J Jᵀ [N k, N k] of the study's network with these weights, as the study's descent moves them."""
+    """J Jᵀ [N k, N k] of the study's network with these weights at inputs [N, d], as the study's descent moves them.
+
+    Weights have the names and shapes of a ``state_dict``; a :class:`StudyError` if they are not those of the network.
+    """
     return _thalweg.empirical(study._native(), _tensors(weights), _inputs(x))[0]
 
 
 def outputs(study: Study, weights: Mapping[str, Any], x: Any) -> np.ndarray:
-    """Outputs [N, k] of the study's network with these weights."""
+    """Outputs [N, k] of the study's network with these weights at inputs [N, d]."""
     return _thalweg.empirical(study._native(), _tensors(weights), _inputs(x))[1]
 
 
 def hessian_spectrum(study: Study, weights: Mapping[str, Any], x: Any, y: Any) -> np.ndarray:
-    """Eigenvalues [P] of the Hessian of the study's loss at these weights, increasing."""
+    """Eigenvalues [P] of the Hessian of the study's loss at these weights on inputs [N, d] and targets [N] or [N, k],
+    increasing; P is the number of parameters.
+    """
     return _thalweg.curvature(study._native(), _tensors(weights), _inputs(x), _matrix(y, "y"))

@@ -138,6 +138,8 @@ def study(module: Any, *, loss: Any = None, optimizer: Any = None, from_weights:
     ``BCEWithLogitsLoss``) and its optimizer (``SGD``, ``Adam``, ``AdamW``); other settings are those of a study.
 
     Every replicate draws its own weights as PyTorch does; ``from_weights`` begins all of them with those of the module.
+
+    Raises :class:`StudyError` for a part that has no like here, with those that have.
     """
     table = _net(module)
     if loss is not None:
@@ -161,7 +163,7 @@ def study(module: Any, *, loss: Any = None, optimizer: Any = None, from_weights:
 
 
 def state_dict(weights: Mapping[str, np.ndarray], setting: Mapping[str, Any]) -> dict[str, Any]:
-    """Weights as tensors, in the precision of the setting."""
+    """Weights of :attr:`Replicate.weights` as tensors, in the precision of the setting."""
     import torch
 
     dtype = torch.float64 if setting["descent"]["precision"] == "f64" else torch.float32
@@ -169,7 +171,10 @@ def state_dict(weights: Mapping[str, np.ndarray], setting: Mapping[str, Any]) ->
 
 
 def module(weights: Mapping[str, np.ndarray], setting: Mapping[str, Any]) -> Any:
-    """The network of a setting as a ``torch.nn.Sequential`` with these weights."""
+    """The network of a setting (:attr:`Cell.setting`) as a ``torch.nn.Sequential`` with these weights.
+
+    Raises :class:`StudyError` for an activation that is no module of PyTorch.
+    """
     import torch
     from torch import nn
 
