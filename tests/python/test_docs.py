@@ -4,6 +4,7 @@ what it says of the study file is what the program reads.
 THALWEG=target/debug/thalweg pytest tests/python/test_docs.py
 """
 
+import html
 import html.parser
 import json
 import os
@@ -59,6 +60,7 @@ def site(tmp_path_factory):
 
 def test_every_page_of_the_documentation_is_on_the_site(site):
     written = {path.relative_to(DOCS).with_suffix(".html") for path in DOCS.rglob("*.md")}
+    written |= {Path("notebooks", path.name).with_suffix(".html") for path in (ROOT / "examples").glob("*.ipynb")}
     assert {path.relative_to(site) for path in site.rglob("*.html")} == written
 
 
@@ -78,6 +80,30 @@ def test_no_link_of_the_site_is_dead_and_none_loads_from_elsewhere(site):
         for tag in re.findall(r"<(?:script|link|img|iframe|object)\b[^>]*>", path.read_text()):
             assert "http" not in tag, (path.name, tag)
     assert checked > 200
+
+
+def test_a_notebook_is_a_page_with_its_text_and_code(site):
+    for path in (ROOT / "examples").glob("*.ipynb"):
+        shown = html.unescape((site / "notebooks" / path.with_suffix(".html").name).read_text())
+        cells = json.loads(path.read_text())["cells"]
+        assert shown.count('class="language-python"') == sum(cell["cell_type"] == "code" for cell in cells)
+        for cell in cells:
+            for line in "".join(cell["source"]).splitlines():
+                assert line in shown or "`" in line or line.startswith("#"), line
+
+
+def test_what_a_notebook_prints_and_draws_is_on_its_page():
+    pytest.importorskip("mkdocs")
+    sys.path.insert(0, str(DOCS / "site"))
+    import notebooks
+
+    source = """print("so")
+class Drawn:
+    def _repr_svg_(self): return "<svg>1</svg>"
+    def __repr__(self): return "one"
+Drawn()"""
+    assert notebooks.ended(source, {}) == ("so\none", "<svg>1</svg>")
+    assert notebooks.ended("x = 1", {}) == ("", None)
 
 
 def test_formulas_are_set_as_mathml(site):
