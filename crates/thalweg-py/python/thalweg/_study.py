@@ -254,8 +254,8 @@ class Study:
 
         ``threads`` are all processors unless they are given. ``engine`` is ``"cpu"``, ``"gpu"`` for a graphics card with
         the same bits, or ``"auto"`` for the faster of the two. Ctrl-C stops within a second; the same call with a folder
-        goes on from there. ``progress`` shows a line; a function is called with the replicates that ended, all of
-        them, and the seconds so far.
+        goes on from there. ``progress`` shows a line, or a bar in a notebook with ipywidgets; a function is called
+        with the replicates that ended, all of them, and the seconds so far.
 
         An ``executor``, any of ``concurrent.futures`` or one that has such a ``submit``, trains the run in so many
         ``shards``, each on as many ``threads`` as are given, one by default; the result is that of one process, bit for
