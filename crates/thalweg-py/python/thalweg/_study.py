@@ -259,7 +259,7 @@ class Study:
 
         An ``executor``, any of ``concurrent.futures`` or one that has such a ``submit``, trains the run in so many
         ``shards``, each on as many ``threads`` as are given, one by default; the result is that of one process, bit for
-        bit. With a folder finished shards are kept.
+        bit. With a folder finished shards are kept (docs/more-machines.md).
 
         Raises :class:`StudyError` for what is wrong with the study, :class:`ThalwegError` where an engine, an executor or
         a damaged file ends the run, ``OSError`` for a folder that cannot be written.
