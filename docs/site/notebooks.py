@@ -9,6 +9,7 @@ import json
 import os
 import re
 import tempfile
+import textwrap
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,6 +31,12 @@ def ended(source: str, names: dict) -> tuple[str, str | None]:
             drawn = [getattr(value, form)() for form in ("_repr_svg_", "_repr_html_") if hasattr(value, form)]
             picture = re.search(r"<svg.*?</svg>", "".join(drawn), re.DOTALL)
     return printed.getvalue().strip(), picture and picture[0]
+
+
+def wrapped(text: str) -> str:
+    """Sentences as wide as a page; a table, which has two blanks somewhere, keeps its lines."""
+    lines = text.splitlines()
+    return "\n".join(line if "  " in line.strip() else textwrap.fill(line, 92, subsequent_indent="  ") for line in lines)
 
 
 def fence(language: str, text: str) -> str:
@@ -54,7 +61,7 @@ def page(path: Path) -> tuple[str, list[str]]:
                 # What follows wants what this has not made.
                 runs = False
         if text:
-            parts.append(fence("text", text))
+            parts.append(fence("text", wrapped(text)))
         if picture:
             parts.append(f"![What the cell above draws]({path.stem}-{len(pictures)}.svg)\n")
             pictures.append(picture)
