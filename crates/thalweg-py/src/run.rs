@@ -60,7 +60,11 @@ fn watched<T: Send>(
     let clock = || begun.elapsed().as_secs_f64();
     let mut interrupted = None;
     let done = std::thread::scope(|scope| {
+        // Closed when the work has ended, which a sleep would learn of late.
+        let (end, ended_at_once) = std::sync::mpsc::channel::<()>();
+        let ended_at_once = Mutex::new(ended_at_once);
         let job = scope.spawn(|| {
+            let _end = end;
             let listen = |event: Event<'_>| match event {
                 Event::Replicate { .. } => {
                     ended.fetch_add(1, Ordering::Relaxed);
@@ -78,7 +82,12 @@ fn watched<T: Send>(
             })
         });
         while !job.is_finished() {
-            py.detach(|| std::thread::sleep(POLL));
+            py.detach(|| {
+                let end = ended_at_once.lock();
+                let end = end.unwrap_or_else(PoisonError::into_inner);
+                // Nothing is sent: there is an end, or there is time to look around.
+                let _ = end.recv_timeout(POLL);
+            });
             let told = py.check_signals().and_then(|()| match progress {
                 Some(tell) => {
                     let state = (ended.load(Ordering::Relaxed), all, clock());
@@ -204,12 +213,12 @@ impl Plan {
             given = given.with_weights(&name, all).map_err(mistaken)?;
             known.push(name);
         }
-        let inputs = match &files {
+        let inputs = match files.filter(|files| !files.is_empty()) {
             None => thalweg_store::read_more_inputs(&study, &source.folder, given, &known),
             Some(files) => {
                 let unpacked = tempfile::tempdir()?;
                 let folder = unpacked.path();
-                thalweg_store::unpack_inputs(folder, files)
+                thalweg_store::unpack_inputs(folder, &files)
                     .and_then(|()| thalweg_store::read_more_inputs(&study, folder, given, &known))
             }
         };
