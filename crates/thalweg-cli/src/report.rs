@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use thalweg::analysis::Analysis;
-use thalweg::map::Picture;
+use thalweg::maps::Picture;
 use thalweg::record::Record;
 use thalweg::{Error, Plan};
 use thalweg_report::page::Page;

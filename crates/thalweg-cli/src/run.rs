@@ -6,8 +6,8 @@ use anyhow::{Result, bail};
 use thalweg::analysis::Analysis;
 use thalweg::engine::Engine;
 use thalweg::lab::Event;
-use thalweg::map::{Picture, Sheet};
-use thalweg::plan::{Cell, Plan};
+use thalweg::maps::Picture;
+use thalweg::plan::{Cell, Plan, Sheet};
 use thalweg::record::Record;
 use thalweg::{Error, Source};
 use thalweg_report::words::decision::chosen;
@@ -35,6 +35,7 @@ pub(crate) fn run(args: args::Run) -> Result<ExitCode> {
         plan = crate::source::plan(&source)?;
     }
     let sheets = thalweg_store::sheets(&source)?;
+    sheets.iter().try_for_each(thalweg::maps::check)?;
     let out = args.out.clone().unwrap_or_else(|| folder(&source));
     if let Some(shard) = args.shard {
         return shard::train((&source, &plan), shard, &args.engine, &out);

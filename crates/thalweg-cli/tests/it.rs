@@ -612,6 +612,87 @@ fn a_card_and_the_processor_leave_the_same_tables() {
     assert!(work.records()[0].to_string_lossy().contains("-cpu.record"));
 }
 
+/// Pixels are kept and not trained again; a zoom is a map of its own in the same folder.
+#[test]
+fn a_map_is_drawn_kept_and_zoomed() {
+    let map = "[map]\nx = { key = \"descent.rate\", from = 0.01, to = 10.0, scale = \"log\" }\n\
+               y = { key = \"net.hidden.*\", from = 1, to = 6 }\nsize = [8, 6]\n\
+               draw = [\"success\", \"loss\", \"predicted\"]\n";
+    let work = Work::new(&format!("{SMALL}\n{map}"));
+    let run = ["run", "study.toml", "--out", "out"];
+    let seen = work.thalweg(&run).good();
+    assert!(
+        seen.out.contains("of 48 trained pixels reach 80 %"),
+        "{}",
+        seen.out
+    );
+    let tiles = |work: &Work| {
+        let folders = work.list("out/map").into_iter();
+        let folders = folders.filter(|name| !name.contains('.'));
+        folders
+            .flat_map(|folder| {
+                let folder = format!("out/map/{folder}");
+                let files = work.list(&folder).into_iter();
+                files.map(move |file| format!("{folder}/{file}"))
+            })
+            .collect::<Vec<String>>()
+    };
+    let before: Vec<_> = tiles(&work)
+        .iter()
+        .map(|t| modified(&work.path(t)))
+        .collect();
+    assert_eq!(before.len(), 1);
+    for file in ["map.npz", "map-success.png", "map-predicted-success.png"] {
+        assert!(work.list("out/map").iter().any(|f| f == file), "{file}");
+    }
+    for figure in ["map-success.svg", "map-interval.svg", "map-difference.svg"] {
+        assert!(
+            work.list("out/figures").iter().any(|f| f == figure),
+            "{figure}"
+        );
+    }
+    let page = work.read("out/report.html");
+    assert!(String::from_utf8_lossy(&page).contains(">The map</h2>"));
+    let answers = seen.out;
+    let again = work.thalweg(&run).good();
+    assert_eq!(again.out, answers);
+    let after: Vec<_> = tiles(&work)
+        .iter()
+        .map(|t| modified(&work.path(t)))
+        .collect();
+    assert_eq!(before, after, "pixels were trained again");
+    work.thalweg(&["report", "out"]).good();
+    assert_eq!(work.read("out/report.html"), page);
+    work.thalweg(&[&run[..], &["--zoom", "0.1,1,2,4"]].concat())
+        .good();
+    assert_eq!(tiles(&work).len(), 2);
+    for (wrong, said) in [("0.1,1,2", "four numbers"), ("1,0.1,2,4", "no range")] {
+        let seen = work
+            .thalweg(&[&run[..], &["--zoom", wrong]].concat())
+            .bad(2);
+        assert!(seen.err.contains(said), "{}", seen.err);
+    }
+    let without = Work::new(SMALL);
+    let seen = without
+        .thalweg(&["run", "study.toml", "--zoom", "0,1,0,1"])
+        .bad(2);
+    assert!(seen.err.contains("the study has none"), "{}", seen.err);
+    // A damaged file of pixels is named.
+    let tile = tiles(&work).remove(0);
+    let mut bytes = work.read(&tile);
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    work.write(&tile, &bytes);
+    let seen = work.thalweg(&run);
+    let zoomed = work.thalweg(&[&run[..], &["--zoom", "0.1,1,2,4"]].concat());
+    assert!(
+        [&seen, &zoomed]
+            .iter()
+            .any(|s| s.code == Some(1) && s.err.contains(".tile` is damaged")),
+        "{seen:?}"
+    );
+}
+
 #[test]
 fn explain_replays_the_recorded_bits() {
     let work = Work::new(SMALL);
@@ -751,7 +832,7 @@ fn a_wrong_setting_on_the_command_line_is_named() {
 
 const STUDIES: &str = "built-in studies: assignment, notebook, edge-of-stability, dimension, lazy, \
     deep-linear, scalar-chaos, signal-propagation, capacity, frequency, \
-    convergence-high-dimension, xor";
+    convergence-high-dimension, xor, trainability, fractal, dimension-width";
 
 #[test]
 fn an_unknown_name_is_answered_with_what_there_is() {

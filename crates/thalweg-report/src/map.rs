@@ -2,7 +2,8 @@
 
 use resvg::tiny_skia::{IntSize, Pixmap};
 
-use thalweg::map::{Axis, Border, BorderKind, Picture, Pixel};
+use thalweg::maps::{Border, BorderKind, Picture, Pixel};
+use thalweg::plan::Axis;
 use thalweg::study::{Drawn, Replicates};
 
 use super::File;
@@ -162,9 +163,13 @@ fn figures(name: &str, picture: &Picture) -> Vec<Figure> {
         points: border.points.clone(),
     };
     let lines: Vec<MapLine> = picture.borders.iter().map(line).collect();
-    let at = match condition(picture) {
-        none if none.is_empty() => String::new(),
-        some => format!("At {some}: "),
+    let begun = |sentence: &str| match condition(picture) {
+        none if none.is_empty() => {
+            let mut letters = sentence.chars();
+            let first = letters.next().map(|c| c.to_uppercase().to_string());
+            first.unwrap_or_default() + letters.as_str()
+        }
+        some => format!("At {some}: {sentence}"),
     };
     let plot = |title: &str, shades, marks, lines: &[MapLine]| Plot::Map {
         x: picture.x.values.clone(),
@@ -184,11 +189,11 @@ fn figures(name: &str, picture: &Picture) -> Vec<Figure> {
         let shades = scale.shades(*drawn, picture);
         all.push(Figure {
             name: format!("{name}-{}", scale.title.replace(' ', "-")),
-            caption: format!("{at}{}", told(*drawn, picture)),
+            caption: begun(&told(*drawn, picture)),
             plot: plot(scale.title, shades, scale.marks, &lines),
         });
     }
-    if let Some(figure) = sureness(name, picture, &at, &plot) {
+    if let Some(figure) = sureness(name, picture, &begun, &plot) {
         all.push(figure);
     }
     if picture.draw.contains(&Drawn::Success) && picture.draw.contains(&Drawn::Predicted) {
@@ -205,8 +210,8 @@ fn figures(name: &str, picture: &Picture) -> Vec<Figure> {
         ];
         all.push(Figure {
             name: format!("{name}-difference"),
-            caption: format!(
-                "{at}the observed share of successes minus the predicted one, in points of per cent."
+            caption: begun(
+                "the observed share of successes minus the predicted one, in points of per cent.",
             ),
             plot: plot("observed − predicted", shades, marks, &[]),
         });
@@ -218,7 +223,7 @@ fn figures(name: &str, picture: &Picture) -> Vec<Figure> {
 fn sureness(
     name: &str,
     picture: &Picture,
-    at: &str,
+    begun: &dyn Fn(&str) -> String,
     plot: &dyn Fn(&str, Vec<Shade>, Vec<(Shade, String)>, &[MapLine]) -> Plot,
 ) -> Option<Figure> {
     let shares = picture.draw.contains(&Drawn::Success);
@@ -236,9 +241,9 @@ fn sureness(
     let marks = [0.0, 0.5, 1.0].map(|share| (Shade::Value(share), percent(share)));
     Some(Figure {
         name: format!("{name}-interval"),
-        caption: format!(
-            "{at}how far the 95 % interval of each pixel's probability of success reaches, from its \
-             lower to its upper end: the darker, the surer."
+        caption: begun(
+            "how far the 95 % interval of each pixel's probability of success reaches, from its \
+             lower to its upper end: the darker, the surer.",
         ),
         plot: plot("width of the interval", shades, marks.to_vec(), &[]),
     })
@@ -280,9 +285,9 @@ fn told(drawn: Drawn, picture: &Picture) -> String {
 fn dimension(picture: &Picture) -> Option<String> {
     let found = picture.dimension?;
     Some(format!(
-        "The border between the networks that diverge and the others has the box-counting dimension \
-         {:.2} ({:.2} to {:.2}, 95 %, from {} sizes of boxes). A smooth line has 1; maps of learning \
-         rates of two layers have been found between 1.17 and 1.98 (Sohl-Dickstein 2024, \
+        "The border between the networks that diverge and the others has the box-counting \
+         dimension {:.2} ({:.2} to {:.2}, 95 %, from {} sizes of boxes). A smooth line has 1; maps \
+         of learning rates of two layers have been found between 1.17 and 1.98 (Sohl-Dickstein 2024, \
          arXiv:2402.06184).",
         found.dimension, found.low, found.high, found.sizes
     ))
@@ -302,7 +307,8 @@ pub fn section(pictures: &[Picture]) -> Section {
     }
 }
 
-/// Every map as a picture of its pixels alone, one for each that was computed, for posters: `map/…`.
+/// Every map as a picture of its pixels alone, one for each that was computed, for posters:
+/// `map/…`.
 ///
 /// # Errors
 ///

@@ -25,8 +25,7 @@ use thalweg::engine::with_same_bits;
 use thalweg::error::Error;
 use thalweg::inputs::{Inputs, Names};
 use thalweg::lab::{Keeper, Piece};
-use thalweg::map::Sheet;
-use thalweg::plan::{Cell, Plan};
+use thalweg::plan::{Cell, Plan, Sheet};
 use thalweg::record::Record;
 use thalweg::study::{Source, Study};
 

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use thalweg::error::Error;
-use thalweg::map::{Pixel, PixelKeeper, Sheet};
+use thalweg::maps::{Pixel, PixelKeeper};
+use thalweg::plan::Sheet;
 
 use super::{Folder, arrays::write_arrays, engine_files, read, seal, unseal, write};
-use thalweg::map::Picture;
+use thalweg::maps::Picture;
 
 /// Pixels by columns: names are written once.
 #[derive(Serialize, Deserialize)]

@@ -68,7 +68,7 @@ pub mod explain;
 pub mod inputs;
 pub mod lab;
 pub mod linalg;
-pub mod map;
+pub mod maps;
 pub mod observe;
 pub mod plan;
 pub mod price;

@@ -11,8 +11,8 @@ struct Layer<'a> {
     bias: Option<&'a Array>,
 }
 
-/// The arrays of each network of a stack, as `torch.func.stack_module_state` makes one; one list for
-/// a file of one network. Weights of a network have two axes at most, those of a stack three.
+/// The arrays of each network of a stack, as `torch.func.stack_module_state` makes one; one list
+/// for a file of one network. Weights of a network have two axes at most, those of a stack three.
 pub(super) fn unstacked(arrays: &[Array]) -> Result<Vec<Vec<Array>>, String> {
     let Some(deepest) = arrays.iter().find(|a| a.shape.len() == 3) else {
         return Ok(vec![arrays.to_vec()]);

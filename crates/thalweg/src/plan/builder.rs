@@ -176,7 +176,7 @@ impl<'a> Builder<'a> {
 }
 
 /// A setting as the table that a study file would hold.
-pub(crate) fn table(setting: &Setting) -> Result<toml::Table, Mistake> {
+pub(super) fn table(setting: &Setting) -> Result<toml::Table, Mistake> {
     toml::Table::try_from(setting).map_err(|e| Mistake {
         path: Vec::new(),
         message: format!("a setting cannot be written as TOML: {e}"),
@@ -218,7 +218,7 @@ impl Product<'_> {
 
 /// Every point of a product: which value of each key, and the document with these values put in.
 /// The last key varies fastest; an empty grid has one point.
-pub(crate) fn product<'a>(
+pub(super) fn product<'a>(
     grid: &'a [(String, Vec<Value>)],
     document: &'a toml::Table,
 ) -> impl Iterator<Item = (Vec<usize>, toml::Table)> + 'a {

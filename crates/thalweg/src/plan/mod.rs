@@ -6,19 +6,20 @@ mod label;
 mod memory;
 mod numbers;
 mod part;
+mod sheet;
 
 use serde::{Deserialize, Serialize};
 
 use crate::claim::Claim;
 use crate::inputs::Inputs;
-use crate::map::Sheet;
 use crate::study::{Mistake, Setting, Study, Value, hint_for};
-use builder::{Builder, MOST_CELLS, Product};
+use builder::{Builder, MOST_CELLS, Product, product, table};
 use label::label;
 
-pub(crate) use builder::{product, put, table};
+pub(crate) use builder::put;
 pub use cell::{Cell, log_steps};
 pub use memory::Memory;
+pub use sheet::{Axis, Sheet};
 
 /// What will be run. Nothing in it is validated again.
 ///

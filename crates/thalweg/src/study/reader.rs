@@ -6,8 +6,7 @@ use super::descent::BATCH_INSIDE;
 use super::names::meant;
 use crate::error::{Error, Place, nearest};
 use crate::inputs::Inputs;
-use crate::map::Sheet;
-use crate::plan::{Cell, Plan};
+use crate::plan::{Cell, Plan, Sheet};
 
 /// A study with the text it was read from.
 #[derive(Debug, Clone)]

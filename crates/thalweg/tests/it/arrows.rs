@@ -10,7 +10,7 @@ const SAY: [&str; 8] = [
 
 /// What each room may name besides itself and (but for `stats`, `linalg` and `record`) SAY. An
 /// entry with an item allows that item alone.
-const ARROWS: [(&str, &[&str]); 20] = [
+const ARROWS: [(&str, &[&str]); 21] = [
     (
         "study",
         &[
@@ -60,6 +60,12 @@ const ARROWS: [(&str, &[&str]); 20] = [
     (
         "price",
         &["engine", "stats", "record", "observe", "lab", "analysis"],
+    ),
+    (
+        "maps",
+        &[
+            "engine", "stats", "record", "observe", "lab", "theory", "threads", "analysis",
+        ],
     ),
     (
         "explain",
