@@ -219,12 +219,15 @@ fn figures(name: &str, picture: &Picture) -> Vec<Figure> {
     all
 }
 
+/// Draws shades under a title, with the meaning of some, and lines over them.
+type Draw<'a> = dyn Fn(&str, Vec<Shade>, Vec<(Shade, String)>, &[MapLine]) -> Plot + 'a;
+
 /// How wide the intervals of the shares are; none where every pixel has one replicate.
 fn sureness(
     name: &str,
     picture: &Picture,
     begun: &dyn Fn(&str) -> String,
-    plot: &dyn Fn(&str, Vec<Shade>, Vec<(Shade, String)>, &[MapLine]) -> Plot,
+    plot: &Draw<'_>,
 ) -> Option<Figure> {
     let shares = picture.draw.contains(&Drawn::Success);
     let several = picture.pixels.iter().flatten().any(|p| p.replicates > 1);

@@ -111,12 +111,12 @@ impl MapAxis {
     /// So many values from the first to the last; of whole numbers each once.
     pub fn values(&self, count: usize, whole: bool) -> Vec<f64> {
         let MapAxis { from, to, .. } = *self;
-        let last = count.saturating_sub(1).max(1) as f64;
+        let last = count.saturating_sub(1).max(1);
         let value = |i: usize| {
-            let share = i as f64 / last;
+            let share = i as f64 / last as f64;
             match self.scale {
                 // The last one is what was written.
-                _ if i as f64 == last => to,
+                _ if i == last => to,
                 Scale::Linear => from + share * (to - from),
                 Scale::Log => from * libm::pow(to / from, share),
             }
