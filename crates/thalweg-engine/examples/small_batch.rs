@@ -55,6 +55,7 @@ impl Batch {
             keep_best: false,
             keep_losses: false,
             watch: Vec::new(),
+            cuts: Vec::new(),
         }
     }
 }

@@ -52,6 +52,7 @@
 //!     keep_best: false,
 //!     keep_losses: false,
 //!     watch: Vec::new(),
+//!     cuts: Vec::new(),
 //! };
 //! let jobs = Jobs::default();
 //! jobs.waiting.lock().unwrap().extend([job(0, 0.05), job(1, 0.3)]);
@@ -306,6 +307,9 @@ pub struct Job {
     pub keep_losses: bool,
     /// Steps, increasing, whose loss is handed back besides those of [`Problem::grid`].
     pub watch: Vec<u64>,
+    /// Steps before the budget, increasing, at which the replicate is handed back as if its budget
+    /// were over there, and goes on ([`Queue::cut`]): by engines that do so ([`Engine::cuts`]).
+    pub cuts: Vec<u64>,
 }
 
 /// Weights of a replicate at a step.
@@ -387,6 +391,10 @@ pub trait Queue: Sync {
     fn next(&self) -> Option<Job>;
     /// Takes one that ended.
     fn finish(&self, trained: Trained);
+    /// Takes one as it is at one of [`Job::cuts`], while it goes on.
+    fn cut(&self, trained: Trained) {
+        let _ = trained;
+    }
     /// How many are left to hand out, at most.
     fn remaining(&self) -> u64;
     /// Called now and then with how many replicate-steps were made, and for how many there was
@@ -415,6 +423,11 @@ pub trait Engine: Sync {
 
     /// Replicates of a problem that so many threads train at the same time: fewer leave room empty.
     fn in_flight(&self, problem: &Problem, threads: usize) -> u64;
+
+    /// Whether it cuts replicates ([`Job::cuts`]).
+    fn cuts(&self) -> bool {
+        false
+    }
 
     /// Makes beforehand what training these problems takes once, such as a kernel, on that many
     /// threads: then a measurement of its speed need not count it.

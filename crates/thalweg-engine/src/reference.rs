@@ -29,6 +29,10 @@ impl Engine for Reference {
         threads.max(1) as u64
     }
 
+    fn cuts(&self) -> bool {
+        true
+    }
+
     fn train(&self, problem: &Problem, queue: &dyn Queue, threads: usize) -> Result<(), Error> {
         problem.check()?;
         let threads = queue.remaining().clamp(1, threads.max(1) as u64);
@@ -272,14 +276,19 @@ fn train_one(problem: &Problem, job: Job, queue: &dyn Queue) -> Option<Trained> 
         if reached && trained.first_below.is_none() {
             trained.first_below = Some(t);
         }
-        if diverged || (reached && !problem.run_all) || t == problem.steps {
+        let over = diverged || (reached && !problem.run_all) || t == problem.steps;
+        let is_cut = !over && job.cuts.binary_search(&t).is_ok();
+        if over || is_cut {
             trained.outcome = match trained.first_below {
                 _ if diverged => Outcome::Diverged { step: t },
                 Some(step) if reached => Outcome::Below { step },
                 _ => Outcome::Spent,
             };
             trained.last = here();
-            return Some(trained);
+            if over {
+                return Some(trained);
+            }
+            queue.cut(trained.clone());
         }
         if let Ok(change) = problem.schedule.binary_search_by_key(&t, |m| m.step) {
             eta = job.rate * problem.schedule[change].factor;

@@ -34,6 +34,30 @@ impl Queue for Forced {
     }
 }
 
+/// Keeps what is cut too.
+struct Cutting {
+    inner: Forced,
+    cuts: Mutex<Vec<Trained>>,
+}
+
+impl Queue for Cutting {
+    fn next(&self) -> Option<Job> {
+        self.inner.next()
+    }
+    fn finish(&self, trained: Trained) {
+        self.inner.finish(trained);
+    }
+    fn cut(&self, trained: Trained) {
+        self.cuts.lock().expect("no panic").push(trained);
+    }
+    fn remaining(&self) -> u64 {
+        self.inner.remaining()
+    }
+    fn progress(&self, steps: u64, room: u64) -> bool {
+        self.inner.progress(steps, room)
+    }
+}
+
 /// Trains jobs one after the other in the layout of `remaining` replicates; the last one.
 fn train_last(engine: &dyn Engine, problem: &Problem, jobs: &[Job], remaining: u64) -> Trained {
     let queue = Forced {
@@ -101,6 +125,7 @@ fn job(problem: &Problem, replicate: u64, rate: f64, size: f64) -> Job {
         keep_best: false,
         keep_losses: true,
         watch: vec![0, 3, 4, 29, 60],
+        cuts: Vec::new(),
     }
 }
 
@@ -222,6 +247,77 @@ proptest! {
             jobs.push(second.clone());
             let after = train_last(engine, &problem, &jobs, remaining);
             prop_assert_eq!(bits(&after), bits(&alone), "{}, {} lanes", engine.name(), remaining);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 100, failure_persistence: None, ..ProptestConfig::default()
+    })]
+
+    /// A replicate is handed back at a cut as a budget of so many steps ends it.
+    #[test]
+    fn a_cut_is_the_end_of_a_shorter_budget(
+        hidden in prop::collection::vec(1usize..20, 0..3),
+        (points, batch) in (1usize..6).prop_flat_map(|n| (Just(n), batches(n))),
+        method in methods(),
+        precision in prop::sample::select(&Precision::ALL[..]),
+        rate in prop::sample::select(&RATES[..]),
+        size in prop::sample::select(&SIZES[..]),
+        changes in schedules(),
+        run_all in any::<bool>(),
+        below in prop::sample::select(&[1e-20, 1e-1, 1.0][..]),
+        (output, loss, success) in ends(),
+    ) {
+        let success = match success {
+            Criterion::Loss { .. } => Criterion::Loss { below },
+            other => other,
+        };
+        let whole = Problem {
+            output,
+            loss,
+            success,
+            method,
+            batch,
+            schedule: changes.into(),
+            precision,
+            run_all,
+            ..problem(&hidden, 3, points)
+        };
+        let cuts = vec![1, 5, 29, 59];
+        let cut = Job {
+            keep_best: true,
+            snapshots: vec![0, 5, 20],
+            cuts: cuts.clone(),
+            ..job(&whole, 0, rate, size)
+        };
+        let uncut = Job { cuts: Vec::new(), ..cut.clone() };
+        let cpu = Cpu::detect();
+        let lanes = cpu.lanes(precision) as u64;
+        for (engine, remaining) in [(&Reference as &dyn Engine, 1), (&cpu, 1), (&cpu, lanes)] {
+            let queue = Cutting {
+                inner: Forced {
+                    jobs: Mutex::new(vec![cut.clone()]),
+                    trained: Mutex::new(Vec::new()),
+                    remaining,
+                },
+                cuts: Mutex::new(Vec::new()),
+            };
+            engine.train(&whole, &queue, 1).expect("the problem fits");
+            let handed_back = queue.cuts.into_inner().expect("no panic");
+            let trained = queue.inner.trained.into_inner().expect("no panic").remove(0);
+            let all = train_last(engine, &whole, std::slice::from_ref(&uncut), remaining);
+            // As text NaN is NaN.
+            prop_assert_eq!(format!("{trained:?}"), format!("{all:?}"), "{}", engine.name());
+            for &steps in &cuts {
+                let grid = whole.grid.iter().copied().filter(|step| *step <= steps);
+                let short = Problem { steps, grid: grid.collect(), ..whole.clone() };
+                let alone = train_last(engine, &short, std::slice::from_ref(&uncut), remaining);
+                let found = handed_back.iter().find(|cut| cut.last.step == steps);
+                let found = found.unwrap_or(&trained);
+                prop_assert_eq!(format!("{found:?}"), format!("{alone:?}"), "{}", engine.name());
+            }
         }
     }
 }

@@ -84,6 +84,7 @@ fn job(problem: &Problem, replicate: u64) -> Job {
         keep_best: false,
         keep_losses: false,
         watch: Vec::new(),
+        cuts: Vec::new(),
     }
 }
 

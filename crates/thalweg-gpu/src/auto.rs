@@ -39,6 +39,9 @@ impl Queue for Drawn<'_> {
     fn finish(&self, trained: Trained) {
         self.rest.finish(trained);
     }
+    fn cut(&self, trained: Trained) {
+        self.rest.cut(trained);
+    }
     fn remaining(&self) -> u64 {
         lock(&self.first).len() as u64 + self.rest.remaining()
     }

@@ -96,6 +96,7 @@ fn job(problem: &Problem, replicate: u64, rate: f64, size: f64) -> Job {
         keep_best: true,
         keep_losses: replicate.is_multiple_of(2),
         watch: vec![0, 3, 4, 29, 60],
+        cuts: Vec::new(),
     }
 }
 

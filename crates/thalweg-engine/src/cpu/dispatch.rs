@@ -196,6 +196,10 @@ impl Engine for Cpu {
         (threads.max(1) * each) as u64
     }
 
+    fn cuts(&self) -> bool {
+        true
+    }
+
     fn train(&self, problem: &Problem, queue: &dyn Queue, threads: usize) -> Result<(), Error> {
         problem.check()?;
         // Shares of the same size: no thread takes all lanes and leaves the others idle.

@@ -47,12 +47,15 @@ struct Slot {
     trained: Trained,
     /// The group's clock at the replicate's step 0.
     started_at: u64,
-    /// Places in the problem's grid, the replicate's snapshots, the steps that it watches, and the
-    /// problem's schedule.
+    /// Places in the problem's grid, the replicate's snapshots, the steps that it watches, its cuts,
+    /// and the problem's schedule.
     grid_at: usize,
     snapshot_at: usize,
     watch_at: usize,
+    cut_at: usize,
     schedule_at: usize,
+    /// The replicate as a cut at this step hands it back.
+    cut: Option<Trained>,
     /// The permutation of this epoch.
     order: Vec<usize>,
 }
@@ -106,12 +109,17 @@ pub(super) fn run<S: Simd, V: Lane<S>, K: Kernel<S, V>>(
             if lanes.judge(problem, &mut slots[lane], lane, clock, diverged, improved) {
                 ended |= bit;
             }
-            if let Some(slot) = &slots[lane]
-                && slot.job.keep_losses
+            let Some(slot) = &mut slots[lane] else {
+                continue;
+            };
+            if slot.job.keep_losses
                 && let Some(&loss) = slot.trained.all_losses.last()
             {
                 let step = clock - slot.started_at;
                 queue.follow(slot.job.tag, slot.job.replicate, step, loss);
+            }
+            if let Some(cut) = slot.cut.take() {
+                queue.cut(cut);
             }
         }
         if clock >= due {
@@ -126,7 +134,8 @@ pub(super) fn run<S: Simd, V: Lane<S>, K: Kernel<S, V>>(
             let lane = motionless.trailing_zeros() as usize;
             motionless &= motionless - 1;
             if let Some(slot) = &mut slots[lane] {
-                lanes.close(problem, slot, lane, clock, true);
+                let step = clock - slot.started_at;
+                lanes.close(problem, &mut slot.trained, lane, step, true);
             }
         }
         clock += 1;
@@ -168,13 +177,15 @@ fn largest<S: Simd, V: Lane<S>>() -> f64 {
 }
 
 impl Slot {
-    /// The clock of the next recorded loss, snapshot or change of the rate.
+    /// The clock of the next recorded loss, snapshot, cut or change of the rate.
     fn due(&self, problem: &Problem) -> u64 {
         let grid = problem.grid.get(self.grid_at);
         let snapshot = self.job.snapshots.get(self.snapshot_at);
         let watch = self.job.watch.get(self.watch_at);
         let change = problem.schedule.get(self.schedule_at).map(|m| &m.step);
-        let steps = grid.into_iter().chain(snapshot).chain(watch).chain(change);
+        let cut = self.job.cuts.get(self.cut_at);
+        let asked = grid.into_iter().chain(snapshot).chain(watch).chain(cut);
+        let steps = asked.chain(change);
         let step = steps.min();
         step.map_or(u64::MAX, |step| self.started_at + step)
     }
@@ -273,6 +284,8 @@ impl<V, K> Lanes<V, K> {
             snapshot_at: 0,
             schedule_at: 0,
             watch_at: 0,
+            cut_at: 0,
+            cut: None,
             order: Vec::new(),
         }
     }
@@ -336,10 +349,15 @@ impl<V, K> Lanes<V, K> {
         }
         let over = diverged || (reached && !problem.run_all) || step == problem.steps;
         if over {
-            self.close(problem, slot, lane, clock, false);
+            self.close(problem, &mut slot.trained, lane, step, false);
             if diverged {
                 slot.trained.outcome = Outcome::Diverged { step };
             }
+        } else if slot.job.cuts.get(slot.cut_at) == Some(&step) {
+            let mut cut = slot.trained.clone();
+            self.close(problem, &mut cut, lane, step, false);
+            slot.cut = Some(cut);
+            slot.cut_at += 1;
         }
         over
     }
@@ -354,29 +372,28 @@ impl<V, K> Lanes<V, K> {
         self.judged.as_slice()[lane] < real::<S, V>(below)
     }
 
-    /// Fills in how the replicate of a lane ended.
+    /// Fills in how the replicate of a lane ended at a step.
     fn close<S: Simd>(
         &self,
         problem: &Problem,
-        slot: &mut Slot,
+        trained: &mut Trained,
         lane: usize,
-        clock: u64,
+        step: u64,
         fixed: bool,
     ) where
         V: Lane<S>,
         K: Kernel<S, V>,
     {
-        let step = clock - slot.started_at;
-        slot.trained.last = self.snapshot(problem, lane, step, Vec::new());
-        slot.trained.best_loss = self.best.as_slice()[lane].to_f64();
-        slot.trained.judged = match problem.success {
+        trained.last = self.snapshot(problem, lane, step, Vec::new());
+        trained.best_loss = self.best.as_slice()[lane].to_f64();
+        trained.judged = match problem.success {
             Criterion::Loss { .. } => None,
             Criterion::Error { .. } | Criterion::Accuracy { .. } => {
                 Some(self.judged.as_slice()[lane].to_f64())
             }
         };
         let reached = self.succeeded(problem, lane);
-        slot.trained.outcome = match slot.trained.first_below {
+        trained.outcome = match trained.first_below {
             Some(first) if reached => Outcome::Below { step: first },
             _ if fixed => Outcome::Fixed { step },
             _ => Outcome::Spent,

@@ -74,8 +74,8 @@ pub(super) fn train_cell<J: Judge>(
         },
     };
     let problem = wanted.cell.problem();
-    let (with, parts) = ((engine, threads), vec![(wanted, judge)]);
-    train_wanted(&problem, with, parts, &hooks, control)?;
+    let (with, alone) = ((engine, threads), vec![vec![(wanted, judge)]]);
+    train_wanted(&problem, with, alone, &hooks, control)?;
     let judge = complete.into_inner().unwrap_or_else(|e| e.into_inner());
     judge.ok_or(Error::Stopped { done: 0, cells: 1 })
 }

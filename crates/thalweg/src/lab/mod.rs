@@ -5,6 +5,7 @@
 
 mod piece;
 mod queue;
+mod shared;
 mod take;
 
 use std::collections::HashMap;
@@ -17,11 +18,12 @@ use crate::error::Error;
 use crate::observe;
 use crate::plan::{Cell, Plan};
 use crate::record::{Record, Row};
-use crate::study::{Losses, Replicates, Weights};
+use crate::study::Replicates;
 use crate::theory::linear::Rule;
 
 pub use piece::{Piece, Span, join, missing, shard, unfinished};
 pub(crate) use queue::{Hooks, Judge, Numbers, Wanted, train as train_wanted};
+use shared::{Wish, families, job_for};
 pub(crate) use take::tested_row;
 use take::{Ends, take};
 
@@ -252,35 +254,39 @@ pub fn train_spans(
     keep: &(dyn Fn(Span, Piece) -> Result<(), Error> + Sync),
     control: &Control<'_>,
 ) -> Result<bool, Error> {
-    let groups = alike(plan, spans);
-    for (i, spans) in groups.iter().enumerate() {
+    let groups = alike(plan, spans, engine.cuts());
+    for (i, families) in groups.iter().enumerate() {
         if i.is_multiple_of(PREPARED) && !(control.stopped)() {
             let next = groups.iter().skip(i).take(PREPARED);
-            let problems: Vec<Problem> = next.map(|s| plan.cells[s[0].cell].problem()).collect();
+            let problems: Vec<Problem> = next.map(|f| plan.cells[f[0][0].cell].problem()).collect();
             engine.prepare(&problems, threads)?;
         }
-        let spans = spans.iter().map(|span| (&plan.cells[span.cell], *span));
-        if !train_alike(spans, engine, threads, control, keep)? {
+        let cells = |family: &Vec<Span>| {
+            let spans = family.iter().map(|span| (&plan.cells[span.cell], *span));
+            spans.collect()
+        };
+        let families = families.iter().map(cells).collect();
+        if !train_alike(families, engine, threads, control, keep)? {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-/// Spans in groups whose cells have their problem in common, each in the order given.
-fn alike(plan: &Plan, spans: &[Span]) -> Vec<Vec<Span>> {
-    let mut groups: Vec<Vec<Span>> = Vec::new();
+/// Spans in families that share their trainings, in groups that have their problem in common.
+fn alike(plan: &Plan, spans: &[Span], cut: bool) -> Vec<Vec<Vec<Span>>> {
+    let mut groups: Vec<Vec<Vec<Span>>> = Vec::new();
     let mut known: HashMap<blake3::Hash, usize> = HashMap::new();
-    for &span in spans {
+    for family in families(plan, spans, cut) {
         // Debug text has every field, and every number with all its digits.
-        let problem = format!("{:?}", plan.cells[span.cell].problem());
+        let problem = format!("{:?}", plan.cells[family[0].cell].problem());
         let group = *known
             .entry(blake3::hash(problem.as_bytes()))
             .or_insert(groups.len());
         if group == groups.len() {
             groups.push(Vec::new());
         }
-        groups[group].push(span);
+        groups[group].push(family);
     }
     groups
 }
@@ -297,8 +303,8 @@ pub fn train(
     control: &Control<'_>,
 ) -> Result<Record, Error> {
     let made = Mutex::new(None);
-    let all = std::iter::once((cell, Span::whole(cell)));
-    train_alike(all, engine, threads, control, &|_, piece| {
+    let all = vec![(cell, Span::whole(cell))];
+    train_alike(vec![all], engine, threads, control, &|_, piece| {
         *made.lock().unwrap_or_else(|e| e.into_inner()) = Some(piece);
         Ok(())
     })?;
@@ -307,18 +313,25 @@ pub fn train(
     record.ok_or(Error::Stopped { done: 0, cells: 1 })
 }
 
-/// Trains spans of cells that have their problem in common; false if it was stopped.
-fn train_alike<'a>(
-    spans: impl Iterator<Item = (&'a Cell, Span)> + Clone,
+/// Trains spans of cells, in families that share their trainings and have the problem of their
+/// first cell in common; false if it was stopped.
+fn train_alike(
+    families: Vec<Vec<(&Cell, Span)>>,
     engine: &dyn Engine,
     threads: usize,
     control: &Control<'_>,
     keep: &(dyn Fn(Span, Piece) -> Result<(), Error> + Sync),
 ) -> Result<bool, Error> {
-    let Some(problem) = spans.clone().next().map(|(cell, _)| cell.problem()) else {
+    // A cell's own problem, by its budget: there they differ.
+    let cells = families.iter().flatten().map(|(cell, _)| *cell);
+    let problems: HashMap<u64, Problem> = cells
+        .map(|cell| (cell.setting.descent.steps, cell.problem()))
+        .collect();
+    let own = |cell: &Cell| &problems[&cell.setting.descent.steps];
+    let Some(&(first, _)) = families.first().and_then(|family| family.first()) else {
         return Ok(true);
     };
-    let parts = spans.map(|(cell, span)| {
+    let part = |(cell, span): (_, Span)| {
         let wanted = Wanted {
             cell,
             numbers: Numbers::Range(span.from, span.until),
@@ -326,9 +339,9 @@ fn train_alike<'a>(
             followed: true,
         };
         (wanted, (span, Ends::new(cell)))
-    });
+    };
     let hooks = Hooks {
-        take: &|cell, trained| take(cell, &problem, trained),
+        take: &|cell, trained| take(cell, own(cell), trained),
         complete: &|cell, (span, ends), seconds| {
             let piece = Piece {
                 hash: cell.hash.clone(),
@@ -341,12 +354,20 @@ fn train_alike<'a>(
             keep(span, piece)
         },
     };
-    let parts = parts.collect();
-    train_wanted(&problem, (engine, threads), parts, &hooks, control)
+    let families = families.into_iter();
+    let families = families.map(|family| family.into_iter().map(part).collect());
+    let families = families.collect();
+    train_wanted(own(first), (engine, threads), families, &hooks, control)
 }
 
 /// A replicate ready to be trained: its training set, initial weights and rate.
 pub fn job(cell: &Cell, problem: &Problem, replicate: u64) -> Job {
+    let followed = true;
+    job_for(&[Wish { cell, followed }], problem, replicate)
+}
+
+/// A replicate of which nothing is kept on the way.
+fn draw(cell: &Cell, problem: &Problem, replicate: u64) -> Job {
     let set = cell.set(replicate);
     let weights = cell.weights(replicate);
     let rate = match cell.setting.descent.rate {
@@ -356,8 +377,6 @@ pub fn job(cell: &Cell, problem: &Problem, replicate: u64) -> Job {
             c * observe::largest_stable_rate(rule, problem, &weights, &set.x)
         }),
     };
-    let keep = cell.setting.keep;
-    let kept = replicate < keep.replicates;
     Job {
         replicate,
         tag: 0,
@@ -366,18 +385,11 @@ pub fn job(cell: &Cell, problem: &Problem, replicate: u64) -> Job {
         weights,
         rate,
         seed: cell.setting.seed,
-        snapshots: if cell.looks_at(replicate) {
-            cell.look_steps(replicate)
-        } else {
-            Vec::new()
-        },
-        keep_best: kept && keep.weights == Weights::Best,
-        keep_losses: kept && keep.losses == Losses::All,
-        watch: if cell.looks_at(replicate) {
-            cell.watch_steps()
-        } else {
-            Vec::new()
-        },
+        snapshots: Vec::new(),
+        keep_best: false,
+        keep_losses: false,
+        watch: Vec::new(),
+        cuts: Vec::new(),
     }
 }
 
@@ -480,13 +492,8 @@ impl engine::Queue for Stopwatch<'_> {
         let drawn = self.next.fetch_add(1, Ordering::Relaxed);
         let replicate = drawn % 64;
         // Every lane gets one, however long a busy machine takes to draw them.
-        (drawn < self.lanes || (self.clock)() < self.until).then(|| Job {
-            keep_best: false,
-            keep_losses: false,
-            watch: Vec::new(),
-            snapshots: Vec::new(),
-            ..job(self.cell, self.problem, replicate)
-        })
+        (drawn < self.lanes || (self.clock)() < self.until)
+            .then(|| draw(self.cell, self.problem, replicate))
     }
     fn finish(&self, trained: Trained) {
         if trained.last.step < self.problem.steps {

@@ -2,14 +2,17 @@
 //! a run, a certificate and a race train from.
 //!
 //! Cells that differ only in rate, seed, initial scale or the law of their data share the lanes of
-//! an engine, so many cells with a replicate each are trained as fast as one cell with many. Where
+//! an engine, so many cells with a replicate each are trained as fast as one cell with many. Cells
+//! that train the same networks share each training, which is cut where each of them ends. Where
 //! the results decide how many are wanted, they are judged in the order of their numbers as they
 //! come: what ran past the decision is dropped, and so the result depends on the draws alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::{Range, RangeInclusive};
 use std::sync::{Condvar, Mutex, MutexGuard};
 
-use super::{Control, Event, job};
+use super::shared::{Wish, cuts, job_for};
+use super::{Control, Event};
 use crate::engine::{self, Engine, Job, Problem, Trained};
 use crate::error::Error;
 use crate::plan::Cell;
@@ -57,6 +60,13 @@ impl Numbers<'_> {
         }
     }
 
+    fn contains(self, number: u64) -> bool {
+        match self {
+            Numbers::Range(from, until) => (from..until).contains(&number),
+            Numbers::These(numbers) => numbers.binary_search(&number).is_ok(),
+        }
+    }
+
     fn place(self, number: u64) -> u64 {
         match self {
             Numbers::Range(from, _) => number - from,
@@ -76,7 +86,8 @@ pub(crate) struct Hooks<'a, J: Judge> {
 }
 
 /// Trains what is wanted of cells with this problem; false if it was stopped before all were
-/// complete.
+/// complete. The cells of a family share their trainings: the problem is that of the first, which
+/// wants all replicates that any of them wants.
 ///
 /// # Errors
 ///
@@ -84,19 +95,27 @@ pub(crate) struct Hooks<'a, J: Judge> {
 pub(crate) fn train<J: Judge>(
     problem: &Problem,
     (engine, threads): (&dyn Engine, usize),
-    parts: Vec<(Wanted<'_>, J)>,
+    families: Vec<Vec<(Wanted<'_>, J)>>,
     hooks: &Hooks<'_, J>,
     control: &Control<'_>,
 ) -> Result<bool, Error> {
-    let (wanted, judges): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+    let mut ends = 0;
+    let ranges = families.iter().map(|parts| {
+        ends += parts.len();
+        ends - parts.len()..ends
+    });
+    let ranges = ranges.collect();
+    let (wanted, judges): (Vec<_>, Vec<_>) = families.into_iter().flatten().unzip();
     let parts = judges.into_iter().map(CellProgress::new).collect();
     let queue = Cells {
         problem,
         wanted,
+        families: ranges,
         ahead: 4 * engine.in_flight(problem, threads),
         state: Mutex::new(State {
             parts,
             first: 0,
+            cuts: HashMap::new(),
             complete_at: f64::NEG_INFINITY,
             failed: None,
         }),
@@ -116,6 +135,8 @@ pub(crate) fn train<J: Judge>(
 struct Cells<'a, J: Judge> {
     problem: &'a Problem,
     wanted: Vec<Wanted<'a>>,
+    /// The parts that share their trainings.
+    families: Vec<Range<usize>>,
     /// At least so many replicates of a cell may be on their way or wait for their turn to be
     /// judged.
     ahead: u64,
@@ -128,8 +149,10 @@ struct Cells<'a, J: Judge> {
 
 struct State<J: Judge> {
     parts: Vec<CellProgress<J>>,
-    /// All parts before this one have handed out everything.
+    /// All families before this one have handed out everything.
     first: usize,
+    /// The last cut of each training that is on its way and was cut, by family and number.
+    cuts: HashMap<(usize, u64), u64>,
     /// When the last cell was complete.
     complete_at: f64,
     failed: Option<Error>,
@@ -168,13 +191,19 @@ impl<J: Judge> CellProgress<J> {
 }
 
 impl<J: Judge> State<J> {
-    /// A part that can hand out a replicate now.
-    fn ready(&mut self, wanted: &[Wanted<'_>], ahead: u64) -> Option<usize> {
+    /// A family that can hand out a replicate now, as its first part says.
+    fn ready(
+        &mut self,
+        wanted: &[Wanted<'_>],
+        families: &[Range<usize>],
+        ahead: u64,
+    ) -> Option<usize> {
         let empty = |i: usize| self.parts[i].remaining(&wanted[i]) == 0;
-        while self.first < wanted.len() && empty(self.first) {
+        while self.first < families.len() && empty(families[self.first].start) {
             self.first += 1;
         }
-        (self.first..wanted.len()).find(|&i| {
+        (self.first..families.len()).find(|&family| {
+            let i = families[family].start;
             let part = &self.parts[i];
             // Handed out too far ahead, much would run past the decision: never more than as many
             // again as it rests on, or a few for every lane.
@@ -188,6 +217,47 @@ impl<J: Judge> State<J> {
 impl<J: Judge> Cells<'_, J> {
     fn state(&self) -> MutexGuard<'_, State<J>> {
         self.state.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// The parts of a family that want a replicate, and their wishes.
+    fn wishes(&self, family: usize, number: u64) -> impl Iterator<Item = (usize, Wish<'_>)> {
+        let wanting = self.families[family]
+            .clone()
+            .filter(move |part| self.wanted[*part].numbers.contains(number));
+        wanting.map(move |part| {
+            let Wanted { cell, followed, .. } = self.wanted[part];
+            (part, Wish { cell, followed })
+        })
+    }
+
+    /// Gives those cells their share of a training whose budgets are within these.
+    fn share(&self, trained: Trained, budgets: &RangeInclusive<u64>) {
+        let (family, number) = (trained.tag as usize, trained.replicate);
+        let (parts, wishes): (Vec<_>, Vec<_>) = self.wishes(family, number).unzip();
+        if let [part] = parts[..] {
+            self.take(part, trained);
+            return;
+        }
+        for (part, wish) in parts.into_iter().zip(&wishes) {
+            if budgets.contains(&wish.steps()) {
+                self.take(part, wish.share(&wishes, self.problem, &trained));
+            }
+        }
+    }
+
+    /// Takes a replicate of a cell that ended.
+    fn take(&self, part: usize, trained: Trained) {
+        let (cell, number) = (self.wanted[part].cell, trained.replicate);
+        let reached = trained.reached();
+        if self.state().parts[part].judge.is_some() {
+            let ended = (self.hooks.take)(cell, trained);
+            (self.control.listen)(Event::Replicate { cell, reached });
+            if let Some((judge, seconds)) = self.judge(part, number, ended)
+                && let Err(error) = (self.hooks.complete)(cell, judge, seconds)
+            {
+                self.state().failed.get_or_insert(error);
+            }
+        }
     }
 
     fn stopped(&self, state: &State<J>) -> bool {
@@ -228,72 +298,71 @@ impl<J: Judge> Cells<'_, J> {
 
 impl<J: Judge> engine::Queue for Cells<'_, J> {
     fn next(&self) -> Option<Job> {
-        let (part, place) = {
+        let (family, number, begun) = {
             let mut state = self.state();
             if self.stopped(&state) {
                 return None;
             }
-            let at = state.ready(&self.wanted, self.ahead)?;
-            let part = &mut state.parts[at];
-            if part.handed_out == 0 {
-                part.begun = self.control.seconds();
+            let family = state.ready(&self.wanted, &self.families, self.ahead)?;
+            let first = self.families[family].start;
+            let place = state.parts[first].handed_out;
+            let number = self.wanted[first].numbers.at(place);
+            let mut begun = Vec::new();
+            for (part, wish) in self.wishes(family, number) {
+                let part = &mut state.parts[part];
+                if part.handed_out == 0 {
+                    part.begun = self.control.seconds();
+                    begun.push(wish.cell);
+                }
+                part.handed_out += 1;
             }
-            part.handed_out += 1;
-            (at, part.handed_out - 1)
+            (family, number, begun)
         };
-        let wanted = &self.wanted[part];
-        if place == 0 {
-            (self.control.listen)(Event::Cell {
-                cell: wanted.cell,
-                found: false,
-            });
+        for cell in begun {
+            (self.control.listen)(Event::Cell { cell, found: false });
         }
-        let drawn = job(wanted.cell, self.problem, wanted.numbers.at(place));
-        let tag = part as u64;
-        Some(if wanted.followed {
-            Job { tag, ..drawn }
-        } else {
-            Job {
-                tag,
-                snapshots: Vec::new(),
-                keep_best: false,
-                keep_losses: false,
-                watch: Vec::new(),
-                ..drawn
-            }
+        let wishes: Vec<Wish<'_>> = self.wishes(family, number).map(|(_, wish)| wish).collect();
+        Some(Job {
+            tag: family as u64,
+            cuts: cuts(&wishes, self.problem),
+            ..job_for(&wishes, self.problem, number)
         })
     }
 
     fn finish(&self, trained: Trained) {
-        let (part, number) = (trained.tag as usize, trained.replicate);
-        let cell = self.wanted[part].cell;
-        let reached = trained.reached();
-        if self.state().parts[part].judge.is_some() {
-            let ended = (self.hooks.take)(cell, trained);
-            (self.control.listen)(Event::Replicate { cell, reached });
-            if let Some((judge, seconds)) = self.judge(part, number, ended)
-                && let Err(error) = (self.hooks.complete)(cell, judge, seconds)
-            {
-                self.state().failed.get_or_insert(error);
-            }
-        }
+        let training = (trained.tag as usize, trained.replicate);
+        let cut = self.state().cuts.remove(&training);
+        self.share(trained, &(cut.map_or(0, |step| step + 1)..=u64::MAX));
         self.changed.notify_all();
+    }
+
+    fn cut(&self, trained: Trained) {
+        let training = (trained.tag as usize, trained.replicate);
+        let step = trained.last.step;
+        self.state().cuts.insert(training, step);
+        self.share(trained, &(step..=step));
     }
 
     fn remaining(&self) -> u64 {
         let state = self.state();
-        let parts = state.parts.iter().zip(&self.wanted);
-        parts.map(|(part, wanted)| part.remaining(wanted)).sum()
+        let firsts = self.families.iter().map(|family| family.start);
+        firsts
+            .map(|part| state.parts[part].remaining(&self.wanted[part]))
+            .sum()
     }
 
     fn follow(&self, tag: u64, replicate: u64, step: u64, loss: f64) {
-        let cell = self.wanted[tag as usize].cell;
-        (self.control.listen)(Event::Loss {
-            cell,
-            replicate,
-            step,
-            loss,
-        });
+        for (_, wish) in self.wishes(tag as usize, replicate) {
+            if wish.follows(replicate, step) {
+                let cell = wish.cell;
+                (self.control.listen)(Event::Loss {
+                    cell,
+                    replicate,
+                    step,
+                    loss,
+                });
+            }
+        }
     }
 
     fn progress(&self, steps: u64, _: u64) -> bool {
@@ -311,10 +380,13 @@ impl<J: Judge> engine::Queue for Cells<'_, J> {
             if self.stopped(&state) {
                 return false;
             }
-            if state.ready(&self.wanted, self.ahead).is_some() {
+            if state
+                .ready(&self.wanted, &self.families, self.ahead)
+                .is_some()
+            {
                 return true;
             }
-            if state.first == self.wanted.len() {
+            if state.first == self.families.len() {
                 return false;
             }
             // What is left waits for replicates that other threads train: they will tell.

@@ -267,6 +267,32 @@ impl Cell {
         }
     }
 
+    /// Everything that decides the steps of its replicates and where they end, but for the budget:
+    /// cells that agree in it train the same networks.
+    pub(crate) fn training(&self) -> String {
+        let mut setting = self.setting.clone();
+        let same = Setting::default();
+        // Their meaning for the steps stands in the problem.
+        setting.descent.steps = 0;
+        setting.descent.schedule = same.descent.schedule;
+        setting.success = same.success;
+        setting.replicates = same.replicates;
+        setting.look = same.look;
+        setting.keep = same.keep;
+        setting.test = None;
+        let files = Files {
+            test: None,
+            ..self.files.clone()
+        };
+        let problem = Problem {
+            steps: 0,
+            grid: [].into(),
+            ..self.problem()
+        };
+        // Debug text has every field, and every number with all its digits.
+        format!("{} {problem:?}", hash(&setting, &files))
+    }
+
     /// Multiply-adds of one step: 3 N × weights, less the input layer's backward product.
     pub fn step_work(&self) -> f64 {
         let sizes = net::sizes(&self.setting.net, self.dim(), self.outputs());

@@ -134,6 +134,7 @@ impl Golden {
             keep_best: false,
             keep_losses: true,
             watch: Vec::new(),
+            cuts: Vec::new(),
         }
     }
 }
