@@ -290,8 +290,8 @@ fn dimension(picture: &Picture) -> Option<String> {
     Some(format!(
         "The border between the networks that diverge and the others has the box-counting \
          dimension {:.2} ({:.2} to {:.2}, 95 %, from {} sizes of boxes). A smooth line has 1; maps \
-         of learning rates of two layers have been found between 1.17 and 1.98 (Sohl-Dickstein 2024, \
-         arXiv:2402.06184).",
+         of learning rates of two layers have been found between 1.17 and 1.98 (Sohl-Dickstein \
+         2024, arXiv:2402.06184).",
         found.dimension, found.low, found.high, found.sizes
     ))
 }

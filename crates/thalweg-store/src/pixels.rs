@@ -92,7 +92,7 @@ impl PixelKeeper for Folder<'_> {
     }
 }
 
-/// Writes a map as `map/<name>.npz`: the values of the axes `x` [W] and `y` [H], and [H, W] each,
+/// Writes a map as `map/<name>.npz`: the values of the axes `x` (W) and `y` (H), and H × W each,
 /// from the bottom up, `trained` (1 where a pixel was trained, 0 where its neighbour stands for
 /// it), `replicates`, `below`, `success`, `low` and `high` (95 %), `diverged`, `steps`, `loss`,
 /// `diverged_at`, `predicted`.

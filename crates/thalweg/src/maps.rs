@@ -452,7 +452,7 @@ fn train_cells(
                 rows: Vec::new(),
                 test,
             };
-            (wanted, collected)
+            vec![(wanted, collected)]
         });
         let hooks = Hooks {
             take: &|_, trained| row(&trained),

@@ -47,8 +47,8 @@ struct Slot {
     trained: Trained,
     /// The group's clock at the replicate's step 0.
     started_at: u64,
-    /// Places in the problem's grid, the replicate's snapshots, the steps that it watches, its cuts,
-    /// and the problem's schedule.
+    /// Places in the problem's grid, the replicate's snapshots, the steps that it watches, its
+    /// cuts, and the problem's schedule.
     grid_at: usize,
     snapshot_at: usize,
     watch_at: usize,
