@@ -12,7 +12,7 @@ from pathlib import Path
 
 DOCS = Path(__file__).parent
 ORDER = """assignment notebook dimension capacity frequency convergence-high-dimension edge-of-stability lazy
-signal-propagation deep-linear scalar-chaos xor""".split()
+signal-propagation deep-linear scalar-chaos xor trainability fractal dimension-width""".split()
 HEAD = """# Gallery
 
 What the built-in studies answer, each made by `thalweg run NAME`. Written by `docs/gallery.py` from their run folders: the
@@ -30,8 +30,13 @@ def study(run):
     page = (run / "report.html").read_text()
     title = text(re.search(r"<h1>(.*?)</h1>", page, re.DOTALL)[1])
     verdict = text(re.search(r'<p class="verdict">(.*?)</p>', page, re.DOTALL)[1])
-    shutil.copy(run / "figures" / "answer.svg", DOCS / "pictures" / f"{run.name}.svg")
-    caption = re.search(r'<figure data-figure="answer".*?<figcaption>(.*?)</figcaption>', page, re.DOTALL)
+    # A study with a map is about it, if that is no large picture.
+    drawn = re.search(r'data-figure="(map[^"]*)"', page)
+    figure = drawn[1] if drawn else "answer"
+    if (run / "figures" / f"{figure}.svg").stat().st_size > 60_000:
+        figure = "answer"
+    shutil.copy(run / "figures" / f"{figure}.svg", DOCS / "pictures" / f"{run.name}.svg")
+    caption = re.search(rf'<figure data-figure="{figure}".*?<figcaption>(.*?)</figcaption>', page, re.DOTALL)
     yield f"## {run.name}"
     yield f"**{title}**"
     lines = [text(line) for line in re.findall(r'<p class="line">(.*?)</p>', page, re.DOTALL)]

@@ -107,6 +107,32 @@ def test_a_folder_keeps_the_shards_of_an_executor_that_broke(alone, tmp_path):
     assert everything(STUDY.run(folder, progress=False)) == alone
 
 
+def test_what_is_finished_is_kept_when_an_executor_breaks_while_it_is_given_work(tmp_path):
+    class Breaks:
+        given = 0
+
+        def submit(self, function, *arguments):
+            self.given += 1
+            if self.given == 5:
+                raise RuntimeError("no more")
+            future = Future()
+            future.set_result(function(*arguments))
+            return future
+
+    with pytest.raises(RuntimeError, match="no more"):
+        STUDY.run(tmp_path / "run", executor=Breaks(), shards=8, progress=False)
+    assert len({piece.name for piece in (tmp_path / "run").rglob("*.piece")}) >= 4
+
+    class Nothing:
+        def submit(self, *_):
+            future = Future()
+            future.set_result(None)
+            return future
+
+    with pytest.raises(tw.ThalwegError, match="gave NoneType"):
+        STUDY.run(executor=Nothing(), progress=False)
+
+
 def test_ones_own_arrays_and_files_go_along(tmp_path):
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(6, 2)), rng.normal(size=6)
@@ -140,8 +166,12 @@ def test_mistakes_are_told_before_anything_is_trained():
 
     with pytest.raises(tw.StudyError, match="points"):
         STUDY.set(points=0).run(executor=Never(), progress=False)
-    with pytest.raises(tw.StudyError, match="at least one shard"):
-        STUDY.run(executor=Never(), shards=0, progress=False)
+    for shards in (0, "a", 10**20):
+        with pytest.raises(tw.StudyError, match="1 to 1000000 shards"):
+            STUDY.run(executor=Never(), shards=shards, progress=False)
+    for executor in (3, ThreadPoolExecutor):
+        with pytest.raises(tw.StudyError, match="is no executor"):
+            STUDY.run(executor=executor, progress=False)
     with ProcessPoolExecutor(1) as executor:
         # What a worker finds out is the same exception.
         with pytest.raises(tw.ThalwegError, match="engine"):

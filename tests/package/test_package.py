@@ -186,6 +186,10 @@ def test_a_stack_is_trained_as_each_of_it_alone(tmp_path):
             tw.train(x, wrong, **settings)
     with pytest.raises(tw.StudyError, match="is a stack of 7 networks"):
         tw.train(x, y, init=init | {"2.bias": np.zeros((6, 1))}, **settings)
+    with pytest.raises(tw.StudyError, match="7 training sets and 3 networks"):
+        tw.train(x, y, init={k: v[:3] for k, v in init.items()}, **settings)
+    with pytest.raises(tw.StudyError, match="nothing to train on"):
+        tw.train(x[:0], y[:0], **settings)
     with pytest.raises(tw.StudyError, match="leave `draw` out"):
         study.set(draw="once").plan()
 

@@ -14,6 +14,7 @@ use thalweg_store::Folder;
 use crate::ExitCode;
 use crate::args;
 use crate::interrupt::{Training, control};
+use crate::maps;
 use crate::memory;
 use crate::progress::Progress;
 use crate::run::show;
@@ -33,6 +34,15 @@ pub(crate) fn train(
     memory::check(plan, engine.as_ref(), threads)?;
     // Other shards may be at work in the same folder.
     let _lock = thalweg_store::share(out)?;
+    let hashes = thalweg_store::planned_hashes(out);
+    let ours = plan.cells.iter().map(|cell| &cell.hash);
+    if !hashes.is_empty() && !hashes.iter().eq(ours) {
+        return Err(Error::Unknown {
+            message: format!("`{}` is a run of another study or setting", out.display()),
+            hint: "all shards in a folder are of one study: another folder, `--out DIR`".into(),
+        }
+        .into());
+    }
     thalweg_store::begin(out, source, plan)?;
     let keeper = Folder {
         path: out,
@@ -86,7 +96,11 @@ pub(crate) fn train(
         ),
     };
     say(&format!("Shard {shard}: {what}"), 0)?;
-    let merge = format!("thalweg merge {}", quoted(&out.display().to_string()));
+    let by = match engine.name() {
+        "reference" => " --engine reference",
+        _ => "",
+    };
+    let merge = format!("thalweg merge {}{by}", quoted(&out.display().to_string()));
     say(&format!("When all {} are there: `{merge}`", shard.of), 0)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -132,7 +146,16 @@ pub(crate) fn merge(args: args::Merge) -> Result<ExitCode> {
     let tell = |_: Event<'_>| {};
     let records = lab::run(&plan, engine.as_ref(), threads, &keeper, &control(&tell))?;
     let analysis = Analysis::of(&plan, &records, threads);
-    show(out, &plan, &records, &analysis, threads, &args.shown)
+    let code = show(out, &plan, &records, &analysis, threads, &args.shown)?;
+    let sheets = thalweg_store::sheets(&source)?.len();
+    if !args.shown.json && maps::kept(out, &source, &args.engine, threads)?.len() < sheets {
+        let study = quoted(&out.join("study.toml").display().to_string());
+        say(
+            &format!("Its map is not trained: `thalweg run {study}` does"),
+            2,
+        )?;
+    }
+    Ok(code)
 }
 
 /// That no replicate is missing.

@@ -195,6 +195,11 @@ fn what_is_no_shard_is_told() {
         assert_eq!(code, Some(2), "{err}");
         assert!(err.contains(said), "{err}");
     }
+    // A shard of another setting took a folder over.
+    let into_a = [&other[..], &["--out", "a", "--shard", "2/2"]].concat();
+    let (code, _, err) = thalweg(here, &into_a);
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("a run of another study or setting"), "{err}");
     // More shards than there is to do.
     let out = good(
         here,

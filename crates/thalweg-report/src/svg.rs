@@ -249,6 +249,16 @@ impl Canvas {
         );
     }
 
+    /// Blocks of one colour, each by its upper left corner and its size.
+    pub(super) fn blocks(&mut self, all: &[((f64, f64), (f64, f64))], more: &str) {
+        let mut d = String::new();
+        for &((x, y), (width, height)) in all {
+            let (x, y, w, h) = (number(x), number(y), number(width), number(height));
+            let _ = write!(d, "M{x} {y}h{w}v{h}h-{w}z");
+        }
+        let _ = writeln!(self.body, "<path d=\"{d}\"{more}/>");
+    }
+
     pub(super) fn circle(&mut self, (x, y): (f64, f64), radius: f64, more: &str) {
         let (x, y, r) = (number(x), number(y), number(radius));
         let _ = writeln!(self.body, "<circle cx=\"{x}\" cy=\"{y}\" r=\"{r}\"{more}/>");

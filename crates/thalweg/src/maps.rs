@@ -832,6 +832,18 @@ mod tests {
                 format!("{x}y = {{ key = \"net.gains.0\", from = 0, to = 1, scale = \"log\" }}"),
                 "logarithmic",
             ),
+            (
+                format!("{x}y = {{ key = \"data.dim\", from = 1.2, to = 1.8 }}"),
+                "no whole number",
+            ),
+            (
+                format!("{x}{y}each = {{ \"data.dim\" = [] }}"),
+                "has no value",
+            ),
+            (
+                format!("{x}{y}each = {{ \"descent.rate\" = [1.0] }}"),
+                "is an axis",
+            ),
             (format!("{x}{y}size = [1, 9]"), "pixels are not"),
             (format!("{x}{y}draw = []"), "nothing is drawn"),
             (format!("{x}{y}budget = 0"), "at least one pixel"),

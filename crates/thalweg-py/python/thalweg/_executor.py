@@ -51,7 +51,10 @@ class _Given:
         if not self.future.done():
             return None
         try:
-            return self.future.result()
+            pieces = self.future.result()
+            if not isinstance(pieces, list) or not all(isinstance(piece, bytes) for piece in pieces):
+                raise ThalwegError(f"the executor gave {type(pieces).__name__} for what a shard returns, a list of bytes")
+            return pieces
         except (StudyError, NoTheoryError, ThalwegError, BrokenExecutor):
             raise
         except Exception:
@@ -96,5 +99,13 @@ def train(
             "hint: with a folder, what is finished is kept: the same call with a new executor goes on"
         ) from error
     finally:
+        # Before anything is raised, what others have finished is kept.
         for given in waiting.values():
             given.future.cancel()
+            if given.future.done():
+                try:
+                    pieces = given.future.result()
+                except BaseException:
+                    continue
+                for piece in pieces if isinstance(pieces, list) else []:
+                    keep(piece)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Progress = bool | Callable[[int, int, float], None]
 
 # Tables of a study file, which may be given as a whole.
-_TABLES = ("data", "net", "descent", "success", "look", "keep", "test")
+_TABLES = ("data", "net", "descent", "success", "look", "keep", "test", "map")
 
 
 def of_limit(share: float) -> dict[str, float]:
@@ -80,6 +80,8 @@ def _sets(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         raise StudyError(f"x has the shape {x.shape} and y {y.shape}\n\nhint: y is [{n}] or [{n}, k]")
     if axes == 1:
         x, y = x[None], y[None]
+    if 0 in x.shape or 0 in y.shape:
+        raise StudyError(f"x has the shape {x.shape} and y {y.shape}: there is nothing to train on")
     return np.ascontiguousarray(x), np.ascontiguousarray(y)
 
 
@@ -296,8 +298,10 @@ class Study:
         """Trains it by an executor, which is told of every file that the folder keeps on the way."""
         from ._run import Run
 
-        if shards < 1:
-            raise StudyError(f"a run has at least one shard, not {shards}")
+        if not isinstance(shards, int) or not 1 <= shards <= 1_000_000:
+            raise StudyError(f"a run has 1 to 1000000 shards, not {shards!r}")
+        if isinstance(executor, type) or not callable(getattr(executor, "submit", None)):
+            raise StudyError(f"{executor!r} is no executor\n\nhint: `ProcessPoolExecutor(4)`, anything with `submit`")
         study = self
         if folder is not None and (self._data or self._weights):
             study = self._with_files(Path(folder))
@@ -427,6 +431,8 @@ def train(
     stacks = [len(_numpy(x))] if np.ndim(_numpy(x)) == 3 else []
     if _are_weights(init := settings.get("init")):
         stacks += [len(value) for value in map(_numpy, init.values()) if np.ndim(value) == 3][:1]
+    if len(set(stacks)) > 1:
+        raise StudyError(f"there are {stacks[0]} training sets and {stacks[1]} networks\n\nhint: as many of both")
     if stacks and "replicates" not in settings:
         settings["replicates"] = min(stacks)
     return Study(x=x, y=y, **settings).run(threads=threads, engine=engine, progress=progress)

@@ -1,5 +1,7 @@
 //! Draws a map: a pixel for every pair of values of two keys, with theory's borders over it.
 
+use std::collections::BTreeMap;
+
 use crate::axis::{Axis, frame, place};
 use crate::page::{Hue, MapLine, Shade};
 use crate::svg::{Canvas, Mark, Style, text_width};
@@ -79,6 +81,9 @@ pub(super) struct Along<'a> {
     pub(super) log: bool,
 }
 
+/// The upper left corner of a block, and its size.
+type Block = ((f64, f64), (f64, f64));
+
 /// Draws it, and how high that is; nothing without two values along each axis.
 pub(super) fn draw(
     canvas: &mut Canvas,
@@ -106,6 +111,7 @@ pub(super) fn draw(
     let (width, count) = (along.values.len(), up.values.len());
     let step = |n: usize| n.div_ceil(MOST).max(1);
     let (across, upward) = (step(width), step(count));
+    let mut blocks: BTreeMap<[u8; 3], Vec<Block>> = BTreeMap::new();
     for j in (0..count).step_by(upward) {
         let (bottom, top) = (y.at(rows[j]), y.at(rows[(j + upward).min(count)]));
         let mut i = 0;
@@ -118,13 +124,16 @@ pub(super) fn draw(
             }
             if let Some(here) = here {
                 let (left, right) = (x.at(columns[i]), x.at(columns[to.min(width)]));
-                let fill = format!(" fill=\"{}\" shape-rendering=\"crispEdges\"", hex(here));
                 // Overlapping a little, as edges between pixels show.
                 let size = (right - left + 0.4, bottom - top + 0.4);
-                canvas.rect((left, top), size, &fill);
+                blocks.entry(here).or_default().push(((left, top), size));
             }
             i = to;
         }
+    }
+    for (colour, blocks) in &blocks {
+        let fill = format!(" fill=\"{}\" shape-rendering=\"crispEdges\"", hex(*colour));
+        canvas.blocks(blocks, &fill);
     }
     for (line, (_, style)) in lines.iter().zip(&styles) {
         let on = |p: &(f64, f64)| {

@@ -153,9 +153,14 @@ impl Sheet {
                     return Err(blame(name, message, Some(hint.into())));
                 }
             };
+            let values = axis.values(count, whole);
+            if values.is_empty() {
+                let message = format!("no whole number is between {} and {}", axis.from, axis.to);
+                return Err(blame(name, message, None));
+            }
             Ok(Axis {
                 key: key.clone(),
-                values: axis.values(count, whole),
+                values,
                 log: axis.scale == Scale::Log,
             })
         };

@@ -108,9 +108,16 @@ impl MapAxis {
         Ok(())
     }
 
-    /// So many values from the first to the last; of whole numbers each once.
+    /// So many values from the first to the last; of whole numbers each once, none if there is none
+    /// between them.
     pub fn values(&self, count: usize, whole: bool) -> Vec<f64> {
-        let MapAxis { from, to, .. } = *self;
+        let (from, to) = match whole {
+            true => (libm::ceil(self.from), libm::floor(self.to)),
+            false => (self.from, self.to),
+        };
+        if from > to {
+            return Vec::new();
+        }
         let last = count.saturating_sub(1).max(1);
         let value = |i: usize| {
             let share = i as f64 / last as f64;
@@ -147,6 +154,16 @@ impl Map {
             let [w, h] = self.size;
             let message = format!("{w} × {h} pixels are not 2 to {MOST} along each axis");
             return mistake("map.size", message, "for instance `size = [64, 64]`");
+        }
+        for (key, values) in &self.each.0 {
+            if values.is_empty() {
+                let message = format!("`{key}` has no value");
+                return mistake("map.each", message, "a list of values, or leave it out");
+            }
+            if [&self.x.key, &self.y.key].contains(&key) {
+                let message = format!("`{key}` is an axis of the map");
+                return mistake("map.each", message, "another key");
+            }
         }
         if self.draw.is_empty() {
             return mistake(

@@ -1,7 +1,7 @@
 //! Names that people bring along from other programs, and where what they mean stands in a study.
 
 use super::Setting;
-use super::data::Nearest;
+use super::data::{Nearest, Standardise};
 use super::descent::{Clip, Schedule};
 use super::net::BiasInit;
 use super::test_data::TestData;
@@ -76,6 +76,7 @@ pub(crate) fn every_key() -> Option<toml::Table> {
     let mut of = Setting::default();
     of.data.nearest = Nearest::AtLeast(1.0);
     of.data.noise = 0.1;
+    of.data.standardise = Some(Standardise::Both);
     of.data.file = Some(String::new());
     of.net.bias_init = Some(BiasInit::Zeros);
     of.net.gains = Some(Vec::new());
