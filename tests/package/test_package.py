@@ -176,6 +176,9 @@ def test_a_stack_is_trained_as_each_of_it_alone(tmp_path):
     (tmp_path / "stack").rename(tmp_path / "moved")
     moved = tw.Study.load(tmp_path / "moved" / "study.toml").run(progress=False)
     np.testing.assert_array_equal(moved.cell(0).final_loss, run.cell(0).final_loss)
+    run.save(tmp_path / "saved")
+    saved = tw.Study.load(tmp_path / "saved" / "study.toml").run(tmp_path / "saved", progress=False)
+    np.testing.assert_array_equal(saved.cell(0).final_loss, run.cell(0).final_loss)
     # As many as there are, and no more.
     assert len(study.set(replicates=100).run(progress=False).cell(0).final_loss) == 7
     for refused in (lambda: study.certify(0.8, progress=False), lambda: study.choose(rate=[0.1, 0.2], progress=False)):

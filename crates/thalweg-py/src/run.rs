@@ -145,6 +145,37 @@ impl Plan {
         thalweg_gpu::without_device(&self.engine).map_err(|e| raised(Error::Engine(e)))
     }
 
+    /// Begins a run folder, with what was handed over in memory.
+    fn begin_in(&self, py: Python<'_>, folder: &Path) -> PyResult<()> {
+        type Arrays = Vec<(String, Vec<usize>, Vec<f64>)>;
+        let mut given: Vec<(String, Arrays)> = Vec::new();
+        let array = |name: &str, values: &PyReadonlyArrayDyn<'_, f64>| {
+            let shape = values.as_array().shape().to_vec();
+            (name.to_string(), shape, flat(values))
+        };
+        for (name, set) in self.data.bind(py) {
+            let (x, y): (PyReadonlyArrayDyn<'_, f64>, PyReadonlyArrayDyn<'_, f64>) =
+                set.extract()?;
+            given.push((name.extract()?, vec![array("x", &x), array("y", &y)]));
+        }
+        for (name, tensors) in self.weights.bind(py) {
+            let mut all = Vec::new();
+            for (tensor, values) in tensors.cast::<PyDict>()? {
+                let tensor: String = tensor.extract()?;
+                all.push(array(&tensor, &values.extract()?));
+            }
+            given.push((name.extract()?, all));
+        }
+        let given: Vec<thalweg_store::Given<'_>> = (given.iter())
+            .map(|(name, arrays)| {
+                let arrays = arrays.iter();
+                let arrays = arrays.map(|(name, shape, v)| (&name[..], &shape[..], &v[..]));
+                (&name[..], arrays.collect())
+            })
+            .collect();
+        thalweg_store::begin_with(folder, &self.source, &self.plan, &given).map_err(raised)
+    }
+
     /// The name under which a folder keeps what it trains.
     fn engine_kept(&self) -> Result<String, Error> {
         let engine = thalweg_gpu::without_device(&self.engine)?;
@@ -323,12 +354,9 @@ impl Plan {
     }
 
     /// Begins a run folder that pieces are kept in.
-    fn begin(&self, folder: PathBuf) -> PyResult<()> {
-        let begin = || {
-            let _lock = thalweg_store::lock(&folder)?;
-            thalweg_store::begin(&folder, &self.source, &self.plan)
-        };
-        begin().map_err(raised)
+    fn begin(&self, py: Python<'_>, folder: PathBuf) -> PyResult<()> {
+        let _lock = thalweg_store::lock(&folder).map_err(raised)?;
+        self.begin_in(py, &folder)
     }
 
     /// Keeps a piece in a run folder; its path there.
@@ -411,7 +439,7 @@ impl Plan {
         let lock = folder.as_deref().map(thalweg_store::lock);
         let _lock = lock.transpose().map_err(raised)?;
         if let Some(folder) = &folder {
-            thalweg_store::begin(folder, &this.source, &this.plan).map_err(raised)?;
+            this.begin_in(py, folder)?;
         }
         let train = |control: &Control<'_>| {
             let keep;
@@ -775,10 +803,10 @@ impl Run {
     }
 
     /// Writes page, figures, tables and weights into a folder.
-    fn save(&self, folder: PathBuf) -> PyResult<()> {
+    fn save(&self, py: Python<'_>, folder: PathBuf) -> PyResult<()> {
         let plan = self.plan.get();
+        plan.begin_in(py, &folder)?;
         let write = |folder: &Path| -> Result<(), Error> {
-            thalweg_store::begin(folder, &plan.source, &plan.plan)?;
             for (cell, record) in plan.plan.cells.iter().zip(&self.records) {
                 thalweg_store::save(folder, cell, record)?;
             }

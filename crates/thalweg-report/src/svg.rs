@@ -116,6 +116,9 @@ fn hex(colour: [f64; 3]) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
+/// The upper left corner of a rectangle, and its size.
+pub(super) type Block = ((f64, f64), (f64, f64));
+
 /// An SVG being written.
 #[derive(Debug)]
 pub(super) struct Canvas {
@@ -250,7 +253,7 @@ impl Canvas {
     }
 
     /// Blocks of one colour, each by its upper left corner and its size.
-    pub(super) fn blocks(&mut self, all: &[((f64, f64), (f64, f64))], more: &str) {
+    pub(super) fn blocks(&mut self, all: &[Block], more: &str) {
         let mut d = String::new();
         for &((x, y), (width, height)) in all {
             let (x, y, w, h) = (number(x), number(y), number(width), number(height));

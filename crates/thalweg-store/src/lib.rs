@@ -364,6 +364,21 @@ pub fn forget(folder: &Path, plan: &Plan, engine: &str) -> Result<(), Error> {
 ///
 /// [`Error::Io`]; [`Error::Unknown`] if somebody else's `study.toml` is there.
 pub fn begin(folder: &Path, source: &Source, plan: &Plan) -> Result<(), Error> {
+    begin_with(folder, source, plan, &[])
+}
+
+/// The same of a study to which arrays were given under some of its names: they are kept in the
+/// folder as files of these names.
+///
+/// # Errors
+///
+/// As [`begin`].
+pub fn begin_with(
+    folder: &Path,
+    source: &Source,
+    plan: &Plan,
+    given: &[Given<'_>],
+) -> Result<(), Error> {
     let (study, known) = (folder.join("study.toml"), folder.join("plan.json"));
     if study.exists() && !known.exists() {
         return Err(Error::Unknown {
@@ -374,7 +389,9 @@ pub fn begin(folder: &Path, source: &Source, plan: &Plan) -> Result<(), Error> {
             hint: "a folder for the run alone: `--out runs/mine`".into(),
         });
     }
-    keep_inputs(folder, source)?;
+    keep_given(folder, given)?;
+    let given: Vec<&str> = given.iter().map(|(name, _)| *name).collect();
+    keep_inputs_but(folder, source, &given)?;
     // In this order: who is killed between the two leaves a folder of a run.
     let json = serde_json::to_string_pretty(plan).unwrap_or_default();
     write(&known, json.as_bytes())?;
@@ -515,8 +532,33 @@ fn locate(kept: &BTreeMap<String, String>, folder: &Path, name: &str) -> PathBuf
 ///
 /// [`Error::Io`]; [`Error::Study`] if it is no study.
 pub fn keep_inputs(folder: &Path, source: &Source) -> Result<(), Error> {
+    keep_inputs_but(folder, source, &[])
+}
+
+/// Arrays that were given under a name: their names, shapes and numbers.
+pub type Given<'a> = (&'a str, Vec<(&'a str, &'a [usize], &'a [f64])>);
+
+/// Keeps arrays in a folder as files of the names that a study gives them.
+fn keep_given(folder: &Path, given: &[Given<'_>]) -> Result<(), Error> {
+    if given.is_empty() {
+        return Ok(());
+    }
+    let mut all = kept(folder);
+    for (i, (name, arrays)) in given.iter().enumerate() {
+        let copy = format!("given-{i}.npz");
+        write_arrays(&folder.join(KEPT).join(&copy), arrays)?;
+        all.insert((*name).to_string(), copy);
+    }
+    let json = serde_json::to_string_pretty(&all).unwrap_or_default();
+    write(&folder.join(KEPT_NAMES), json.as_bytes())
+}
+
+fn keep_inputs_but(folder: &Path, source: &Source, known: &[&str]) -> Result<(), Error> {
     let names = Names::of(&source.study()?);
-    let names: Vec<String> = names.data.into_iter().chain(names.weights).collect();
+    let names = names.data.into_iter().chain(names.weights);
+    let names: Vec<String> = names
+        .filter(|name| !known.contains(&name.as_str()))
+        .collect();
     if names.is_empty() {
         return Ok(());
     }

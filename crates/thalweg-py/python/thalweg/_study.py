@@ -278,10 +278,7 @@ class Study:
                 return run
         if executor is not None:
             return self._run_in(folder, threads, engine, executor, shards, progress, lambda _: None)
-        study = self
-        if folder is not None and (self._data or self._weights):
-            study = self._with_files(Path(folder))
-        plan = study._native(threads, engine)
+        plan = self._native(threads, engine)
         with watching(progress) as tell:
             return Run(plan.run(folder, tell), plan)
 
@@ -302,10 +299,7 @@ class Study:
             raise StudyError(f"a run has 1 to 1000000 shards, not {shards!r}")
         if isinstance(executor, type) or not callable(getattr(executor, "submit", None)):
             raise StudyError(f"{executor!r} is no executor\n\nhint: `ProcessPoolExecutor(4)`, anything with `submit`")
-        study = self
-        if folder is not None and (self._data or self._weights):
-            study = self._with_files(Path(folder))
-        plan, here = study._native(threads, engine), study._native(None, engine)
+        plan, here = self._native(threads, engine), self._native(None, engine)
         pieces: list[bytes] = []
 
         def keep(piece: bytes) -> None:
@@ -319,23 +313,6 @@ class Study:
         with watching(progress) as tell:
             train_in(executor, plan, plan.shards(shards, folder), keep, tell)
             return Run(here.run(folder, None, pieces), here)
-
-    def _with_files(self, folder: Path) -> Study:
-        """The same study with its arrays as files, which a run folder keeps."""
-        other = self._copy()
-        given = folder / "given"
-        given.mkdir(parents=True, exist_ok=True)
-        table = other._table
-        for name, (x, y) in self._data.items():
-            path = given / "data.npz"
-            np.savez(path, x=x, y=y)
-            if table.get("data", {}).get("file") == name:
-                table["data"]["file"] = "given/data.npz"
-        if self._weights:
-            _save_tensors(given / "init.safetensors", self._weights["init"])
-            table["net"]["init"] = {"file": "given/init.safetensors"}
-        other._data, other._weights, other._folder = {}, {}, str(folder)
-        return other
 
     def certify(
         self,
@@ -376,19 +353,6 @@ def _are_weights(init: Any) -> bool:
     if not isinstance(init, Mapping) or not init or any(np.ndim(_numpy(value)) == 0 for value in init.values()):
         return False
     return len(init) > 1 or not _thalweg.is_init(json.dumps({k: np.asarray(_numpy(v)).tolist() for k, v in init.items()}))
-
-
-def _save_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
-    """Tensors of doubles as safetensors: a header of JSON with its length, then the numbers."""
-    at, header, parts = 0, {}, []
-    for name, values in tensors.items():
-        data = np.ascontiguousarray(values, dtype="<f8").tobytes()
-        header[name] = {"dtype": "F64", "shape": list(values.shape), "data_offsets": [at, at + len(data)]}
-        parts.append(data)
-        at += len(data)
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    path.write_bytes(len(text).to_bytes(8, "little") + text + b"".join(parts))
 
 
 class Certificate:

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::axis::{Axis, frame, place};
 use crate::page::{Hue, MapLine, Shade};
-use crate::svg::{Canvas, Mark, Style, text_width};
+use crate::svg::{Block, Canvas, Mark, Style, text_width};
 
 /// Viridis (S. van der Walt, N. Smith 2015), whose lightness rises evenly.
 const RAMP: [[f64; 3]; 9] = [
@@ -80,9 +80,6 @@ pub(super) struct Along<'a> {
     pub(super) values: &'a [f64],
     pub(super) log: bool,
 }
-
-/// The upper left corner of a block, and its size.
-type Block = ((f64, f64), (f64, f64));
 
 /// Draws it, and how high that is; nothing without two values along each axis.
 pub(super) fn draw(
