@@ -56,7 +56,7 @@ To begin with:
 `thalweg --help` lists all commands, `thalweg COMMAND --help` explains one.";
 
 pub use maps::train_maps;
-pub use report::write_run;
+pub use report::{maps_of, write_run};
 
 /// How the program ends: 0 if all went well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -111,8 +111,8 @@ pub(crate) fn write_weights(folder: &Path, plan: &Plan, records: &[Record]) -> R
     Ok(())
 }
 
-/// Writes page, figures, tables and weights of a run into its folder, as `thalweg run` does; the
-/// page.
+/// Writes page, figures, tables, weights and maps of a run into its folder, as `thalweg run` does;
+/// the page.
 ///
 /// # Errors
 ///
@@ -122,21 +122,25 @@ pub fn write_run(
     plan: &Plan,
     records: &[Record],
     analysis: &Analysis,
-    threads: usize,
+    maps: &[Picture],
 ) -> Result<Page> {
-    let maps = maps_of(folder, records, threads)?;
-    let page = page(folder, plan, records, analysis, None, &maps)?;
+    let page = page(folder, plan, records, analysis, None, maps)?;
     let files = thalweg_report::files(&page, Only::All);
     write_files(folder, &files)?;
     write_tables(folder, analysis, plan, records)?;
     write_weights(folder, plan, records)?;
-    maps::write(folder, &maps)?;
+    maps::write(folder, maps)?;
     remove_others(folder, &files, plan, records);
     Ok(page)
 }
 
-/// The maps of a run folder, of the engine that trained its cells or one with the same bits.
-fn maps_of(folder: &Path, records: &[Record], threads: usize) -> Result<Vec<Picture>> {
+/// The maps of a run folder whose pixels are all there, of the engine that trained its cells or one
+/// with the same bits.
+///
+/// # Errors
+///
+/// What cannot be read.
+pub fn maps_of(folder: &Path, records: &[Record], threads: usize) -> Result<Vec<Picture>> {
     let engine = records.first().map_or("cpu", |record| &record.engine);
     maps::kept(
         folder,

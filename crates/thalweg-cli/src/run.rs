@@ -92,13 +92,7 @@ pub(crate) fn run(args: args::Run) -> Result<ExitCode> {
         }
     }
     let analysis = Analysis::of(&plan, &records, threads);
-    let code = show(&out, &plan, &records, &analysis, threads, &args.shown)?;
-    if !args.shown.json {
-        for line in thalweg_report::map::words(&maps) {
-            say(&line, 2)?;
-        }
-    }
-    Ok(code)
+    show(&out, &plan, &records, &analysis, &maps, &args.shown)
 }
 
 /// The map of a part of it.
@@ -152,10 +146,10 @@ pub(crate) fn show(
     plan: &Plan,
     records: &[Record],
     analysis: &Analysis,
-    threads: usize,
+    maps: &[Picture],
     shown: &args::Shown,
 ) -> Result<ExitCode> {
-    let page = write_run(out, plan, records, analysis, threads)?;
+    let page = write_run(out, plan, records, analysis, maps)?;
     if shown.json {
         print(&serde_json::to_string_pretty(&page.json())?)?;
     } else {
@@ -165,6 +159,9 @@ pub(crate) fn show(
         let choices = thalweg_store::read_choices(out, &plan.cells[0])?;
         let chosen = chosen(&plan.cells[0].setting, &choices);
         answer(out, analysis, &chosen, shown.cells)?;
+        for line in thalweg_report::map::words(maps) {
+            say(&line, 2)?;
+        }
     }
     if shown.open {
         open(&out.join("report.html"));

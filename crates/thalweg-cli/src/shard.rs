@@ -14,9 +14,9 @@ use thalweg_store::Folder;
 use crate::ExitCode;
 use crate::args;
 use crate::interrupt::{Training, control};
-use crate::maps;
 use crate::memory;
 use crate::progress::Progress;
+use crate::report::maps_of;
 use crate::run::show;
 use crate::screen::Screen;
 use crate::source::plan;
@@ -146,9 +146,9 @@ pub(crate) fn merge(args: args::Merge) -> Result<ExitCode> {
     let tell = |_: Event<'_>| {};
     let records = lab::run(&plan, engine.as_ref(), threads, &keeper, &control(&tell))?;
     let analysis = Analysis::of(&plan, &records, threads);
-    let code = show(out, &plan, &records, &analysis, threads, &args.shown)?;
-    let sheets = thalweg_store::sheets(&source)?.len();
-    if !args.shown.json && maps::kept(out, &source, &args.engine, threads)?.len() < sheets {
+    let maps = maps_of(out, &records, threads)?;
+    let code = show(out, &plan, &records, &analysis, &maps, &args.shown)?;
+    if !args.shown.json && maps.len() < thalweg_store::sheets(&source)?.len() {
         let study = quoted(&out.join("study.toml").display().to_string());
         say(
             &format!("Its map is not trained: `thalweg run {study}` does"),

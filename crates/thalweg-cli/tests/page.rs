@@ -1,7 +1,10 @@
 //! The report of a small run: its data, its files, its gallery, how far it is.
 
+mod program;
+
 use std::path::Path;
-use std::process::{Command, Stdio};
+
+use program::thalweg;
 
 /// Three cells of six small networks: a fraction of a second.
 const SMALL: &str = r#"title = "A small study"
@@ -31,21 +34,6 @@ name = "Input & output, 100 %"
 name = "activation"
 "net.activation" = ["relu"]
 "#;
-
-fn thalweg(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_thalweg"))
-        .args(arguments)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .output()
-        .expect("the program starts");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (
-        output.status.code(),
-        text(&output.stdout),
-        text(&output.stderr),
-    )
-}
 
 /// A folder with the run `out` in it.
 fn ran() -> tempfile::TempDir {

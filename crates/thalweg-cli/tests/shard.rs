@@ -1,8 +1,11 @@
 //! A run in shards, on as many machines as one likes: what they leave together is what one process
 //! leaves.
 
+mod program;
+
 use std::path::Path;
-use std::process::{Command, Stdio};
+
+use program::thalweg;
 
 /// Five cells, one of which stops when it is decided.
 const SMALL: &str = r#"title = "A small study"
@@ -35,19 +38,6 @@ name = "dimension"
 name = "until it is decided"
 replicates = [{ until_decided = { at_most = 60 } }, 1]
 "#;
-
-fn thalweg(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_thalweg"))
-        .args(arguments)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .output()
-        .expect("the program starts");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text in UTF-8");
-    let (out, err) = (text(output.stdout), text(output.stderr));
-    assert!(!err.contains("panicked"), "{err}");
-    (output.status.code(), out, err)
-}
 
 fn good(folder: &Path, arguments: &[&str]) -> String {
     let (code, out, err) = thalweg(folder, arguments);

@@ -455,20 +455,21 @@ impl Plan {
             };
             let records =
                 thalweg::lab::run(&this.plan, engine.as_ref(), this.threads, keeper, control)?;
-            if let Some(folder) = &folder {
-                let sheets = this.source.sheets(&this.inputs)?;
-                let engine = (engine.as_ref(), this.threads);
-                thalweg_cli::train_maps(folder, &sheets, engine, control)?;
-            }
+            let maps = match &folder {
+                Some(folder) => {
+                    let sheets = this.source.sheets(&this.inputs)?;
+                    let engine = (engine.as_ref(), this.threads);
+                    thalweg_cli::train_maps(folder, &sheets, engine, control)?
+                }
+                None => Vec::new(),
+            };
             let analysis = Analysis::of(&this.plan, &records, this.threads);
-            Ok((records, analysis))
+            Ok((records, analysis, maps))
         };
-        let (records, analysis) = watched(py, this.replicates(), progress.as_ref(), train)?;
+        let (records, analysis, maps) = watched(py, this.replicates(), progress.as_ref(), train)?;
         let page = match &folder {
-            Some(folder) => {
-                thalweg_cli::write_run(folder, &this.plan, &records, &analysis, this.threads)
-                    .map_err(|e| ThalwegError::new_err(format!("{e:#}")))?
-            }
+            Some(folder) => thalweg_cli::write_run(folder, &this.plan, &records, &analysis, &maps)
+                .map_err(|e| ThalwegError::new_err(format!("{e:#}")))?,
             None => thalweg_report::page("run", &analysis, &[], &[]),
         };
         Ok(Run {
@@ -813,15 +814,13 @@ impl Run {
             Ok(())
         };
         write(&folder).map_err(raised)?;
-        thalweg_cli::write_run(
-            &folder,
-            &plan.plan,
-            &self.records,
-            &self.analysis,
-            plan.threads,
-        )
-        .map(drop)
-        .map_err(|e| ThalwegError::new_err(format!("{e:#}")))
+        thalweg_cli::maps_of(&folder, &self.records, plan.threads)
+            .and_then(|maps| {
+                let (records, analysis) = (&self.records, &self.analysis);
+                thalweg_cli::write_run(&folder, &plan.plan, records, analysis, &maps)
+            })
+            .map(drop)
+            .map_err(|e| ThalwegError::new_err(format!("{e:#}")))
     }
 }
 

@@ -10,7 +10,7 @@ use super::File;
 use super::page::{Block, Figure, MapLine, Plot, Section, Shade};
 use super::plot::map_colour;
 use super::words::key::Key;
-use super::words::numbers::{count, number, percent};
+use super::words::numbers::{capital, count, number, percent};
 
 /// What a map is called in files: `map`, with a number where there are several.
 pub fn name(place: usize, of: usize) -> String {
@@ -18,6 +18,11 @@ pub fn name(place: usize, of: usize) -> String {
         1 => "map".into(),
         _ => format!("map-{}", place + 1),
     }
+}
+
+/// What a picture of a map is called in files.
+fn file_name(map: &str, title: &str) -> String {
+    format!("{map}-{}", title.replace(' ', "-"))
 }
 
 /// What an axis is called.
@@ -164,11 +169,7 @@ fn figures(name: &str, picture: &Picture) -> Vec<Figure> {
     };
     let lines: Vec<MapLine> = picture.borders.iter().map(line).collect();
     let begun = |sentence: &str| match condition(picture) {
-        none if none.is_empty() => {
-            let mut letters = sentence.chars();
-            let first = letters.next().map(|c| c.to_uppercase().to_string());
-            first.unwrap_or_default() + letters.as_str()
-        }
+        none if none.is_empty() => capital(sentence),
         some => format!("At {some}: {sentence}"),
     };
     let plot = |title: &str, shades, marks, lines: &[MapLine]| Plot::Map {
@@ -188,7 +189,7 @@ fn figures(name: &str, picture: &Picture) -> Vec<Figure> {
         let scale = Scale::of(*drawn, picture);
         let shades = scale.shades(*drawn, picture);
         all.push(Figure {
-            name: format!("{name}-{}", scale.title.replace(' ', "-")),
+            name: file_name(name, scale.title),
             caption: begun(&told(*drawn, picture)),
             plot: plot(scale.title, shades, scale.marks, &lines),
         });
@@ -334,13 +335,9 @@ pub fn pixels(pictures: &[Picture]) -> Result<Vec<File>, String> {
             let size = IntSize::from_wh(width as u32, height as u32);
             let map = size.and_then(|size| Pixmap::from_vec(bytes, size));
             let png = map.ok_or("the map has no pixel")?.encode_png();
-            let file = format!(
-                "map/{}-{}.png",
-                name(place, pictures.len()),
-                scale.title.replace(' ', "-")
-            );
+            let file = file_name(&name(place, pictures.len()), scale.title);
             all.push(File {
-                path: file.into(),
+                path: format!("map/{file}.png").into(),
                 bytes: png.map_err(|e| format!("a map cannot be encoded: {e}"))?,
             });
         }

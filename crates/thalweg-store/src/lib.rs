@@ -336,6 +336,14 @@ pub fn load_source(folder: &Path) -> Result<Source, Error> {
     })
 }
 
+/// What came of removing a path that need not be there.
+fn removed(path: &Path, result: std::io::Result<()>) -> Result<(), Error> {
+    match result {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(io("remove", path)(e)),
+        _ => Ok(()),
+    }
+}
+
 /// Removes the records of a plan's cells and their pieces, so that all of them are trained again.
 ///
 /// # Errors
@@ -346,12 +354,7 @@ pub fn forget(folder: &Path, plan: &Plan, engine: &str) -> Result<(), Error> {
         pieces::remove_pieces(folder, cell, engine)?;
         for engine in with_same_bits(engine) {
             let path = record_path(folder, cell, engine);
-            match fs::remove_file(&path) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(io("remove", &path)(e));
-                }
-                _ => {}
-            }
+            removed(&path, fs::remove_file(&path))?;
         }
     }
     Ok(())

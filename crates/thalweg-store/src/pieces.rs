@@ -8,7 +8,7 @@ use thalweg::error::Error;
 use thalweg::lab::Piece;
 use thalweg::plan::{Cell, Plan};
 
-use super::{engine_files, io, read, seal, unseal, write};
+use super::{engine_files, read, removed, seal, unseal, write};
 
 fn folder_of(folder: &Path, hash: &str) -> PathBuf {
     folder.join("pieces").join(hash)
@@ -104,12 +104,7 @@ pub fn copy_pieces(plan: &Plan, from: &Path, to: &Path, engine: &str) -> Result<
 /// Removes the pieces of a cell, whose record is there or which shall be trained again.
 pub(super) fn remove_pieces(folder: &Path, cell: &Cell, engine: &str) -> Result<(), Error> {
     for path in files(folder, cell, engine)? {
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(io("remove", &path)(e));
-            }
-            _ => {}
-        }
+        removed(&path, fs::remove_file(&path))?;
     }
     // Empty folders go; one that is not holds what another engine trained.
     let _ = fs::remove_dir(folder_of(folder, &cell.hash));

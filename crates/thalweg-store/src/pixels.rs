@@ -1,14 +1,14 @@
 //! Finished pixels of maps, in `map/<hash>/` of a run folder.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use thalweg::error::Error;
 use thalweg::maps::{Pixel, PixelKeeper};
 use thalweg::plan::Sheet;
 
-use super::{Folder, arrays::write_arrays, engine_files, read, seal, unseal, write};
+use super::{Folder, arrays::write_arrays, engine_files, read, removed, seal, unseal, write};
 use thalweg::maps::Picture;
 
 /// Pixels by columns: names are written once.
@@ -60,16 +60,14 @@ impl Tile {
     }
 }
 
-impl Folder<'_> {
-    fn map(&self, sheet: &Sheet) -> PathBuf {
-        self.path.join("map").join(&sheet.hash)
-    }
+fn map_folder(folder: &Path, sheet: &Sheet) -> PathBuf {
+    folder.join("map").join(&sheet.hash)
 }
 
 impl PixelKeeper for Folder<'_> {
     fn found(&self, sheet: &Sheet) -> Result<Vec<(usize, Pixel)>, Error> {
         let mut all = Vec::new();
-        for path in engine_files(&self.map(sheet), self.engine, "tile")? {
+        for path in engine_files(&map_folder(self.path, sheet), self.engine, "tile")? {
             let hint = "delete it: the same command trains these pixels again";
             let tile: Tile = unseal(&path, &read(&path)?, hint)?;
             let pixels = tile.pixels().filter(|_| tile.hash == sheet.hash);
@@ -87,7 +85,7 @@ impl PixelKeeper for Folder<'_> {
             return Ok(());
         };
         let name = format!("{first}-{}-{}.tile", pixels.len(), self.engine);
-        let path = self.map(sheet).join(name);
+        let path = map_folder(self.path, sheet).join(name);
         write(&path, &seal(&path, &Tile::of(sheet, pixels))?)
     }
 }
@@ -100,7 +98,7 @@ impl PixelKeeper for Folder<'_> {
 /// # Errors
 ///
 /// [`Error::Io`].
-pub fn write_map(path: &std::path::Path, picture: &Picture) -> Result<(), Error> {
+pub fn write_map(path: &Path, picture: &Picture) -> Result<(), Error> {
     let (x, y) = (&picture.x.values, &picture.y.values);
     let count = x.len() * y.len();
     let of = |value: &dyn Fn(&Pixel) -> f64| -> Vec<f64> {
@@ -139,15 +137,10 @@ pub fn write_map(path: &std::path::Path, picture: &Picture) -> Result<(), Error>
 /// # Errors
 ///
 /// [`Error::Io`].
-pub fn forget_maps(folder: &std::path::Path, sheets: &[Sheet]) -> Result<(), Error> {
+pub fn forget_maps(folder: &Path, sheets: &[Sheet]) -> Result<(), Error> {
     for sheet in sheets {
-        let path = folder.join("map").join(&sheet.hash);
-        match fs::remove_dir_all(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(super::io("remove", &path)(e));
-            }
-            _ => {}
-        }
+        let path = map_folder(folder, sheet);
+        removed(&path, fs::remove_dir_all(&path))?;
     }
     Ok(())
 }

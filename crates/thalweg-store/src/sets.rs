@@ -118,35 +118,40 @@ fn table_of_array(array: Numbers) -> Result<Table, String> {
 /// The arrays of an archive, [N] or [N, d] each, where N is that of `y`, or else of the first; with
 /// an array of three axes, [R, N] or [R, N, d] each, R training sets.
 fn table_of_arrays(arrays: Vec<Named>) -> Result<Table, String> {
-    let rows_of = |array: &Result<Numbers, String>| {
-        let array = array.as_ref().ok()?;
-        array.shape.first().copied()
-    };
+    let known = |(_, array): &&Named| array.is_ok();
+    let shape_of = |(_, array): &Named| Some(array.as_ref().ok()?.shape.clone());
     let stacked = arrays.iter().find_map(|(_, array)| {
         let array = array.as_ref().ok()?;
         match array.shape[..] {
             // The other axes of an array without numbers may be of any length.
-            [sets, points, _] if !array.values.is_empty() => Some((sets, points)),
+            [sets, points, _] if !array.values.is_empty() => Some(vec![sets, points]),
             _ => None,
         }
     });
-    if let Some((sets, points)) = stacked {
-        return table_of_stacks(arrays, sets, points);
-    }
-    let of_y = arrays.iter().find(|(name, _)| name == "y");
-    let rows = of_y.and_then(|(_, array)| rows_of(array));
-    let rows = rows.or_else(|| arrays.iter().find_map(|(_, array)| rows_of(array)));
-    let rows = rows.ok_or("has no array of numbers")?;
+    // The axes that all of them begin with.
+    let axes = stacked.or_else(|| {
+        let of_y = arrays.iter().find(|(name, _)| name == "y").filter(known);
+        let first = |array: &Named| Some(vec![*shape_of(array)?.first()?]);
+        of_y.and_then(first)
+            .or_else(|| arrays.iter().find_map(first))
+    });
+    let axes = axes.ok_or("has no array of numbers")?;
+    let targets = match axes[..] {
+        [sets, points] => format!("{sets} training sets of {points} points"),
+        _ => format!("{} targets", axes[0]),
+    };
     let field = |(name, array): Named| {
         let (width, values) = match array {
             Err(why) => (1, Err(why)),
-            Ok(array) => match array.shape[..] {
-                [n] if n == rows => (1, Ok(array.values)),
-                [n, width] if n == rows => (width, Ok(array.values)),
+            Ok(array) => match array.shape.strip_prefix(&axes[..]) {
+                Some([]) => (1, Ok(array.values)),
+                Some(&[width]) => (width, Ok(array.values)),
                 _ => {
                     let shape = array.shape;
-                    let why = format!("has `{name}` of shape {shape:?} and {rows} targets");
-                    (1, Err(why))
+                    (
+                        1,
+                        Err(format!("has `{name}` of shape {shape:?} and {targets}")),
+                    )
                 }
             },
         };
@@ -157,39 +162,8 @@ fn table_of_arrays(arrays: Vec<Named>) -> Result<Table, String> {
         }
     };
     Ok(Table {
-        rows,
-        sets: 1,
-        fields: arrays.into_iter().map(field).collect(),
-    })
-}
-
-/// Arrays [R, N] or [R, N, d].
-fn table_of_stacks(arrays: Vec<Named>, sets: usize, points: usize) -> Result<Table, String> {
-    let field = |(name, array): Named| {
-        let (width, values) = match array {
-            Err(why) => (1, Err(why)),
-            Ok(array) => match array.shape[..] {
-                [r, n] if (r, n) == (sets, points) => (1, Ok(array.values)),
-                [r, n, width] if (r, n) == (sets, points) => (width, Ok(array.values)),
-                _ => {
-                    let shape = array.shape;
-                    let why = format!(
-                        "has `{name}` of shape {shape:?} and {sets} training sets of {points} \
-                         points"
-                    );
-                    (1, Err(why))
-                }
-            },
-        };
-        Field {
-            name,
-            width,
-            values,
-        }
-    };
-    Ok(Table {
-        rows: sets * points,
-        sets,
+        rows: axes.iter().product(),
+        sets: if axes.len() == 2 { axes[0] } else { 1 },
         fields: arrays.into_iter().map(field).collect(),
     })
 }

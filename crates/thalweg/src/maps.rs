@@ -3,7 +3,6 @@
 //! Each pixel is a cell of its own; those whose problem is the same share the lanes of the engine,
 //! so a map of 10⁵ pixels with a replicate each is trained as fast as one cell of 10⁵ replicates.
 
-use std::collections::HashMap;
 use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
@@ -13,11 +12,14 @@ use crate::analysis::LEVEL;
 use crate::descent::Method;
 use crate::engine::{Engine, Problem};
 use crate::error::Error;
-use crate::lab::{Control, Event, Hooks, Judge, Numbers, Wanted, job, row, train_wanted};
+use crate::lab::{
+    Control, Decision, Event, Hooks, Judge, Numbers, Wanted, grouped, job, problem_key, row,
+    train_wanted,
+};
 use crate::observe;
 use crate::plan::{Axis, Cell, Sheet};
 use crate::record::{Outcome, Row};
-use crate::stats::{Interval, SequentialTest, anytime_bounds, mean_interval, quantile_of, wilson};
+use crate::stats::{Interval, anytime_bounds, mean_interval, quantile_of, wilson};
 use crate::study::{Drawn, Mistake, Replicates, Setting};
 use crate::theory::expect::expect;
 use crate::theory::linear::Rule;
@@ -167,8 +169,6 @@ pub struct Picture {
     pub shown: Vec<usize>,
     /// Pixels that were trained.
     pub trained: usize,
-    /// The steps of the budget.
-    pub steps: u64,
     /// Lines that theory draws.
     pub borders: Vec<Border>,
     /// The dimension of the border between training and divergence; none where it is too short.
@@ -209,7 +209,7 @@ pub trait PixelKeeper: Sync {
 struct Collected {
     place: usize,
     rows: Vec<Row>,
-    test: Option<SequentialTest>,
+    decision: Decision,
 }
 
 impl Judge for Collected {
@@ -218,13 +218,7 @@ impl Judge for Collected {
     fn judge(&mut self, row: Row) -> bool {
         let reached = row.reached();
         self.rows.push(row);
-        match &mut self.test {
-            None => true,
-            Some(test) => {
-                test.push(reached);
-                test.decision().is_none()
-            }
-        }
+        self.decision.judge(reached)
     }
 }
 
@@ -335,7 +329,6 @@ pub fn compute(
         }
         stride = half;
     }
-    let cell = sheet.cell(0).map_err(Error::from)?;
     let trained = pixels.iter().flatten().count();
     let mut picture = Picture {
         condition: sheet.condition.clone(),
@@ -346,7 +339,6 @@ pub fn compute(
         pixels,
         shown,
         trained,
-        steps: cell.setting.descent.steps,
         borders: borders(sheet, threads),
         dimension: None,
     };
@@ -402,21 +394,11 @@ fn train_cells(
     control: &Control<'_>,
     stopped: impl Fn() -> Error,
 ) -> Result<Vec<(usize, Pixel)>, Error> {
-    let mut groups: Vec<(Problem, Vec<usize>)> = Vec::new();
-    let mut known: HashMap<blake3::Hash, usize> = HashMap::new();
-    let problems = threads::map(threads, cells.len(), |i| {
-        let problem = cells[i].problem();
-        let hash = blake3::hash(format!("{problem:?}").as_bytes());
-        (problem, hash)
+    let keyed = threads::map(threads, cells.len(), |i| {
+        (problem_key(&cells[i].problem()), i)
     });
-    for (i, (problem, hash)) in problems.into_iter().enumerate() {
-        let group = *known.entry(hash).or_insert(groups.len());
-        if group == groups.len() {
-            groups.push((problem, Vec::new()));
-        }
-        groups[group].1.push(i);
-    }
-    let problems: Vec<Problem> = groups.iter().map(|(p, _)| p.clone()).collect();
+    let groups = grouped(keyed);
+    let problems: Vec<Problem> = groups.iter().map(|g| cells[g[0]].problem()).collect();
     if !(control.stopped)() {
         engine.prepare(&problems, threads)?;
     }
@@ -430,27 +412,20 @@ fn train_cells(
         listen: &silent,
         ..*control
     };
-    for (problem, members) in &groups {
+    for (problem, members) in problems.iter().zip(&groups) {
         let parts = members.iter().map(|&i| {
             let cell = &cells[i];
-            let replicates = cell.setting.replicates;
-            let (in_order, test) = match replicates {
-                Replicates::Fixed(_) => (false, None),
-                Replicates::UntilDecided { level, .. } => {
-                    let share = cell.setting.success.share;
-                    (true, Some(SequentialTest::new(share, level)))
-                }
-            };
+            let decision = Decision::of(cell);
             let wanted = Wanted {
                 cell,
-                numbers: Numbers::Range(0, replicates.at_most()),
-                in_order,
+                numbers: Numbers::Range(0, cell.setting.replicates.at_most()),
+                in_order: decision.in_order(),
                 followed: false,
             };
             let collected = Collected {
                 place: places[i],
                 rows: Vec::new(),
-                test,
+                decision,
             };
             vec![(wanted, collected)]
         });
@@ -910,7 +885,6 @@ mod tests {
             pixels: (0..size * size).map(pixel).collect(),
             shown: (0..size * size).collect(),
             trained: size * size,
-            steps: 1,
             borders: Vec::new(),
             dimension: None,
         }

@@ -9,6 +9,7 @@ mod shared;
 mod take;
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,7 +25,7 @@ use crate::theory::linear::Rule;
 pub use piece::{Piece, Span, join, missing, shard, unfinished};
 pub(crate) use queue::{Hooks, Judge, Numbers, Wanted, train as train_wanted};
 use shared::{Wish, families, job_for};
-pub(crate) use take::tested_row;
+pub(crate) use take::{Decision, tested_row};
 use take::{Ends, take};
 
 /// Problems that an engine is told of together, before the first of them is trained.
@@ -275,18 +276,29 @@ pub fn train_spans(
 
 /// Spans in families that share their trainings, in groups that have their problem in common.
 fn alike(plan: &Plan, spans: &[Span], cut: bool) -> Vec<Vec<Vec<Span>>> {
-    let mut groups: Vec<Vec<Vec<Span>>> = Vec::new();
-    let mut known: HashMap<blake3::Hash, usize> = HashMap::new();
-    for family in families(plan, spans, cut) {
-        // Debug text has every field, and every number with all its digits.
-        let problem = format!("{:?}", plan.cells[family[0].cell].problem());
-        let group = *known
-            .entry(blake3::hash(problem.as_bytes()))
-            .or_insert(groups.len());
+    let keyed = families(plan, spans, cut).into_iter().map(|family| {
+        let problem = plan.cells[family[0].cell].problem();
+        (problem_key(&problem), family)
+    });
+    grouped(keyed)
+}
+
+/// What problems have in common that are the same.
+pub(crate) fn problem_key(problem: &Problem) -> blake3::Hash {
+    // Debug text has every field, and every number with all its digits.
+    blake3::hash(format!("{problem:?}").as_bytes())
+}
+
+/// Those with one key together, in the order in which they came.
+pub(crate) fn grouped<K: Eq + Hash, T>(all: impl IntoIterator<Item = (K, T)>) -> Vec<Vec<T>> {
+    let mut groups: Vec<Vec<T>> = Vec::new();
+    let mut known: HashMap<K, usize> = HashMap::new();
+    for (key, one) in all {
+        let group = *known.entry(key).or_insert(groups.len());
         if group == groups.len() {
             groups.push(Vec::new());
         }
-        groups[group].push(family);
+        groups[group].push(one);
     }
     groups
 }

@@ -5,9 +5,8 @@
 //! networks, step by step. The longest training is cut where the others end.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 
-use super::{Span, draw};
+use super::{Span, draw, grouped};
 use crate::engine::{Job, Problem, Trained};
 use crate::plan::{Cell, Plan};
 use crate::study::{Losses, Replicates, Weights};
@@ -116,26 +115,18 @@ pub(super) fn job_for(all: &[Wish<'_>], problem: &Problem, replicate: u64) -> Jo
 /// replicates of the others. Budgets differ only if trainings are `cut`.
 pub(super) fn families(plan: &Plan, spans: &[Span], cut: bool) -> Vec<Vec<Span>> {
     let steps = |span: &Span| plan.cells[span.cell].setting.descent.steps;
-    let mut alike: Vec<Vec<Span>> = Vec::new();
-    let mut known: HashMap<(String, u64), usize> = HashMap::new();
-    for &span in spans {
+    let keyed = spans.iter().map(|span| {
         let cell = &plan.cells[span.cell];
-        if matches!(cell.setting.replicates, Replicates::UntilDecided { .. }) {
+        let alone = match cell.setting.replicates {
+            Replicates::Fixed(_) => None,
             // How many it wants is decided on the way.
-            alike.push(vec![span]);
-            continue;
-        }
-        let budget = if cut { 0 } else { steps(&span) };
-        let at = known
-            .entry((cell.training(), budget))
-            .or_insert(alike.len());
-        if *at == alike.len() {
-            alike.push(Vec::new());
-        }
-        alike[*at].push(span);
-    }
+            Replicates::UntilDecided { .. } => Some(span.cell),
+        };
+        let budget = if cut { 0 } else { steps(span) };
+        ((cell.training(), budget, alone), *span)
+    });
     let mut families = Vec::new();
-    for mut left in alike {
+    for mut left in grouped(keyed) {
         left.sort_by_key(|span| Reverse((steps(span), span.until - span.from)));
         while let Some(longest) = left.first().copied() {
             let within = |span: &Span| longest.from <= span.from && span.until <= longest.until;

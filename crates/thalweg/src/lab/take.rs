@@ -31,9 +31,39 @@ pub(super) struct Ended {
 pub(super) struct Ends {
     kept: BTreeMap<u64, Ended>,
     tally: Tally,
-    /// Decides how many are wanted.
     #[serde(skip)]
-    test: Option<SequentialTest>,
+    decision: Decision,
+}
+
+/// Decides how many replicates of a cell are wanted.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Decision(Option<SequentialTest>);
+
+impl Decision {
+    pub(crate) fn of(cell: &Cell) -> Decision {
+        Decision(match cell.setting.replicates {
+            Replicates::Fixed(_) => None,
+            Replicates::UntilDecided { level, .. } => {
+                Some(SequentialTest::new(cell.setting.success.share, level))
+            }
+        })
+    }
+
+    /// Whether replicates are to be judged in the order of their numbers.
+    pub(crate) fn in_order(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Takes one more; false if no more are wanted.
+    pub(crate) fn judge(&mut self, reached: bool) -> bool {
+        match &mut self.0 {
+            None => true,
+            Some(test) => {
+                test.push(reached);
+                test.decision().is_none()
+            }
+        }
+    }
 }
 
 impl Ends {
@@ -41,12 +71,7 @@ impl Ends {
         Ends {
             kept: BTreeMap::new(),
             tally: Tally::default(),
-            test: match cell.setting.replicates {
-                Replicates::Fixed(_) => None,
-                Replicates::UntilDecided { level, .. } => {
-                    Some(SequentialTest::new(cell.setting.success.share, level))
-                }
-            },
+            decision: Decision::of(cell),
         }
     }
 
@@ -74,13 +99,7 @@ impl Ends {
         } else {
             self.tally.count(&ended.row);
         }
-        match &mut self.test {
-            None => true,
-            Some(test) => {
-                test.push(reached);
-                test.decision().is_none()
-            }
-        }
+        self.decision.judge(reached)
     }
 }
 
